@@ -1,0 +1,1 @@
+"""What the schema looks like at a point: replayed, read from a dump, or from a live server."""

@@ -1,0 +1,52 @@
+"""The `migsafe` command: puts the commands together and turns errors into exit codes."""
+
+import sys
+
+import typer
+
+from migsafe import __version__
+from migsafe.errors import MigsafeError
+
+EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
+
+app = typer.Typer(
+    name="migsafe",
+    help="PostgreSQL schema changes that are safe while the application keeps serving traffic.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"migsafe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", callback=_version, is_eager=True
+    ),
+) -> None:
+    """Lint, plan, run and roll out schema changes."""
+    del version
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 findings or a gate that failed, 2 could not judge or act."""
+    try:
+        app()
+    except MigsafeError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_ERROR)
+
+
+if __name__ == "__main__":
+    main()

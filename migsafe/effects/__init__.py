@@ -1,0 +1,1 @@
+"""What an operation does on a given server version and catalog. Pure; proven on real servers."""

@@ -1,0 +1,66 @@
+"""What a statement does to a live server, as data."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from migsafe.sql.names import Name
+
+
+class LockMode(IntEnum):
+    """PostgreSQL's table locks, weakest first.
+
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+    """
+
+    ACCESS_SHARE = 1
+    ROW_SHARE = 2
+    ROW_EXCLUSIVE = 3
+    SHARE_UPDATE_EXCLUSIVE = 4
+    SHARE = 5
+    SHARE_ROW_EXCLUSIVE = 6
+    EXCLUSIVE = 7
+    ACCESS_EXCLUSIVE = 8
+
+    @property
+    def label(self) -> str:
+        """The name as SQL writes it: `ACCESS EXCLUSIVE`."""
+        return self.name.replace("_", " ")
+
+
+class Blocks(StrEnum):
+    """What an application feels while a lock is held."""
+
+    NONE = "none"
+    WRITES = "writes"
+    READS_AND_WRITES = "reads and writes"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lock:
+    """The strongest lock a statement takes on one relation."""
+
+    relation: Name
+    mode: LockMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What one statement or operation does. `depends_on` names what was not known; the worse case stands."""
+
+    locks: tuple[Lock, ...] = ()
+    rewrites: tuple[Name, ...] = ()
+    scans: tuple[Name, ...] = ()
+    builds_index: bool = False
+    blocks: Blocks = Blocks.NONE
+    needs_no_transaction: bool = False
+    certain: bool = True
+    depends_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility:
+    """Which application versions still work after an operation, and why one does not."""
+
+    old: bool = True
+    new: bool = True
+    reason: str = ""

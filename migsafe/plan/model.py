@@ -1,0 +1,139 @@
+"""A plan: what will be done to the database and to the traffic, as data. Nothing here connects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from migsafe.effects.model import Lock
+from migsafe.plan.stages import Compatibility, Stage
+from migsafe.sql.names import Name
+
+FORMAT_VERSION = 1
+
+Scalar = str | int | float | bool
+Options = Mapping[str, Scalar]
+
+
+class DownMap(StrEnum):
+    """How much of the new shape the old one can hold."""
+
+    TOTAL = "total"  # everything: going back loses nothing
+    LOSSY = "lossy"  # values of the new version may not fit
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What the plan is about, for people, gates and reports."""
+
+    kind: str  # "rename_column", "change_type"
+    table: Name
+    old_column: str
+    new_column: str
+    old_type: str
+    new_type: str
+    down_map: DownMap
+    application_change: bool  # whether a new version of the application belongs to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step. `id` is unique in the plan; `stage` is the stage that its phase leads to."""
+
+    id: str
+    stage: Stage
+    title: str
+    undo: tuple[str, ...] = ()  # statements of one transaction that take the step back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DdlStep(Step):
+    """Statements of one transaction: all or nothing.
+
+    `patient` marks work as long as the table is big that holds only a weak lock (VALIDATE CONSTRAINT):
+    it gets no statement timeout. Everything else must be instant once its locks are granted.
+    """
+
+    sql: tuple[str, ...]
+    locks: tuple[Lock, ...] = ()
+    patient: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexStep(Step):
+    """One CREATE INDEX CONCURRENTLY: outside a transaction, repaired when it was left invalid."""
+
+    index: Name
+    table: Name
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillStep(Step):
+    """UPDATE table SET `assignments` WHERE `pending`, in batches until no row is pending.
+
+    `pending` is true exactly for the rows that are not right yet, so that repeating it does no harm.
+    """
+
+    table: Name
+    assignments: str
+    pending: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyStep(Step):
+    """Proof that no row of the table satisfies `mismatch`, found true `passes` times in a row."""
+
+    table: Name
+    key: tuple[str, ...]
+    mismatch: str
+    passes: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A question that must be answered before a stage changes. `kind` and `options` belong to rollout/."""
+
+    name: str
+    kind: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """How traffic moves from blue to green."""
+
+    provider: str
+    options: Options = field(default_factory=dict)
+    steps: tuple[int, ...] = (5, 25, 50, 100)  # percent of green
+    step_seconds: float = 60.0  # how long each step is watched before its gates are asked
+    hold_seconds: float = 600.0  # how long a gate may hold before the rollout pauses
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """How long things are kept, in seconds, and how the old version is recognised when it should be gone."""
+
+    soak_seconds: float = 0.0
+    keep_seconds: float = 7 * 86_400.0
+    blue_application_name: str | None = None  # sessions with this name belong to blue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A whole rollout. `steps` are in the order in which they run."""
+
+    name: str
+    summary: str
+    change: Change
+    compatibility: Compatibility
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...] = ()
+    traffic: Traffic | None = None
+    contract: Contract = field(default_factory=Contract)
+    server_version: int | None = None  # server_version_num that the plan was made for
+
+    def steps_to(self, stage: Stage) -> tuple[Step, ...]:
+        """The steps that lead to this stage, in order."""
+        return tuple(step for step in self.steps if step.stage is stage)

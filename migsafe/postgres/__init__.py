@@ -1,0 +1,1 @@
+"""Scratch PostgreSQL servers for the demo, for verification and for tests. Stands alone."""

@@ -1,0 +1,1 @@
+"""Ties the schema to the traffic: providers, gates and the controller of a rollout."""

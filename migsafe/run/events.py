@@ -1,0 +1,99 @@
+"""What a rollout tells while it runs: plain data that any front end can show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from migsafe.plan.stages import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReached(Event):
+    """The rollout stands in this stage now, and the ledger says so."""
+
+    stage: Stage
+    seconds: float  # since the stage before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """A step begins, or goes on after an interruption."""
+
+    step: str
+    title: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """A step is done and recorded."""
+
+    step: str
+    seconds: float
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Event):
+    """How far a long step is. `fraction` is of the table read (0 to 1), rows are those changed."""
+
+    step: str
+    fraction: float
+    rows: int
+    rows_per_second: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRetry(Event):
+    """A lock was not granted in time; who held it, and when the next attempt follows."""
+
+    step: str
+    attempt: int
+    attempts: int
+    wait_seconds: float
+    blockers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """Nothing happens for now, on purpose: what it waits for."""
+
+    reason: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficMoved(Event):
+    """The provider confirmed this share of green, in percent."""
+
+    green_percent: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRead(Event):
+    """A gate was asked: pass, hold, fail or error, and what it saw."""
+
+    gate: str
+    verdict: str
+    reading: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something a person should know."""
+
+    text: str
+
+
+Observer = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """An observer that does not look."""
+    del event

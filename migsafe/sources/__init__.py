@@ -1,0 +1,1 @@
+"""Where scripts come from, and in which order they run."""

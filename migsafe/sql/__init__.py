@@ -1,0 +1,1 @@
+"""Text in, typed operations out. Pure, and the only importer of sqlglot."""

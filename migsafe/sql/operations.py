@@ -1,0 +1,394 @@
+"""Typed schema actions: what a statement asks for, without what it will cost.
+
+A statement has one or more operations (ALTER TABLE may carry many). Every operation is immutable and
+compares by value. `Unread` stands for what was not understood; nothing else may stand for it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from migsafe.sql.names import Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeName:
+    """A data type as written, with PostgreSQL's own name for it: int4 is "integer"."""
+
+    name: str
+    schema: str | None = None
+    modifiers: tuple[str, ...] = ()
+    array_dimensions: int = 0
+
+    def __str__(self) -> str:
+        """The type as SQL, e.g. `character varying(50)[]`."""
+        base = f"{self.schema}.{self.name}" if self.schema else self.name
+        modifiers = f"({','.join(self.modifiers)})" if self.modifiers else ""
+        if modifiers and " with" in base:  # timestamp(3) with time zone
+            head, tail = base.split(" with", 1)
+            return f"{head}{modifiers} with{tail}{'[]' * self.array_dimensions}"
+        return f"{base}{modifiers}{'[]' * self.array_dimensions}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """An SQL expression: its exact text, and what it calls and reads."""
+
+    text: str
+    functions: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    is_null_constant: bool = False
+
+
+class ConstraintKind(StrEnum):
+    """The kinds of table constraints."""
+
+    CHECK = "check"
+    NOT_NULL = "not_null"
+    UNIQUE = "unique"
+    PRIMARY_KEY = "primary_key"
+    FOREIGN_KEY = "foreign_key"
+    EXCLUDE = "exclude"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstraintDefinition:
+    """A constraint as written, of a table or inline on a column."""
+
+    kind: ConstraintKind
+    name: str | None = None
+    columns: tuple[str, ...] = ()
+    expression: Expression | None = None
+    references: Name | None = None
+    referenced_columns: tuple[str, ...] = ()
+    not_valid: bool = False
+    not_enforced: bool = False
+    using_index: str | None = None
+    text: str = ""
+
+
+class Generated(StrEnum):
+    """How a column gets its value when nobody gives one."""
+
+    IDENTITY = "identity"
+    STORED = "stored"
+    VIRTUAL = "virtual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnDefinition:
+    """A column as written in CREATE TABLE or ADD COLUMN. `serial` types are reported by `is_serial`."""
+
+    name: str
+    type: TypeName
+    not_null: bool = False
+    default: Expression | None = None
+    generated: Generated | None = None
+    generated_as: Expression | None = None
+    is_serial: bool = False
+    collation: Name | None = None
+    constraints: tuple[ConstraintDefinition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """The base of all operations."""
+
+    @property
+    def kind(self) -> str:
+        """The operation's name in JSON and in rules: `add_column` for AddColumn."""
+        name = type(self).__name__
+        return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread(Operation):
+    """What was not understood, and why. Never counts as safe."""
+
+    reason: str
+
+
+# --- transaction control and settings ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin(Operation):
+    """BEGIN or START TRANSACTION."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit(Operation):
+    """COMMIT or END."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback(Operation):
+    """ROLLBACK, ABORT, or ROLLBACK TO SAVEPOINT."""
+
+    to_savepoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savepoint(Operation):
+    """SAVEPOINT, or RELEASE SAVEPOINT."""
+
+    name: str
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSetting(Operation):
+    """SET, SET LOCAL or set_config: value None means DEFAULT."""
+
+    name: str
+    value: str | None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetSetting(Operation):
+    """RESET name; name None means RESET ALL or DISCARD ALL."""
+
+    name: str | None
+
+
+# --- tables ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOperation(Operation):
+    """An operation on one existing table."""
+
+    table: Name
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTable(Operation):
+    """CREATE TABLE in any form."""
+
+    table: Name
+    columns: tuple[ColumnDefinition, ...] = ()
+    constraints: tuple[ConstraintDefinition, ...] = ()
+    temporary: bool = False
+    if_not_exists: bool = False
+    as_query: bool = False
+    like: tuple[Name, ...] = ()
+    inherits: tuple[Name, ...] = ()
+    partition_of: Name | None = None
+    partitioned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTable(TableOperation):
+    """DROP TABLE, one operation for each table named."""
+
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTable(TableOperation):
+    """ALTER TABLE ... RENAME TO."""
+
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSchema(TableOperation):
+    """ALTER TABLE ... SET SCHEMA."""
+
+    new_schema: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddColumn(TableOperation):
+    """ALTER TABLE ... ADD COLUMN."""
+
+    column: ColumnDefinition
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumn(TableOperation):
+    """ALTER TABLE ... DROP COLUMN."""
+
+    column: str
+    cascade: bool = False
+    column_if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameColumn(TableOperation):
+    """ALTER TABLE ... RENAME COLUMN ... TO."""
+
+    column: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterColumnType(TableOperation):
+    """ALTER COLUMN ... TYPE."""
+
+    column: str
+    type: TypeName
+    using: Expression | None = None
+    collation: Name | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNotNull(TableOperation):
+    """ALTER COLUMN ... SET NOT NULL."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropNotNull(TableOperation):
+    """ALTER COLUMN ... DROP NOT NULL."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDefault(TableOperation):
+    """ALTER COLUMN ... SET DEFAULT."""
+
+    column: str
+    default: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropDefault(TableOperation):
+    """ALTER COLUMN ... DROP DEFAULT."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddConstraint(TableOperation):
+    """ALTER TABLE ... ADD CONSTRAINT (also USING INDEX)."""
+
+    constraint: ConstraintDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateConstraint(TableOperation):
+    """ALTER TABLE ... VALIDATE CONSTRAINT."""
+
+    constraint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConstraint(TableOperation):
+    """ALTER TABLE ... DROP CONSTRAINT."""
+
+    constraint: str
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameConstraint(TableOperation):
+    """ALTER TABLE ... RENAME CONSTRAINT."""
+
+    constraint: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherTableAction(TableOperation):
+    """An ALTER TABLE action that is understood and needs no type of its own yet."""
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate(TableOperation):
+    """TRUNCATE, one operation for each table named."""
+
+    cascade: bool = False
+
+
+# --- indexes ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateIndex(TableOperation):
+    """CREATE INDEX. `columns` are the plain columns; expressions are counted, not named."""
+
+    name: str | None = None
+    columns: tuple[str, ...] = ()
+    expressions: int = 0
+    unique: bool = False
+    concurrently: bool = False
+    if_not_exists: bool = False
+    only: bool = False
+    method: str = "btree"
+    where: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropIndex(Operation):
+    """DROP INDEX, one operation for each index named."""
+
+    index: Name
+    concurrently: bool = False
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameIndex(Operation):
+    """ALTER INDEX ... RENAME TO."""
+
+    index: Name
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reindex(Operation):
+    """REINDEX of an index, a table, a schema or a database."""
+
+    object_kind: str
+    target: Name | None
+    concurrently: bool = False
+
+
+# --- data ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(TableOperation):
+    """UPDATE."""
+
+    has_where: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(TableOperation):
+    """DELETE."""
+
+    has_where: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert(TableOperation):
+    """INSERT, MERGE or COPY FROM."""
+
+    from_query: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query(Operation):
+    """SELECT, VALUES, TABLE, EXPLAIN, SHOW: reads, and calls functions."""
+
+    tables: tuple[Name, ...] = ()
+
+
+# --- everything else that is understood ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherStatement(Operation):
+    """A statement that is understood (its command tag says which) and needs no type of its own yet."""
+
+    tag: str
+    target: Name | None = None
