@@ -64,20 +64,20 @@ def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
 
 
 def _elements(cursor: Cursor, body: _Body) -> None:
-    while not cursor.done:
-        if cursor.take("like"):
-            body.like.append(cursor.name("a table"))
-            while cursor.take_any(*_LIKE_OPTIONS):
-                cursor.identifier("what LIKE takes over", label=True)
-        elif starts_constraint(cursor):
-            body.constraints.append(table_constraint(cursor))
-        else:
-            body.columns.append(column_definition(cursor))
-        if cursor.done:
-            return
-        cursor.expect(",")
-        if cursor.peek() is None:
-            raise cursor.unexpected("a column or a constraint")
+    if not cursor.done:
+        cursor.listed(lambda here: _element(here, body))
+        cursor.expect_end()
+
+
+def _element(cursor: Cursor, body: _Body) -> None:
+    if cursor.take("like"):
+        body.like.append(cursor.name("a table"))
+        while cursor.take_any(*_LIKE_OPTIONS):
+            cursor.identifier("what LIKE takes over", label=True)
+    elif starts_constraint(cursor):
+        body.constraints.append(table_constraint(cursor))
+    else:
+        body.columns.append(column_definition(cursor))
 
 
 def _typed_elements(cursor: Cursor, body: _Body) -> None:
