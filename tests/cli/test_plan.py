@@ -43,7 +43,7 @@ def test_a_plan_is_written_beside_the_migration(migration: Path, database: str) 
     assert plan.change.new_column == "full_name"
     assert "ACCESS EXCLUSIVE on public.users; instant once granted" in done.stdout
     assert "migsafe run 1_rename.plan.toml" in done.stdout
-    password = database.split(":")[2].split("@")[0]
+    password = database.split(":")[2].split("@", maxsplit=1)[0]
     assert password not in (migration / "1_rename.plan.toml").read_text() + done.stdout
     with psycopg.connect(database) as conn:
         tables = conn.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'migsafe'").fetchone()
@@ -83,9 +83,15 @@ def test_another_plan_is_never_overwritten_unasked(migration: Path) -> None:
         (("plan", "1_rename.sql", "--database", "x", "--schema", "y"), "exclude each other"),
         (("plan", "1_rename.sql", "--schema", "nope.sql"), "there is no file nope.sql"),
         (("plan", "1_rename.sql", "--schema", "broken.sql"), "broken.sql"),
-        (("plan", "1_rename.sql", "--schema", "schema.sql", "--keep", "7 moons"), "'7 moons' is not a duration"),
+        (
+            ("plan", "1_rename.sql", "--schema", "schema.sql", "--keep", "7 moons"),
+            "'7 moons' is not a duration",
+        ),
         (("plan", "1_rename.sql", "--schema", "schema.sql", "--on-misfit", "x"), "--on-misfit x is unknown"),
-        (("plan", "1_rename.sql", "--schema", "schema.sql", "--traffic", "no.toml"), "there is no file no.toml"),
+        (
+            ("plan", "1_rename.sql", "--schema", "schema.sql", "--traffic", "no.toml"),
+            "there is no file no.toml",
+        ),
         (("plan", "1_rename.sql", "--schema", "schema.sql", "-o", "no/such/dir.toml"), "cannot be written"),
         (("plan", "free.sql", "--schema", "schema.sql"), "needs no rollout"),
         (("plan", "1_rename.sql", "--databse", "x"), "No such option"),
