@@ -87,7 +87,7 @@ def observe(conn: psycopg.Connection, sql: str) -> Observed:
             after = relations(conn)
             scanned = {oid for oid, count in scans(conn).items() if count > scans_before.get(oid, 0)}
             held = conn.execute(QUERIES["locks"]).fetchall()
-            owners = dict(conn.execute(QUERIES["indexes"]).fetchall())
+            owners: dict[str, int] = dict(conn.execute(QUERIES["indexes"]).fetchall())
     finally:
         conn.remove_notice_handler(note)
     names = {oid: name for oid, (name, _, _) in before.items()}
@@ -106,7 +106,9 @@ def observe(conn: psycopg.Connection, sql: str) -> Observed:
             if oid in tables and oid in after and after[oid][2] != node
         ),
         scans=frozenset(names[oid] for oid in scanned if oid in tables),
-        builds_index=any(kind == "building index" and owners.get(index) in tables for kind, index in notices),
+        builds_index=any(
+            kind == "building index" and owners.get(index, 0) in tables for kind, index in notices
+        ),
         blocks=worse_of(*(blocks_of(mode) for mode in locks.values()), *indexes),
     )
 

@@ -44,6 +44,7 @@ drop table;
 drop table a b;
 drop index;
 drop index i j;
+explain (,) select 1;
 truncate;
 truncate a b;
 reindex;

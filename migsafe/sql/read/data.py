@@ -270,10 +270,9 @@ def explain(cursor: Cursor) -> tuple[Operation, ...]:
     """The statement behind `EXPLAIN`: with ANALYZE it does what it explains."""
     analyze = False
     if cursor.word() == "(" and cursor.word(1) not in {"select", "with", "values", "table", "("}:
-        options = cursor.inside().listed(
-            lambda here: here.until(lambda at: at.word() == ",").source().lower()
+        analyze = any(
+            words[0] in _ANALYZE and words[1:] not in _OFF for words in cursor.inside().listed(_option)
         )
-        analyze = any(option.split()[0] in _ANALYZE and option.split()[1:] not in _OFF for option in options)
     else:
         analyze = bool(cursor.take_any("analyze", "analyse"))
         cursor.take("verbose")
@@ -286,6 +285,17 @@ def explain(cursor: Cursor) -> tuple[Operation, ...]:
         cursor.rest()
         return (Query(),)
     return inner if analyze else (Query(),)
+
+
+def _option(cursor: Cursor) -> list[str]:
+    return cursor.until(lambda here: here.word() == ",").source().lower().split()
+
+
+def _option(cursor: Cursor) -> list[str]:
+    words = cursor.until(lambda here: here.word() == ",").source().lower().split()
+    if not words:
+        raise cursor.unexpected("an option of EXPLAIN")
+    return words
 
 
 def _unknown(cursor: Cursor) -> tuple[Operation, ...]:
