@@ -37,7 +37,10 @@ def options(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 findings or a gate that failed, 2 could not judge or act."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 findings or a gate that failed, 2 could not judge or act.
+    """
     try:
         app()
     except MigsafeError as error:
