@@ -1,5 +1,6 @@
 """SQL files and folders of them, in migration order."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,7 +29,23 @@ def read_sources(paths: Sequence[str], *, stdin: BinaryIO) -> tuple[Source, ...]
         )
     from_stdin = [decode(stdin.read(), path="<stdin>")] if STDIN in paths else []
     files = in_order(path for path in paths if path != STDIN)
-    return (*(decode(_read(path), path=path.as_posix()) for path in files), *from_stdin)
+    return (*(read_file(path) for path in files), *from_stdin)
+
+
+def read_file(path: Path) -> Source:
+    """The script in one file.
+
+    Raises:
+        UsageError: It does not exist or cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{_display(path)}: cannot be read: {error.strerror}",
+            advice="Check the path and its permissions.",
+        ) from error
+    return decode(data, path=_display(path))
 
 
 def in_order(paths: Iterable[str]) -> tuple[Path, ...]:
@@ -98,10 +115,6 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path.as_posix()}: cannot be read: {error.strerror}", advice="Check its permissions."
-        ) from error
+def _display(path: Path) -> str:
+    """The path as text that any output can carry: a file's name need not be UTF-8."""
+    return os.fsencode(path.as_posix()).decode("utf-8", errors="replace")

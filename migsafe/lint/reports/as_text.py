@@ -48,7 +48,7 @@ def _finding(finding: Finding, lines: Lines, paint: "_Paint", explained: set[str
     shown += ["", *_block("why", " ".join(finding.why.split()), paint)]
     if finding.instead:
         shown += [
-            paint("  instead:", _BOLD),
+            paint("  instead, by example:", _BOLD),
             *(f"    {line}".rstrip() for line in finding.instead.splitlines()),
         ]
     return shown
