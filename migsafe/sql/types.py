@@ -4,7 +4,7 @@ https://www.postgresql.org/docs/current/datatype.html
 """
 
 from migsafe.sql.cursor import Cursor, Unreadable
-from migsafe.sql.lex import TokenKind
+from migsafe.sql.lex import TokenKind, Unlexable, lex
 from migsafe.sql.operations import TypeName
 
 _ALIASES = {
@@ -78,7 +78,7 @@ def _type_word(cursor: Cursor) -> str:
     return cursor.identifier("a type")
 
 
-def _several_words(cursor: Cursor) -> TypeName | None:  # noqa: PLR0911 -- one return for each form
+def _several_words(cursor: Cursor) -> TypeName | None:
     """A type whose name has, or may have, several words; None when no such type stands here."""
     if cursor.take("double", "precision"):
         return _finish(cursor, "double precision", ())
@@ -162,3 +162,14 @@ def _dimensions(cursor: Cursor) -> int:
             cursor.expect("]")
         count += 1
     return count
+
+
+def parse_type(text: str) -> TypeName | None:
+    """The type in a text of its own, such as format_type() gives; None when it is none."""
+    try:
+        cursor = Cursor(text, lex(text))
+        parsed = type_name(cursor)
+        cursor.expect_end()
+    except (Unreadable, Unlexable):
+        return None
+    return parsed

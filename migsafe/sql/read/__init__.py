@@ -52,7 +52,7 @@ def _dispatch(cursor: Cursor) -> tuple[Operation, ...]:
     return found
 
 
-def _definition(cursor: Cursor) -> tuple[Operation, ...] | None:  # noqa: PLR0911 -- one return for each form
+def _definition(cursor: Cursor) -> tuple[Operation, ...] | None:
     """Statements about tables and indexes."""
     if cursor.take("alter", "table"):
         return alter_table(cursor)

@@ -52,7 +52,7 @@ def _to_comma(cursor: Cursor) -> Cursor:
     return cursor.until(lambda here: here.word() == ",")
 
 
-def _other(cursor: Cursor) -> tuple[str, str]:  # noqa: PLR0911 -- one return for each form
+def _other(cursor: Cursor) -> tuple[str, str]:
     """The words of an action that needs no type of its own, and its details."""
     if cursor.take("set", "statistics"):
         return "SET STATISTICS", _some(cursor)

@@ -117,7 +117,7 @@ def _rename(cursor: Cursor, where: Where) -> Operation:
     return RenameColumn(**where, column=column, new_name=cursor.identifier("a column's new name"))
 
 
-def _action(cursor: Cursor, where: Where) -> Operation:  # noqa: PLR0911 -- one return for each form
+def _action(cursor: Cursor, where: Where) -> Operation:
     if cursor.take("add"):
         return _add(cursor, where)
     if cursor.take("drop"):

@@ -50,7 +50,7 @@ def table_constraint(cursor: Cursor) -> ConstraintDefinition:
     return replace(constraint, text=Cursor(cursor.text, cursor.tokens, first, cursor.at).source())
 
 
-def _one_option(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:  # noqa: PLR0911 -- one return for each form
+def _one_option(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
     first = cursor.at
     if cursor.take("collate"):
         return replace(column, collation=cursor.name("a collation"))

@@ -26,7 +26,7 @@ _QUERY_STARTS = frozenset({"select", "values", "table", "("})
 _MAIN_STARTS = _QUERY_STARTS | {"insert", "update", "delete", "merge", "with"}
 
 
-def data_statement(cursor: Cursor, depth: int = 0) -> tuple[Operation, ...] | None:  # noqa: PLR0911 -- one return for each form
+def data_statement(cursor: Cursor, depth: int = 0) -> tuple[Operation, ...] | None:
     """A statement that reads or writes rows, or None when none stands here."""
     if depth > _MAX_DEPTH:
         raise Unreadable(f"queries are nested more than {_MAX_DEPTH} deep")

@@ -19,7 +19,7 @@ _MODES = words(
 )
 
 
-def transaction(cursor: Cursor) -> tuple[Operation, ...] | None:  # noqa: PLR0911 -- one return for each form
+def transaction(cursor: Cursor) -> tuple[Operation, ...] | None:
     """A statement that controls a transaction, or None when none stands here."""
     match cursor.word():
         case "begin":
