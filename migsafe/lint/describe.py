@@ -7,7 +7,7 @@ from migsafe.sql import operations as ops
 from migsafe.sql.operations import ColumnDefinition, ConstraintDefinition, ConstraintKind, Operation
 
 
-def describe(facts: Facts, operation: Operation) -> Facts:  # noqa: PLR0911 - one for each operation
+def describe(facts: Facts, operation: Operation) -> Facts:
     """The facts, with what this operation says about itself."""
     match operation:
         case ops.AddColumn(column=column):
@@ -32,7 +32,7 @@ def describe(facts: Facts, operation: Operation) -> Facts:  # noqa: PLR0911 - on
             return _other(facts, operation)
 
 
-def _other(facts: Facts, operation: Operation) -> Facts:  # noqa: PLR0911 - the same
+def _other(facts: Facts, operation: Operation) -> Facts:
     match operation:
         case ops.CreateIndex(name=index):
             return replace(facts, index=index or "")

@@ -1,8 +1,7 @@
 """Every rule is tested by its own examples: bad yields exactly the rule, good is clean, all of it is SQL."""
 
-from collections.abc import Iterator
-
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from migsafe.catalog.model import Catalog
 from migsafe.lint.engine import Linter, LintOptions
@@ -16,10 +15,12 @@ RULES = shipped_rules()
 LINTER = Linter(RULES)
 
 
-def examples(kind: str) -> Iterator[object]:
-    for rule in RULES:
-        for number, example in enumerate(rule.bad if kind == "bad" else rule.good, start=1):
-            yield pytest.param(rule, example, id=f"{rule.name}-{kind}-{number}")
+def examples(kind: str) -> list[ParameterSet]:
+    return [
+        pytest.param(rule, example, id=f"{rule.name}-{kind}-{number}")
+        for rule in RULES
+        for number, example in enumerate(rule.bad if kind == "bad" else rule.good, start=1)
+    ]
 
 
 def schema(example: Example) -> Catalog:
