@@ -3,7 +3,8 @@
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from migsafe.catalog.model import Catalog, Table, qualified
+from migsafe.catalog.find import table_of_index
+from migsafe.catalog.model import Catalog, qualified
 from migsafe.effects.model import Compatibility, Effects, Lock, LockMode
 from migsafe.lint.describe import describe
 from migsafe.lint.facts import Facts
@@ -22,7 +23,6 @@ class Context:
     catalog: Catalog
     effects: Effects
     compatibility: Compatibility
-    default_volatile: bool = False
     created: AbstractSet[Name] = frozenset()
     filled: AbstractSet[Name] = frozenset()
     in_transaction: bool = False
@@ -56,7 +56,6 @@ def observe(operation: Operation, context: Context) -> Facts:
         and is_new(table, context)
         and qualified(table) not in context.filled,
         table_temporary=known is not None and known.temporary,
-        default_volatile=context.default_volatile,
         constraint_added_in_transaction=context.constraint_added_in_transaction,
         concurrently=bool(getattr(operation, "concurrently", False)),
         cascade=bool(getattr(operation, "cascade", False)),
@@ -95,14 +94,8 @@ def table_of(operation: Operation, catalog: Catalog) -> Name | None:
 
 
 def _owner(index: Name, catalog: Catalog) -> Name | None:
-    schema = qualified(index).schema
-    return next(
-        (name for name, table in catalog.tables.items() if name.schema == schema and _has(table, index)), None
-    )
-
-
-def _has(table: Table, index: Name) -> bool:
-    return any(known.name == index.name for known in table.indexes)
+    found = table_of_index(catalog, index)
+    return found[0].name if found else None
 
 
 def _display(name: Name) -> str:

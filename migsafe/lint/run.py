@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from migsafe.catalog.history import load_schema
 from migsafe.catalog.model import Catalog
 from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
-from migsafe.lint.knowledge import catalog_of
 from migsafe.lint.model import LintReport
 from migsafe.lint.rules import shipped_rules
 from migsafe.sources.sql_folder import read_file, read_sources
-from migsafe.sql.position import Lines
-from migsafe.sql.script import Script, read_script
 
 
 def lint_paths(
@@ -42,18 +40,9 @@ def read_schema(path: str) -> Catalog:
 
     Raises:
         UsageError: The file cannot be read.
-        SqlError: It is not SQL text, or a statement of it was not understood.
+        SqlError: It is not SQL text, a statement of it was not understood, or it creates no table.
     """
     source = read_file(Path(path))
-    script = read_script(source.text)
-    if problem := source.problem or _unread(script):
-        raise SqlError(f"{path}: {problem}", advice="The schema must be known in full; correct the file.")
-    return catalog_of(script, name=path)
-
-
-def _unread(script: Script) -> str:
-    for statement in script.statements:
-        if statement.unread:
-            line = Lines(script.text).position(statement.start).line
-            return f"line {line} could not be read: {statement.unread.reason}"
-    return ""
+    if source.problem:
+        raise SqlError(f"{path}: {source.problem}", advice="Make the file with: pg_dump --schema-only DATABASE")
+    return load_schema(source.text, source=path)

@@ -137,7 +137,7 @@ def test_transaction_always_finds_concurrently_in_the_transaction_of_the_tool() 
         (["lint", "--schema", "nowhere.sql", "-"], "nowhere.sql: cannot be read"),
         (["lint", "--formt", "json", "-"], "No such option: --formt"),
         (["lint", "--format", "xml", "-"], "'xml' is not one of json, text"),
-        (["lint", "--server-version", "9", "-"], "9 is not in the range"),
+        (["lint", "--server-version", "9", "-"], "'--server-version'"),
         (["lint", "--transaction", "maybe", "-"], "'maybe' is not one of"),
         (["rules", "volatile-defalt"], "did you mean 'volatile-default'"),
     ],
