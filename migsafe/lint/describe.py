@@ -61,7 +61,9 @@ def _column(facts: Facts, column: ColumnDefinition) -> Facts:
         data_type=str(column.type),
         not_null=column.not_null,
         has_default=has_default,
-        default_volatile=has_default and column.default is not None and volatility_of(column.default).volatile,
+        default_volatile=has_default
+        and column.default is not None
+        and volatility_of(column.default).volatile,
         serial=column.is_serial,
         generated=generated,
         inline_check=ConstraintKind.CHECK in inline,

@@ -1,11 +1,11 @@
 """Turns one operation in its context into the flat facts that rules match on."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migsafe.catalog.find import table_of_index
 from migsafe.catalog.model import Catalog, qualified
-from migsafe.effects.model import Compatibility, Effects, Lock, LockMode
+from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, LockMode
 from migsafe.lint.describe import describe
 from migsafe.lint.facts import Facts
 from migsafe.sql import operations as ops
@@ -64,7 +64,19 @@ def observe(operation: Operation, context: Context) -> Facts:
         lock_timeout="set" if context.has_lock_timeout else "off",
         first_without_lock_timeout=context.first_without_lock_timeout,
     )
-    return describe(facts, operation)
+    return describe(_with_unknown_table(facts, operation, effects), operation)
+
+
+def _with_unknown_table(facts: Facts, operation: Operation, effects: Effects) -> Facts:
+    """The lock that an operation on an index takes on a table whose name is not known."""
+    if (
+        effects.locks
+        or not isinstance(operation, ops.DropIndex | ops.Reindex)
+        or effects.blocks is Blocks.NONE
+    ):
+        return facts
+    mode = LockMode.ACCESS_EXCLUSIVE if isinstance(operation, ops.DropIndex) else LockMode.SHARE
+    return replace(facts, lock=mode.label, locked="its table", strong_lock=True)
 
 
 def is_new(table: Name, context: Context) -> bool:

@@ -18,11 +18,12 @@ def lint_paths(
     *,
     stdin: BinaryIO,
     schema: str = "",
-    server_version: int = 14,
+    server_version: int | None = None,
     wrapped: bool | None = None,
 ) -> LintReport:
     """Judges the scripts behind these paths with all shipped rules.
 
+    `server_version` is a major version, such as 14.
     `schema` is a file that says what the schema is before the first script ("" when not known).
     `wrapped` is whether a tool opens a transaction around each script, None when not known.
 
@@ -31,7 +32,8 @@ def lint_paths(
         SqlError: A statement of the schema file was not understood.
     """
     catalog = read_schema(schema) if schema else Catalog()
-    options = LintOptions(catalog=catalog, server_version=server_version, wrapped=wrapped)
+    version = server_version * 10_000 if server_version else None
+    options = LintOptions(catalog=catalog, server_version=version, wrapped=wrapped)
     return Linter(shipped_rules()).lint(read_sources(paths, stdin=stdin), options)
 
 
@@ -44,5 +46,7 @@ def read_schema(path: str) -> Catalog:
     """
     source = read_file(Path(path))
     if source.problem:
-        raise SqlError(f"{path}: {source.problem}", advice="Make the file with: pg_dump --schema-only DATABASE")
+        raise SqlError(
+            f"{path}: {source.problem}", advice="Make the file with: pg_dump --schema-only DATABASE"
+        )
     return load_schema(source.text, source=path)

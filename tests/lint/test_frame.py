@@ -27,7 +27,14 @@ def test_marks_stand_under_the_span() -> None:
 
 
 def test_every_line_of_a_span_is_marked_without_its_indentation() -> None:
-    assert frame("A\n  B\nC D", (1, 1), (3, 2)) == ["1 | A", "  | ^", "2 |   B", "  |   ^", "3 | C D", "  | ^"]
+    assert frame("A\n  B\nC D", (1, 1), (3, 2)) == [
+        "1 | A",
+        "  | ^",
+        "2 |   B",
+        "  |   ^",
+        "3 | C D",
+        "  | ^",
+    ]
 
 
 def test_a_long_span_shows_its_first_lines_and_its_last() -> None:

@@ -1,4 +1,4 @@
-"""The reports as users see them: fixtures/golden/lint/<case>.<format> for each case in fixtures/migrations."""
+"""The reports as users see them: fixtures/golden/lint/<case>.<format> for each of fixtures/migrations."""
 
 from pathlib import Path
 
