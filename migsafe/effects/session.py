@@ -79,9 +79,7 @@ def start_session(settings: Settings | None = None) -> SessionState:
     return SessionState(current=known, lasting=known, before=known)
 
 
-def advance(  # noqa: PLR0911 -- one return for each kind of operation
-    state: SessionState, operation: Operation, *, locks: Iterable[Lock] = ()
-) -> SessionState:
+def advance(state: SessionState, operation: Operation, *, locks: Iterable[Lock] = ()) -> SessionState:
     """The state after an operation that took these locks. Outside a transaction they are gone at once."""
     match operation:
         case Begin() if not state.in_transaction:
