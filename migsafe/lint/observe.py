@@ -58,6 +58,7 @@ def observe(operation: Operation, context: Context) -> Facts:
         table_temporary=known is not None and known.temporary,
         constraint_added_in_transaction=context.constraint_added_in_transaction,
         concurrently=bool(getattr(operation, "concurrently", False)),
+        finalize=bool(getattr(operation, "finalize", False)),
         cascade=bool(getattr(operation, "cascade", False)),
         has_where=bool(getattr(operation, "has_where", False)),
         in_transaction=context.in_transaction,
