@@ -6,6 +6,7 @@ import typer
 
 from migsafe import __version__
 from migsafe.cli.lint import lint
+from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
 from migsafe.errors import MigsafeError
 
@@ -39,6 +40,7 @@ def options(
 
 
 app.command()(lint)
+app.command()(plan)
 app.command()(rules)
 
 
