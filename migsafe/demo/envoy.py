@@ -63,7 +63,9 @@ class Envoy:
 
 
 @contextlib.contextmanager
-def envoy(*, blue_port: int, green_port: int, green_percent: int = 0) -> Iterator[Envoy]:
+def envoy(
+    *, blue_port: int, green_port: int, green_percent: int = 0, parent: Path | None = None
+) -> Iterator[Envoy]:
     """An Envoy that splits requests between two local ports, for as long as the block runs.
 
     It is also stopped when this process dies without a chance to do so. After a failure its folder,
@@ -74,7 +76,7 @@ def envoy(*, blue_port: int, green_port: int, green_percent: int = 0) -> Iterato
         TrafficError: It did not start.
     """
     program = envoy_program()
-    home = Path(tempfile.mkdtemp(prefix="migsafe-envoy-"))
+    home = Path(tempfile.mkdtemp(prefix="migsafe-envoy-", dir=parent))
     port, admin_port = free_port(), free_port()
     config = home / "envoy.json"
     config.write_text(

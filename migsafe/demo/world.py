@@ -90,6 +90,7 @@ class World:
     """Starts the parts one by one, and stops them all when the block ends, the last one first."""
 
     server: Server
+    version: str  # of the server, for people
     proxy: Envoy
     load: Load
 
@@ -116,9 +117,13 @@ class World:
         Raises:
             UsageError: No PostgreSQL is installed.
         """
-        self.server = self._stack.enter_context(scratch_server(binaries=_binaries(), parent=self.directory))
+        self.server = self._stack.enter_context(
+            scratch_server(binaries=postgres_binaries(), parent=self.directory)
+        )
         password = secrets.token_urlsafe(16)
         with psycopg.connect(self.server.dsn(), autocommit=True) as admin:
+            number = admin.info.server_version
+            self.version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
             database, role = sql.Identifier(DATABASE), sql.Identifier(ROLE)
             admin.execute(sql.SQL("CREATE DATABASE {}").format(database))
             admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
@@ -173,7 +178,12 @@ class World:
         self.load = Load(running, Report())
 
 
-def _binaries() -> Binaries:
+def postgres_binaries() -> Binaries:
+    """The server of the demo: the embedded one, so that everybody sees the same, else a local one.
+
+    Raises:
+        UsageError: There is none.
+    """
     try:
         return embedded_binaries()
     except NoServerError:
