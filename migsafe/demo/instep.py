@@ -24,10 +24,12 @@ class Step:
     def __str__(self) -> str:
         """For people."""
         if len(self.columns) < 2:
-            return f"only `{self.columns[0]}` is there"
+            return f"{self.rows:,} rows have {self.columns[0]}"
+        if self.different:
+            return f"{' and '.join(self.columns)} differ in {self.different:,} of {self.rows:,} rows"
         if self.pending:
-            return f"{self.pending:,} rows to be filled, {self.different:,} different"
-        return f"`{'` = `'.join(self.columns)}` in {self.rows - self.different:,} of {self.rows:,} rows"
+            return f"{self.pending:,} of {self.rows:,} rows are still to be filled"
+        return f"{' = '.join(self.columns)} in all {self.rows:,} rows"
 
 
 def look(conn: psycopg.Connection, when: str) -> Step:

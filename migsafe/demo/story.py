@@ -7,6 +7,7 @@ from typing import TextIO
 
 WIDTH = 100
 _BOLD, _DIM, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
+_INDENT = 25  # where the text of a step begins, behind its time and its stage
 _CLEAR_LINE = "\r\x1b[K"
 QUIET_SECONDS = 2.0  # between two progress lines where they cannot replace each other
 
@@ -45,6 +46,10 @@ class Story:
         clock = f"{time.monotonic() - self._started:6.1f} s"
         self.line(f"   {self._paint(clock, _DIM)}  {text}")
 
+    def more(self, text: str) -> None:
+        """One line that belongs to the step above."""
+        self.line(f"{'':<{_INDENT}}{text}")
+
     def good(self, text: str) -> str:
         """The text in the colour of success."""
         return self._paint(text, _GREEN)
@@ -57,10 +62,10 @@ class Story:
         """A line that the next one replaces; where that is not possible, one every few seconds."""
         now = time.monotonic()
         if self._terminal:
-            self._write(f"{_CLEAR_LINE}             {text[: WIDTH - 13]}")
+            self._write(f"{_CLEAR_LINE}{'':<{_INDENT}}{text[: WIDTH - _INDENT]}")
             self._live = True
         elif now - self._last_progress >= QUIET_SECONDS:
-            self._write(f"             {text}\n")
+            self._write(f"{'':<{_INDENT}}{text}\n")
             self._last_progress = now
 
     def line(self, text: str = "") -> None:

@@ -23,7 +23,7 @@ from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
 
 SETTLE_SECONDS = 0.5  # for requests that were under way when the traffic moved
-CALM_SECONDS = 3.0  # of traffic on blue after a retreat
+CALM_SECONDS = 2.0  # of traffic before the change, and on blue after a retreat
 PATIENCE_SECONDS = 60.0  # for the promised number of requests
 
 
@@ -93,13 +93,15 @@ def _build(tour: Tour, world: World, story: Story) -> None:
     story.step(f"Envoy sends all traffic to blue for now                          {world.proxy.url}")
     world.start_load(rows=tour.rows, rate=tour.rate)
     story.step("requests flow: reads, inserts, updates; every read is compared with the last write")
+    time.sleep(CALM_SECONDS)
+    story.step(counts(world))
 
 
 def _stops_blue(world: World, story: Story) -> Callable[[Stage], None]:
     def on_stage(stage: Stage) -> None:
         if stage is Stage.SOAKED:
             world.apps[Version.BLUE].stop()
-            story.step("blue        stopped, as your deployment would do it now")
+            story.step(f"{'blue':<12}stopped, as your deployment would do it now")
 
     return on_stage
 
@@ -112,7 +114,7 @@ def _roll_out(plan: Plan, watcher: Watcher, outcome: Outcome, world: World, stor
         outcome.retreat_reason = failure.message
         if not outcome.break_canary:
             outcome.error = f"a gate failed: {failure.message}"
-        story.step(story.bad(f"stopped     {failure.message}"))
+        story.step(f"{'stopped':<12}{story.bad(failure.message)}")
         time.sleep(SETTLE_SECONDS)
         before = world.load.latest()
         time.sleep(CALM_SECONDS)
@@ -120,7 +122,11 @@ def _roll_out(plan: Plan, watcher: Watcher, outcome: Outcome, world: World, stor
         outcome.failed_after_retreat = after.failed - before.failed
         outcome.green_after_retreat = after.by_version.get("green", 0) - before.by_version.get("green", 0)
         watcher.look("after the retreat")
-        story.step(f"since then  {after.requests - before.requests:,} requests, all answered by blue")
+        since = after.requests - before.requests
+        story.step(
+            f"{'since then':<12}{since:,} requests, {outcome.failed_after_retreat:,} failed, "
+            f"{outcome.green_after_retreat:,} answered by green"
+        )
     except MigsafeError as error:
         outcome.error = f"the rollout stopped: {error}"
         story.step(story.bad(outcome.error))
@@ -154,7 +160,8 @@ def _conclude(outcome: Outcome, problems: list[str], story: Story, kept: Path | 
             story.line(f"  - {problem}")
     elif outcome.break_canary:
         story.line(
-            story.good("The broken version met a small share of the traffic only; blue never noticed.")
+            story.good("The broken version met a small share of the traffic, then blue had it all again.")
         )
+        story.line("The schema serves both versions: fix green and run the plan again, or revert it.")
     else:
         story.line(story.good("The column has its new name, and nobody noticed."))

@@ -86,8 +86,8 @@ class Watcher:
         self.outcome.stages.append((event.stage, event.seconds))
         self.sampler.stage = f"stage {event.stage}"
         seen = self.look(event.stage.value)
-        self.story.step(f"{event.stage:<11} {WHY.get(event.stage, '')}")
-        self.story.step(f"{'':<11} {seen}; {counts(self.world)}")
+        self.story.step(f"{event.stage:<12}{WHY.get(event.stage, '')}")
+        self.story.more(f"{seen}; {counts(self.world)}")
         self.on_stage(event.stage)
 
     def _finished(self, event: StepFinished) -> None:
@@ -99,15 +99,15 @@ class Watcher:
         self.outcome.green_percent = event.green_percent
         self.sampler.stage = f"green at {event.green_percent} %"
         seen = self.look(f"green at {event.green_percent} %")
-        self.story.step(f"traffic     {event.green_percent} % to green; {seen}")
+        self.story.step(f"{'traffic':<12}{event.green_percent} % to green; {seen}")
 
     def _gate(self, event: GateRead) -> None:
         if event.verdict == "pass":
-            self.story.step(f"gate        {event.gate}: {self.story.good('pass')} ({event.reading})")
+            self.story.step(f"{'gate':<12}{event.gate}: {self.story.good('pass')} ({event.reading})")
         elif event.verdict == "hold":
             self.story.progress(f"gate {event.gate} holds: {event.reading}")
         else:
-            self.story.step(f"gate        {event.gate}: {self.story.bad(event.verdict)} ({event.reading})")
+            self.story.step(f"{'gate':<12}{event.gate}: {self.story.bad(event.verdict)} ({event.reading})")
 
 
 def counts(world: World) -> str:

@@ -1,0 +1,123 @@
+"""The stations of the tour: the same calls that `migsafe lint`, `plan` and `run` make."""
+
+from pathlib import Path
+
+import psycopg
+
+from migsafe.catalog.live import read_catalog
+from migsafe.catalog.model import Catalog
+from migsafe.demo.instep import NEW, OLD
+from migsafe.demo.story import Story
+from migsafe.demo.texts import text_of
+from migsafe.demo.watcher import WHY, Watcher
+from migsafe.demo.world import APPLICATIONS, World
+from migsafe.lint.engine import Linter, LintOptions
+from migsafe.lint.reports import as_text
+from migsafe.lint.rules import shipped_rules
+from migsafe.plan.file import dump_plan, load_plan
+from migsafe.plan.model import Contract, Gate, Plan, Traffic
+from migsafe.plan.options import PlanOptions
+from migsafe.plan.planner import plan_operations
+from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
+from migsafe.sources.model import Source
+from migsafe.sql.script import read_script
+
+MIGRATION, PLAN = "rename.sql", "rename.plan.toml"
+STEPS = (5, 25, 50, 100)
+
+
+def lint(world: World, story: Story) -> None:
+    """Show what is wrong with the migration as one would write it."""
+    path, text = _migration(world.directory)
+    story.section(
+        "The migration as one would write it",
+        "Instant, and fatal: from that moment on blue asks for a column that is not there any more. "
+        "Deploy green first, and green is the one that fails.",
+    )
+    story.command(f"migsafe lint {path.name}")
+    catalog = _catalog(world)
+    options = LintOptions(catalog=catalog, server_version=(catalog.server_version or 0) // 10_000)
+    report = Linter(shipped_rules()).lint([Source(path=path.name, text=text)], options)
+    for line in as_text.render(report, color=story.color).rstrip().splitlines():
+        story.note(line)
+    story.note("So this migration does not run: in a commit hook or in CI it stops here (exit code 1).")
+
+
+def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Story) -> Plan:
+    """Plan the same change in safe steps; writes the plan file and gives what is read back from it."""
+    _, text = _migration(world.directory)
+    operations = tuple(
+        operation for statement in read_script(text).statements for operation in statement.operations
+    )
+    options = PlanOptions(
+        traffic=_traffic(step_seconds, world),
+        contract=Contract(
+            soak_seconds=soak_seconds, keep_seconds=soak_seconds, blue_application_name=APPLICATIONS[0]
+        ),
+    )
+    path = world.directory / PLAN
+    path.write_text(dump_plan(plan_operations(operations, _catalog(world), options)), encoding="utf-8")
+    plan = load_plan(path)
+    story.section(
+        "The plan",
+        "The new column stands beside the old one, and triggers keep the two equal, until nobody uses "
+        "the old one any more. Every step can be reviewed, and undone until the last one.",
+    )
+    story.command(f"migsafe plan {MIGRATION} --database ... --output {PLAN}")
+    for stage in Stage:
+        titles = [step.title for step in plan.steps_to(stage)]
+        if stage in SCHEMA_STAGES:
+            for label, title in zip((stage, *("" for _ in titles)), titles, strict=False):
+                story.note(f"{label:<11} {title}")
+        elif stage is Stage.CANARY:
+            shares = ", ".join(f"{percent} %" for percent in STEPS)
+            story.note(f"{'traffic':<11} dark, then green gets {shares}, each share behind its gates")
+        elif stage in {Stage.SOAKED, Stage.FENCED}:
+            story.note(f"{stage:<11} {WHY[stage]}")
+    return plan
+
+
+def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> None:
+    """Run the whole plan.
+
+    Raises:
+        GateFailed: A gate said no, and the traffic is back on blue.
+        MigsafeError: It could not go on.
+    """
+    story.section(
+        "The rollout, while requests keep flowing",
+        "Schema before traffic on the way there. At every stage all rows are compared in both columns.",
+    )
+    story.command(f"migsafe run {PLAN} --database ...")
+    raise NotImplementedError
+
+
+def _traffic(step_seconds: float, world: World) -> Traffic:
+    green = world.apps[Version.GREEN].url
+    return Traffic(
+        provider="envoy",
+        options=world.proxy.options,
+        steps=STEPS,
+        step_seconds=step_seconds,
+        hold_seconds=30.0,
+        gates=(
+            Gate(name="smoke", kind="smoke", options={"url": f"{green}/health"}),
+            Gate(name="canary", kind="canary", options={}),
+            Gate(
+                name="in step",
+                kind="sql",
+                options={"query": f"SELECT count(*) FROM users WHERE {OLD} IS DISTINCT FROM {NEW}", "max": 0},
+            ),
+        ),
+    )
+
+
+def _migration(directory: Path) -> tuple[Path, str]:
+    path = directory / MIGRATION
+    path.write_bytes(text_of("migration.sql"))
+    return path, path.read_text(encoding="utf-8")
+
+
+def _catalog(world: World) -> Catalog:
+    with psycopg.connect(world.dsn, autocommit=True) as conn:
+        return read_catalog(conn)
