@@ -5,6 +5,8 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.lint import lint
+from migsafe.cli.rules import rules
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -34,6 +36,10 @@ def options(
 ) -> None:
     """Lint, plan, run and roll out schema changes."""
     del version
+
+
+app.command()(lint)
+app.command()(rules)
 
 
 def main() -> None:
