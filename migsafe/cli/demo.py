@@ -1,19 +1,13 @@
 """`migsafe demo`: the newcomer's tour."""
 
-import json
 import sys
 from enum import StrEnum
 
 import typer
 
+from migsafe.cli.formats import OutputFormat, print_json
+
 INTERRUPTED = 130
-
-
-class Format(StrEnum):
-    """How the result is given."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class Breakage(StrEnum):
@@ -29,8 +23,8 @@ def demo(
         None, "--break", help="Let something go wrong: canary = the new version fails under real traffic."
     ),
     keep: bool = typer.Option(False, "--keep", help="Keep the directory with plan, logs and database files."),
-    form: Format = typer.Option(
-        Format.TEXT, "--format", help="text, or json: the result on stdout and the story on stderr."
+    output_format: OutputFormat = typer.Option(
+        OutputFormat.TEXT, "--format", help="text, or json: the result on stdout and the story on stderr."
     ),
 ) -> None:
     """See a column renamed on a real PostgreSQL, behind a real proxy, without a failed request.
@@ -41,7 +35,7 @@ def demo(
     from migsafe.demo.story import Story
     from migsafe.demo.tour import Tour, run_tour
 
-    story = Story(sys.stdout if form is Format.TEXT else sys.stderr)
+    story = Story(sys.stdout if output_format is OutputFormat.TEXT else sys.stderr)
     try:
         outcome, problems = run_tour(
             Tour(rows=rows, break_canary=breakage is Breakage.CANARY, keep=keep), story
@@ -50,7 +44,7 @@ def demo(
         story.line()
         story.line("Stopped; nothing of the demo is left." if not keep else "Stopped.")
         raise typer.Exit(INTERRUPTED) from None
-    if form is Format.JSON:
-        typer.echo(json.dumps(to_json(outcome, problems), indent=2))
+    if output_format is OutputFormat.JSON:
+        print_json(to_json(outcome, problems))
     if problems:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.demo import demo
 from migsafe.cli.lint import lint
 from migsafe.cli.rules import rules
 from migsafe.errors import MigsafeError
@@ -40,6 +41,7 @@ def options(
 
 app.command()(lint)
 app.command()(rules)
+app.command()(demo)
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def processes_with(marker: str) -> list[str]:
 
 
 def left_after(number: int, marker: str) -> tuple[list[str], bool, int]:
-    """Starts a world, sends the signal; gives what processes are left, whether the directory is, and the code."""
+    """Starts a world, sends the signal; gives the processes left, whether the directory is, and the code."""
     with subprocess.Popen(
         [sys.executable, "-c", WORLD],
         stdout=subprocess.PIPE,
