@@ -7,7 +7,7 @@ from psycopg import sql
 
 from migsafe.demo.client import seeded_name
 
-OLD, NEW = "name", "full_name"
+NEW = "full_name"
 _OTHERS = {"id", "email", "balance", "created_at"}
 
 

@@ -6,7 +6,7 @@ import psycopg
 
 from migsafe.catalog.live import read_catalog
 from migsafe.catalog.model import Catalog
-from migsafe.demo.instep import NEW, OLD
+from migsafe.demo.envoy import VERSION_HEADER
 from migsafe.demo.story import Story
 from migsafe.demo.texts import text_of
 from migsafe.demo.watcher import WHY, Watcher
@@ -24,6 +24,7 @@ from migsafe.sql.script import read_script
 
 MIGRATION, PLAN = "rename.sql", "rename.plan.toml"
 STEPS = (5, 25, 50, 100)
+IN_STEP = "SELECT count(*) FROM users WHERE name IS DISTINCT FROM full_name"
 
 
 def lint(world: World, story: Story) -> None:
@@ -93,7 +94,13 @@ def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> None:
 
 
 def _traffic(step_seconds: float, world: World) -> Traffic:
-    green = world.apps[Version.GREEN].url
+    smoke = {
+        "url": f"{world.proxy.url}/users/1",
+        "header": f"{VERSION_HEADER}: {Version.GREEN}",  # test traffic goes to green at any split
+        "body": '"version": "green"',
+    }
+    # Everything runs on one small machine here, so a difference in latency must be large to mean something.
+    canary = {"min_requests": 30, "latency_slack_ms": 150.0}
     return Traffic(
         provider="envoy",
         options=world.proxy.options,
@@ -101,13 +108,9 @@ def _traffic(step_seconds: float, world: World) -> Traffic:
         step_seconds=step_seconds,
         hold_seconds=30.0,
         gates=(
-            Gate(name="smoke", kind="smoke", options={"url": f"{green}/health"}),
-            Gate(name="canary", kind="canary", options={}),
-            Gate(
-                name="in step",
-                kind="sql",
-                options={"query": f"SELECT count(*) FROM users WHERE {OLD} IS DISTINCT FROM {NEW}", "max": 0},
-            ),
+            Gate(name="smoke", kind="smoke", options=smoke),
+            Gate(name="canary", kind="canary", options=canary),
+            Gate(name="in step", kind="sql", options={"query": IN_STEP, "max": 0}),
         ),
     )
 

@@ -23,7 +23,7 @@ from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
 
 SETTLE_SECONDS = 0.5  # for requests that were under way when the traffic moved
-CALM_SECONDS = 2.0  # of traffic before the change, and on blue after a retreat
+CALM_SECONDS = 2.0  # of traffic before the change, and after its end or its retreat
 PATIENCE_SECONDS = 60.0  # for the promised number of requests
 
 
@@ -110,6 +110,8 @@ def _roll_out(plan: Plan, watcher: Watcher, outcome: Outcome, world: World, stor
     watcher.look("before")
     try:
         journey.carry_out(plan, world, watcher, story)
+        time.sleep(CALM_SECONDS)
+        story.step(f"{'since then':<12}{counts(world)}")
     except GateFailed as failure:
         outcome.retreat_reason = failure.message
         if not outcome.break_canary:
