@@ -1,5 +1,7 @@
 """The stations of the tour: the same calls that `migsafe lint`, `plan` and `run` make."""
 
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -7,11 +9,12 @@ import psycopg
 from migsafe.catalog.live import read_catalog
 from migsafe.catalog.model import Catalog
 from migsafe.demo.envoy import VERSION_HEADER
-from migsafe.demo.story import Story
+from migsafe.demo.story import WIDTH, Story
 from migsafe.demo.texts import text_of
 from migsafe.demo.watcher import WHY, Watcher
 from migsafe.demo.world import APPLICATIONS, World
 from migsafe.lint.engine import Linter, LintOptions
+from migsafe.lint.model import LintReport, Severity
 from migsafe.lint.reports import as_text
 from migsafe.lint.rules import shipped_rules
 from migsafe.plan.file import dump_plan, load_plan
@@ -39,7 +42,7 @@ def lint(world: World, story: Story) -> None:
     catalog = _catalog(world)
     options = LintOptions(catalog=catalog, server_version=(catalog.server_version or 0) // 10_000)
     report = Linter(shipped_rules()).lint([Source(path=path.name, text=text)], options)
-    for line in as_text.render(report, color=story.color).rstrip().splitlines():
+    for line in _in_short(report, color=story.color).splitlines():
         story.note(line)
     story.note("So this migration does not run: in a commit hook or in CI it stops here (exit code 1).")
 
@@ -75,6 +78,9 @@ def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Sto
             story.note(f"{'traffic':<11} dark, then green gets {shares}, each share behind its gates")
         elif stage in {Stage.SOAKED, Stage.FENCED}:
             story.note(f"{stage:<11} {WHY[stage]}")
+    for warning in plan.warnings:
+        for line in textwrap.wrap(f"to know: {warning}", WIDTH - 3, subsequent_indent=" " * 9):
+            story.note(line)
     return plan
 
 
@@ -91,6 +97,18 @@ def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> None:
     )
     story.command(f"migsafe run {PLAN} --database ...")
     raise NotImplementedError
+
+
+def _in_short(report: LintReport, *, color: bool) -> str:
+    """The errors as `migsafe lint` shows them; of the warnings, the headlines."""
+    errors, others = [], []
+    for file in report.files:
+        severe = tuple(finding for finding in file.findings if finding.severity is Severity.ERROR)
+        errors.append(replace(file, findings=severe))
+        others += [finding for finding in file.findings if finding not in severe]
+    shown, _, _ = as_text.render(replace(report, files=tuple(errors)), color=color).rstrip().rpartition("\n")
+    headlines = [f"{each.path}:{each.line}: {each.severity}: {each.message} [{each.id}]" for each in others]
+    return "\n".join([shown, *headlines, "", as_text.summary(report.files, report)])
 
 
 def _traffic(step_seconds: float, world: World) -> Traffic:

@@ -29,7 +29,7 @@ def summary_rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "wrong rows at the end", wrong
     yield "traffic at the end", f"{100 - outcome.green_percent} % blue, {outcome.green_percent} % green"
     stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in outcome.stages)
-    yield "seconds per stage", stages
+    yield "seconds to each stage", stages
     yield "total time", f"{outcome.seconds:.1f} s"
 
 
