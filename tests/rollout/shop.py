@@ -15,7 +15,7 @@ class Version:
     """One version of an application, whose behaviour a test may change while it runs."""
 
     name: str
-    status: int = 200
+    status: int | None = 200  # None: it hangs up instead of answering
     delay_seconds: float = 0.0
     server: ThreadingHTTPServer = field(init=False)
 
@@ -27,6 +27,9 @@ class Version:
 
             def do_GET(self) -> None:
                 time.sleep(version.delay_seconds)
+                if version.status is None:
+                    self.close_connection = True
+                    return
                 body = version.name.encode()
                 # One write: two would wait for each other's acknowledgement in a kept connection.
                 head = f"HTTP/1.1 {version.status} Answer\r\nContent-Length: {len(body)}\r\n\r\n"
