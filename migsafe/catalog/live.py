@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from migsafe.catalog.model import Catalog, Column, Constraint, Dependent, Index, Table, Trigger
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintKind, Generated, TypeName
+from migsafe.sql.types import parse_type
 
 if TYPE_CHECKING:
     import psycopg
@@ -25,9 +26,6 @@ _KINDS = {
     "u": ConstraintKind.UNIQUE,
     "x": ConstraintKind.EXCLUDE,
 }
-_TYPE = re.compile(
-    r"(?P<name>.*?)(?:\((?P<modifiers>[^)]*)\))?(?P<zone> with(?:out)? time zone)?(?P<dims>(\[\])*)"
-)
 
 
 def read_catalog(connection: "psycopg.Connection[Any]") -> Catalog:
@@ -52,26 +50,6 @@ def read_catalog(connection: "psycopg.Connection[Any]") -> Catalog:
         complete=True,
         server_version=connection.info.server_version,
     )
-
-
-def parse_type(text: str) -> TypeName:
-    """The type that format_type() wrote, e.g. `timestamp(3) with time zone[]`."""
-    match = _TYPE.fullmatch(text)
-    if match is None:
-        return TypeName(name=text)
-    name = match["name"].strip() + (match["zone"] or "")
-    schema, dot, bare = name.rpartition(".")
-    modifiers = tuple(part.strip() for part in match["modifiers"].split(",")) if match["modifiers"] else ()
-    return TypeName(
-        name=_unquoted(bare) if dot else _unquoted(name),
-        schema=_unquoted(schema) if dot else None,
-        modifiers=modifiers,
-        array_dimensions=match["dims"].count("["),
-    )
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') and name.endswith('"') else name
 
 
 def _queries() -> dict[str, LiteralString]:
@@ -111,7 +89,7 @@ def _column(row: Row) -> Column:
     generated = {"s": Generated.STORED, "v": Generated.VIRTUAL}.get(row["generated"])
     return Column(
         name=row["name"],
-        type=parse_type(row["type"]),
+        type=parse_type(row["type"]) or TypeName(name=row["type"]),
         not_null=row["not_null"],
         default=None if generated else row["expression"],
         generated=Generated.IDENTITY if row["identity"] else generated,

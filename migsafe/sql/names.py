@@ -1,5 +1,6 @@
 """Names of relations, columns and other objects, as PostgreSQL stores them."""
 
+import re
 from dataclasses import dataclass
 
 MAX_IDENTIFIER_BYTES = 63
@@ -39,3 +40,30 @@ def quote_literal(text: str) -> str:
     if "\\" in text:
         return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
     return "'" + text.replace("'", "''") + "'"
+
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_PART = re.compile(r'\s*(?:([^".\s]+)|"((?:[^"]|"")+)")\s*')
+
+
+def format_name(name: Name) -> str:
+    """The shortest form that `parse_name` reads back: quoted only where it must be."""
+    parts = (name.schema, name.name) if name.schema else (name.name,)
+    return ".".join(part if _PLAIN.fullmatch(part) else quote_identifier(part) for part in parts)
+
+
+def parse_name(text: str) -> Name | None:
+    """The name from `table`, `schema.table` or `"My Schema"."t"`; None when it is no such name."""
+    parts: list[str] = []
+    at = 0
+    while match := _PART.match(text, at):
+        parts.append(match[1] or match[2].replace('""', '"'))
+        at = match.end()
+        if at == len(text):
+            break
+        if text[at] != ".":
+            return None
+        at += 1
+    if at != len(text) or len(parts) not in {1, 2}:
+        return None
+    return Name(parts[-1], parts[0] if len(parts) == 2 else None)

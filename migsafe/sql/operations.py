@@ -156,10 +156,11 @@ class ResetSetting(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOperation(Operation):
-    """An operation on one existing table."""
+    """An operation on one existing table; `only` leaves its children and partitions out."""
 
     table: Name
     if_exists: bool = False
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +284,7 @@ class DropConstraint(TableOperation):
 
     constraint: str
     cascade: bool = False
+    constraint_if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,9 +297,40 @@ class RenameConstraint(TableOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherTableAction(TableOperation):
-    """An ALTER TABLE action that is understood and needs no type of its own yet."""
+    """An ALTER TABLE action that is understood and needs no type of its own yet.
+
+    `action` is its leading keywords in upper case ("ALTER COLUMN SET STATISTICS"), `detail` the rest as
+    written; `column` is the column it changes.
+    """
 
     action: str
+    column: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachPartition(TableOperation):
+    """ALTER TABLE ... ATTACH PARTITION."""
+
+    partition: Name
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetachPartition(TableOperation):
+    """ALTER TABLE ... DETACH PARTITION."""
+
+    partition: Name
+    concurrently: bool = False
+    finalize: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTable(TableOperation):
+    """LOCK TABLE, one operation for each table named; `mode` as SQL writes it: `ACCESS EXCLUSIVE`."""
+
+    mode: str = "ACCESS EXCLUSIVE"
+    nowait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,11 +349,11 @@ class CreateIndex(TableOperation):
 
     name: str | None = None
     columns: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     expressions: int = 0
     unique: bool = False
     concurrently: bool = False
     if_not_exists: bool = False
-    only: bool = False
     method: str = "btree"
     where: Expression | None = None
 
@@ -381,6 +414,8 @@ class Query(Operation):
     """SELECT, VALUES, TABLE, EXPLAIN, SHOW: reads, and calls functions."""
 
     tables: tuple[Name, ...] = ()
+    functions: tuple[str, ...] = ()
+    for_update: bool = False
 
 
 # --- everything else that is understood ---
@@ -388,7 +423,15 @@ class Query(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherStatement(Operation):
-    """A statement that is understood (its command tag says which) and needs no type of its own yet."""
+    """A statement that is understood (its command tag says which) and needs no type of its own yet.
+
+    `target` is the table, view or other object it names first, where that can be said. A psql
+    meta-command has the command as its tag, with the backslash.
+    """
 
     tag: str
     target: Name | None = None
+
+
+# What these do is written somewhere else, or in another language: nobody can call them safe from their text.
+OPAQUE_TAGS = frozenset({"CALL", "DO", "EXECUTE"})

@@ -1,9 +1,10 @@
 import psycopg
 
-from migsafe.catalog.live import parse_type, read_catalog
+from migsafe.catalog.live import read_catalog
 from migsafe.catalog.model import Column, Dependent
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintKind, Generated, TypeName
+from migsafe.sql.types import parse_type
 
 SCHEMA = """
 CREATE TABLE owners (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
@@ -70,7 +71,14 @@ def test_types_are_taken_apart_exactly() -> None:
         name="timestamp with time zone", modifiers=("3",), array_dimensions=1
     )
     assert parse_type('"My Schema"."my type"') == TypeName(name="my type", schema="My Schema")
-    assert str(parse_type("timestamp(3) with time zone")) == "timestamp(3) with time zone"
+    for text in (
+        "timestamp(3) with time zone",
+        "character varying(80)",
+        "bit(1)",
+        "interval day to second(3)",
+    ):
+        assert str(parse_type(text)) == text
+    assert parse_type("no type, this") is None
 
 
 def test_an_empty_database_is_an_empty_catalog(connection: psycopg.Connection) -> None:

@@ -1,0 +1,128 @@
+"""Plan files: TOML that is made to be reviewed in a pull request, and edited."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import AoT, Table
+
+from migsafe.errors import PlanError, UsageError
+from migsafe.plan.document import SECTIONS, fingerprint, from_document, read_traffic, to_document
+from migsafe.plan.fields import Fields
+from migsafe.plan.model import Plan, Traffic
+
+__all__ = ["dump_plan", "fingerprint", "load_plan", "load_traffic", "read_plan"]
+
+_HEADER = (
+    "A migsafe plan. Review it like code: every statement that will run is in it.",
+    "Carry it out with `migsafe run`. Once a rollout has begun, its plan must not change any more.",
+)
+_NOTES = {
+    "expand": "Instant once the lock is granted: one transaction, short lock timeout, retried.",
+    "backfill": "UPDATE table SET ... WHERE ..., in small batches; resumed after any interruption.",
+    "verify": "Reads and writes go on throughout.",
+    "tombstone": "Only after the old version of the application is gone. Undone in milliseconds.",
+    "drop": "The point of no return for the structure.",
+}
+
+
+def dump_plan(plan: Plan) -> str:
+    """The text of a plan file."""
+    document = to_document(plan)
+    text = tomlkit.document()
+    for line in _HEADER:
+        text.add(tomlkit.comment(line))
+    for key, value in document.items():
+        if key in SECTIONS:
+            text.add(tomlkit.nl())
+            text.add(tomlkit.comment(_NOTES[key]))
+            text.add(key, _sections(value))
+        else:
+            text.add(key, _value(value))
+    return tomlkit.dumps(text)
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PlanError: It is not a plan: which key, and where.
+    """
+    return read_plan(_read(path), file=str(path))
+
+
+def read_plan(text: str, *, file: str) -> Plan:
+    """The plan in a text; `file` is for messages.
+
+    Raises:
+        PlanError: It is not a plan: which key, and where.
+    """
+    return from_document(_parse(text, file), file=file)
+
+
+def load_traffic(path: Path) -> Traffic:
+    """How traffic moves, from a file of its own that holds the table of a plan's `[traffic]`.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PlanError: It is not valid: which key, and where.
+    """
+    traffic = read_traffic(Fields(_parse(_read(path), str(path)), file=str(path)))
+    if traffic is None:
+        raise PlanError(f"{path}: there is no traffic in it")
+    return traffic
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no file {path}", advice="Make a plan with: migsafe plan MIGRATION.sql"
+        ) from None
+    except UnicodeDecodeError:
+        raise PlanError(f"{path} is not a text file in UTF-8, so it is no plan") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _parse(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"{file} is not valid TOML: {error}") from None
+
+
+def _sections(steps: list[dict[str, Any]]) -> AoT:
+    array = tomlkit.aot()
+    for step in steps:
+        array.append(_table(step))
+    return array
+
+
+def _table(values: dict[str, Any]) -> Table:
+    table = tomlkit.table()
+    for key, value in values.items():
+        table.add(key, _value(value))
+    return table
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case str() if "\n" in value:
+            literal = "'''" not in value and all(line.isprintable() for line in value.split("\n"))
+            return tomlkit.string(value, multiline=True, literal=literal)
+        case str() if '"' in value and "'" not in value and value.isprintable():
+            return tomlkit.string(value, literal=True)
+        case dict():
+            return _table(value)
+        case list() if value and isinstance(value[0], dict):
+            return _sections(value)
+        case list():
+            array = tomlkit.array()
+            array.extend(value)
+            return array.multiline(len(str(value)) > 90)
+        case _:
+            return value

@@ -1,0 +1,124 @@
+"""ALTER COLUMN TYPE that rewrites: a column of the new type is filled next to the old one."""
+
+import re
+
+from migsafe.catalog.model import Catalog, Column, Table
+from migsafe.errors import PlanError
+from migsafe.plan.conversions import Conversion, convert
+from migsafe.plan.model import Change, DownMap, Plan
+from migsafe.plan.options import PlanOptions
+from migsafe.plan.recipes import common
+from migsafe.plan.recipes.rename_column import COMPATIBILITY as TWO_NAMES
+from migsafe.plan.replace_column import Replacement, build_steps
+from migsafe.plan.stages import Compatibility, Stage, Window
+from migsafe.plan.sync import OnMisfit, bounded, make_tag
+from migsafe.sql.names import quote_identifier
+from migsafe.sql.operations import AlterColumnType
+from migsafe.sql.types import parse_type
+
+ONE_NAME = Compatibility(
+    blue=Window(first=Stage.PLANNED, last=Stage.DROPPED),
+    green=Window(first=Stage.VERIFIED, last=Stage.DROPPED),
+)
+
+
+def plan_change_type(operation: AlterColumnType, catalog: Catalog, options: PlanOptions) -> Plan:
+    """The rollout of a column's new type.
+
+    Raises:
+        PlanError: The change is instant as it is, no conversion is known, or something cannot be carried.
+    """
+    table, old = common.find_column(catalog, operation.table, operation.column)
+    conversion = _conversion(operation, table, old)
+    swap = options.new_column is None
+    if options.new_column is not None:
+        common.refuse_taken(table, options.new_column)
+    name = options.name or f"change_{table.name.name}_{old.name}_to_{operation.type.name.replace(' ', '_')}"
+    tag = make_tag(str(table.name), old.name, str(operation.type))
+    sync = common.make_sync(
+        rollout=name,
+        table=table,
+        old=old,
+        new_column=options.new_column or bounded("migsafe_new", old.name, tag),
+        new_type=operation.type,
+        conversion=conversion,
+        on_misfit=_on_misfit(options.on_misfit, conversion, table, old),
+    )
+    change = Replacement(table=table, old=old, sync=sync, swap=swap)
+    return Plan(
+        name=name,
+        summary=f"Change {old.name} of {table.name} from {old.type} to {operation.type} without a rewrite",
+        change=Change(
+            kind="change_type",
+            table=table.name,
+            old_column=old.name,
+            new_column=options.new_column or old.name,
+            old_type=str(old.type),
+            new_type=str(operation.type),
+            down_map=conversion.down_map,
+            application_change=not swap,
+        ),
+        compatibility=ONE_NAME if swap else TWO_NAMES,
+        steps=build_steps(change),
+        warnings=(*common.warnings(change), *_loss(conversion, sync.on_misfit, old)),
+        traffic=options.traffic,
+        contract=options.contract,
+        server_version=catalog.server_version,
+    )
+
+
+def _conversion(operation: AlterColumnType, table: Table, old: Column) -> Conversion:
+    change = f"{old.name} of {table.name} from {old.type} to {operation.type}"
+    if operation.using is not None and not _is_plain_cast(operation.using.text, operation):
+        raise PlanError(
+            f"changing {change} uses an expression of your own: {operation.using.text}",
+            advice="migsafe plans conversions that it can prove both ways; there is no recipe for this yet.",
+        )
+    conversion = convert(old.type, operation.type)
+    if conversion is None:
+        raise PlanError(
+            f"no safe conversion is known for {change}",
+            advice="Values could be refused on the way. Add a column and fill it by hand, value by value.",
+        )
+    return conversion
+
+
+def _is_plain_cast(text: str, operation: AlterColumnType) -> bool:
+    column = re.escape(quote_identifier(operation.column))
+    bare = re.escape(operation.column)
+    forms = rf"\(*\s*(?:{column}|{bare})\s*\)*\s*(?:::\s*(?P<kind>.+?))?\s*\)*"
+    match = re.fullmatch(forms, text.strip(), flags=re.IGNORECASE)
+    return match is not None and (match["kind"] is None or parse_type(match["kind"]) == operation.type)
+
+
+def _on_misfit(chosen: OnMisfit | None, conversion: Conversion, table: Table, old: Column) -> OnMisfit:
+    if conversion.down_map is DownMap.TOTAL:
+        return OnMisfit.FAIL  # nothing to decide: everything fits
+    best = OnMisfit.NULL if not old.not_null else OnMisfit.NEAREST
+    choice = chosen or best
+    if choice is OnMisfit.NEAREST and conversion.nearest is None:
+        raise PlanError(
+            f"{old.name} of {table.name} is NOT NULL, and a new value that the old type cannot hold has no "
+            f"nearest {old.type}",
+            advice="Decide that such a write fails while both types are in use: --on-misfit fail",
+        )
+    if choice is OnMisfit.NULL and old.not_null:
+        raise PlanError(
+            f"{old.name} of {table.name} is NOT NULL, so values that do not fit cannot become NULL",
+            advice="Use --on-misfit nearest or --on-misfit fail.",
+        )
+    return choice
+
+
+def _loss(conversion: Conversion, on_misfit: OnMisfit, old: Column) -> tuple[str, ...]:
+    if conversion.down_map is DownMap.TOTAL:
+        return ()
+    outcome = {
+        OnMisfit.NULL: "becomes NULL in the old column",
+        OnMisfit.NEAREST: "becomes the nearest value in the old column",
+        OnMisfit.FAIL: "fails in the application's statement",
+    }[on_misfit]
+    return (
+        f"Point of no return for data: from the first value on that {old.type} cannot hold, going back loses "
+        f"it. Such a value {outcome}; `migsafe status` counts them.",
+    )

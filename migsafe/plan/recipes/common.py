@@ -1,0 +1,98 @@
+"""What the recipes share: finding the column, the pair that is kept equal, and the warnings."""
+
+from migsafe.catalog.model import Catalog, Column, Table
+from migsafe.errors import PlanError
+from migsafe.plan.conversions import Conversion
+from migsafe.plan.replace_column import Replacement, primary_key, refuse_unsupported
+from migsafe.plan.sync import OnMisfit, Side, Sync, make_tag
+from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name
+from migsafe.sql.operations import TypeName
+
+
+def find_column(catalog: Catalog, table_name: Name, column_name: str) -> tuple[Table, Column]:
+    """The table and the column that a plan is about.
+
+    Raises:
+        PlanError: One of them is not known, or the column cannot be replaced.
+    """
+    table = catalog.table(table_name)
+    if table is None:
+        known = ", ".join(sorted(str(name) for name in catalog.tables)[:8]) or "none"
+        raise PlanError(
+            f"table {table_name} is not known (known tables: {known})",
+            advice="Give the live database with --database URL, or its schema with --schema FILE.sql.",
+        )
+    column = table.column(column_name)
+    if column is None:
+        names = ", ".join(each.name for each in table.columns)
+        raise PlanError(f"table {table.name} has no column {column_name}; it has: {names}")
+    refuse_unsupported(table, column)
+    return table, column
+
+
+def refuse_taken(table: Table, name: str) -> None:
+    """Check that the new name is free and short enough.
+
+    Raises:
+        PlanError: It is not.
+    """
+    if table.column(name) is not None:
+        raise PlanError(f"table {table.name} already has a column {name}")
+    if len(name.encode()) > MAX_IDENTIFIER_BYTES:
+        raise PlanError(
+            f"the name {name} is longer than {MAX_IDENTIFIER_BYTES} bytes; PostgreSQL would cut it"
+        )
+
+
+def make_sync(
+    *,
+    rollout: str,
+    table: Table,
+    old: Column,
+    new_column: str,
+    new_type: TypeName,
+    conversion: Conversion,
+    on_misfit: OnMisfit,
+) -> Sync:
+    """The pair of columns and how values pass between them."""
+    same_type = new_type == old.type
+    return Sync(
+        rollout=rollout,
+        tag=make_tag(str(table.name), old.name, new_column, str(new_type)),
+        table=table.name,
+        key=primary_key(table),
+        old=Side(
+            column=old.name, type=old.type, collation=old.collation, has_default=old.default is not None
+        ),
+        new=Side(column=new_column, type=new_type, collation=old.collation if same_type else None),
+        conversion=conversion,
+        on_misfit=on_misfit,
+    )
+
+
+def warnings(change: Replacement) -> tuple[str, ...]:
+    """What a person must know before the first step, most urgent first."""
+    table, old = change.table.name, change.old.name
+    told = [
+        f"Clients that prepare `SELECT * FROM {table}` get 'cached plan must not change result type' after "
+        "expand and after drop, until they prepare it again: name the columns, or reconnect.",
+        f"The new column stands last in {table}: INSERT and COPY without a column list, and code that reads "
+        "columns by position, must name their columns.",
+    ]
+    if change.swap:
+        told.insert(
+            0,
+            f"Clients that prepare statements which return {old} (pgbench -M prepared; JDBC, psycopg after "
+            "five executions, most ORMs) get 'cached plan must not change result type' at the swap. Before "
+            "it starts, set prepareThreshold=0 / prepare_threshold=None or see to it that they reconnect on "
+            "that error; or plan with --new-column NAME, which needs no swap.",
+        )
+    if change.old.default is not None and not change.old.not_null:
+        told.append(
+            f"An INSERT of the new version that gives NULL for the column explicitly gets the default "
+            f"{change.old.default}, until {old} is gone: to a trigger the two look alike.",
+        )
+    if not primary_key(change.table):
+        told.append(f"{table} has no primary key: rows in reports are named by their position (ctid).")
+    told.append(f"Functions whose bodies mention {old} are not known to the catalog: look for them.")
+    return tuple(told)

@@ -1,0 +1,123 @@
+"""Expressions: where one ends, which functions it calls, which columns it reads."""
+
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.keywords import RESERVED, VALUE_FUNCTIONS, words
+from migsafe.sql.lex import Token, TokenKind
+from migsafe.sql.operations import Expression
+
+# Words that may stand before a bracket without being called, and words between operands.
+_GRAMMAR = words(
+    """
+    all and any array as asc between both by case cast collate cross cube desc distinct else end escape
+    except exists false filter for from full group grouping having ilike in inner intersect interval is
+    isnull join lateral leading left like limit natural not notnull null nulls of offset on operator or
+    order outer over overlaps partition placing precision recursive returning right rollup row rows select
+    sets similar some symmetric then to trailing true uescape union unique using values varying when
+    where window with within without zone
+    """
+)
+# What a column's DEFAULT may be followed by: PostgreSQL allows no boolean operators there outside brackets.
+_AFTER_DEFAULT = words(
+    """
+    check collate compression constraint default deferrable enforced generated initially not null primary
+    references storage unique
+    """
+)
+_DISTINCT_FROM = ("distinct", "from")
+
+
+def default_expression(cursor: Cursor) -> Expression:
+    """The expression of DEFAULT in a column definition: ends where the next constraint begins."""
+    first = cursor.at
+    cases = 0
+
+    def stop(here: Cursor) -> bool:
+        nonlocal cases
+        word = here.word()
+        if word == "case":
+            cases += 1
+        elif word == "end":
+            cases -= 1
+        if here.at == first or cases > 0:
+            return False
+        if word == "not" and here.at_words(*_DISTINCT_FROM, ahead=1):
+            return False
+        return word == "," or word in _AFTER_DEFAULT
+
+    return expression(cursor.until(stop))
+
+
+def expression(cursor: Cursor) -> Expression:
+    """All that is left of a cursor as one expression."""
+    if cursor.done:
+        raise Unreadable("expected an expression")
+    tokens = cursor.tokens[cursor.at : cursor.end]
+    functions: dict[str, None] = {}
+    columns: dict[str, None] = {}
+    for index, token in enumerate(tokens):
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
+            continue
+        before = tokens[index - 1].value if index else ""
+        after = tokens[index + 1].value if index + 1 < len(tokens) else ""
+        if after == "." or _names_a_type(tokens, index):
+            continue
+        if after == "(" and (token.kind is TokenKind.QUOTED or token.value not in _GRAMMAR):
+            functions[_called(tokens, index)] = None
+        elif token.kind is TokenKind.WORD and token.value in VALUE_FUNCTIONS:
+            functions[token.value] = None
+        elif token.kind is TokenKind.WORD and token.value == "time" and before == "at":
+            functions["timezone"] = None
+        elif _may_be_column(token, before, after):
+            columns[token.value] = None
+    return Expression(
+        text=cursor.source(),
+        functions=tuple(functions),
+        columns=tuple(columns),
+        is_null_constant=_is_null(tokens),
+    )
+
+
+def functions_called(cursor: Cursor) -> tuple[str, ...]:
+    """The functions called anywhere in what is left of a cursor."""
+    return expression(cursor).functions if not cursor.done else ()
+
+
+def _called(tokens: tuple[Token, ...], index: int) -> str:
+    name = tokens[index].value
+    if index >= 2 and tokens[index - 1].value == ".":
+        schema = tokens[index - 2].value
+        return name if schema == "pg_catalog" else f"{schema}.{name}"
+    return name
+
+
+def _names_a_type(tokens: tuple[Token, ...], index: int) -> bool:
+    """Whether this word is part of a type: after :: or after CAST's AS, with a schema or not."""
+    while index >= 2 and tokens[index - 1].value == ".":
+        index -= 2
+    if index == 0:
+        return False
+    before = tokens[index - 1]
+    if before.value == "::":
+        return True
+    if before.kind is TokenKind.WORD and before.value == "as":
+        return True
+    # The second word of a type of several words: `::double precision`, `::timestamp with time zone`.
+    return index >= 2 and tokens[index].value in {"precision", "varying"} and _names_a_type(tokens, index - 1)
+
+
+def _may_be_column(token: Token, before: str, after: str) -> bool:
+    if token.kind is TokenKind.QUOTED:
+        return before != "collate"
+    if token.value in RESERVED or token.value in _GRAMMAR or before == "collate":
+        return False
+    if before == "at" or after.startswith("'"):
+        return token.value not in {"time", "local"}
+    # `timestamp '...'`, `from` parts of extract(year from x) and `at time zone`.
+    return not (token.value in {"at", "zone"} or after == "from")
+
+
+def _is_null(tokens: tuple[Token, ...]) -> bool:
+    values = [token.value for token in tokens if token.value not in {"(", ")"}]
+    if values[:1] == ["cast"]:
+        values = values[1:]
+    return values[:1] == ["null"] and (len(values) == 1 or values[1] in {"::", "as"})

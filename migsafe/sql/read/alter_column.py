@@ -1,0 +1,96 @@
+"""What ALTER TABLE does to one column."""
+
+from typing import TypedDict
+
+from migsafe.sql.cursor import Cursor
+from migsafe.sql.expressions import expression
+from migsafe.sql.names import Name
+from migsafe.sql.operations import (
+    AlterColumnType,
+    DropDefault,
+    DropNotNull,
+    Operation,
+    OtherTableAction,
+    SetDefault,
+    SetNotNull,
+)
+from migsafe.sql.types import type_name
+
+
+class Where(TypedDict):
+    """What every action of one ALTER TABLE has in common."""
+
+    table: Name
+    if_exists: bool
+    only: bool
+
+
+def alter_column(cursor: Cursor, column: str, where: Where) -> Operation:
+    """The action behind `ALTER [COLUMN] name`."""
+    if cursor.take("type") or cursor.take("set", "data", "type"):
+        return _type(cursor, column, where)
+    if cursor.take("set", "default"):
+        return SetDefault(**where, column=column, default=expression(_to_comma(cursor)))
+    if cursor.take("drop", "default"):
+        return DropDefault(**where, column=column)
+    if cursor.take("set", "not", "null"):
+        return SetNotNull(**where, column=column)
+    if cursor.take("drop", "not", "null"):
+        return DropNotNull(**where, column=column)
+    action, detail = _other(cursor)
+    return OtherTableAction(**where, action=f"ALTER COLUMN {action}", column=column, detail=detail)
+
+
+def _type(cursor: Cursor, column: str, where: Where) -> Operation:
+    new = type_name(cursor)
+    collation = cursor.name("a collation") if cursor.take("collate") else None
+    using = expression(_to_comma(cursor)) if cursor.take("using") else None
+    return AlterColumnType(**where, column=column, type=new, using=using, collation=collation)
+
+
+def _to_comma(cursor: Cursor) -> Cursor:
+    return cursor.until(lambda here: here.word() == ",")
+
+
+def _other(cursor: Cursor) -> tuple[str, str]:
+    """The words of an action that needs no type of its own, and its details."""
+    if cursor.take("set", "statistics"):
+        return "SET STATISTICS", _some(cursor)
+    if cursor.take("set", "storage"):
+        return "SET STORAGE", cursor.identifier("a storage mode", label=True)
+    if cursor.take("set", "compression"):
+        return "SET COMPRESSION", cursor.identifier("a compression method", label=True)
+    if cursor.take("set", "expression"):
+        cursor.expect("as")
+        return "SET EXPRESSION", cursor.inside().source()
+    if cursor.take("drop", "expression"):
+        cursor.skip_if_exists()
+        return "DROP EXPRESSION", ""
+    if cursor.take("drop", "identity"):
+        cursor.skip_if_exists()
+        return "DROP IDENTITY", ""
+    if cursor.take("add", "generated"):
+        if not cursor.take("always"):
+            cursor.expect("by", "default")
+        cursor.expect("as", "identity")
+        return "ADD GENERATED AS IDENTITY", cursor.inside().source() if cursor.word() == "(" else ""
+    if cursor.word() in {"set", "reset"} and cursor.word(1) == "(":
+        return cursor.next().value.upper(), cursor.inside().source()
+    if cursor.take("options"):
+        return "OPTIONS", cursor.inside().source()
+    if cursor.word() == "restart" or cursor.at_words("set", "generated") or _sets_sequence(cursor):
+        return "SET IDENTITY", _some(cursor)
+    raise cursor.unexpected("what to do with the column")
+
+
+def _sets_sequence(cursor: Cursor) -> bool:
+    """SET INCREMENT, SET START, SET MINVALUE and their like: options of an identity column's sequence."""
+    words = {"increment", "start", "minvalue", "maxvalue", "cache", "cycle", "no", "restart", "sequence"}
+    return cursor.word() == "set" and cursor.word(1) in words
+
+
+def _some(cursor: Cursor) -> str:
+    found = _to_comma(cursor)
+    if found.done:
+        raise found.unexpected("more")
+    return found.source()

@@ -1,0 +1,237 @@
+"""Column definitions and constraints, as CREATE TABLE and ALTER TABLE share them."""
+
+from dataclasses import replace
+
+from migsafe.sql.cursor import Cursor
+from migsafe.sql.expressions import default_expression, expression
+from migsafe.sql.lex import TokenKind
+from migsafe.sql.operations import (
+    ColumnDefinition,
+    ConstraintDefinition,
+    ConstraintKind,
+    Expression,
+    Generated,
+)
+from migsafe.sql.types import serial_base, type_name
+
+_CONSTRAINT_STARTS = frozenset({"constraint", "check", "unique", "primary", "foreign"})
+
+
+def column_definition(cursor: Cursor) -> ColumnDefinition:
+    """A column: name, type, and all that may follow them."""
+    name = cursor.identifier("a column's name")
+    written = type_name(cursor)
+    base = serial_base(written)
+    column = ColumnDefinition(
+        name=name, type=base or written, is_serial=base is not None, not_null=base is not None
+    )
+    return column_options(cursor, column)
+
+
+def column_options(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
+    """What follows a column's name and type: collation, default, constraints, in any order."""
+    while not cursor.done and cursor.word() != ",":
+        column = _one_option(cursor, column)
+    return column
+
+
+def starts_constraint(cursor: Cursor) -> bool:
+    """Whether a table constraint stands here, and not a column."""
+    if cursor.word() in _CONSTRAINT_STARTS or cursor.at_words("not", "null"):
+        return True
+    return cursor.word() == "exclude" and cursor.word(1) in {"using", "("}
+
+
+def table_constraint(cursor: Cursor) -> ConstraintDefinition:
+    """A constraint of a table, with its name and marks."""
+    first = cursor.at
+    name = cursor.identifier("a constraint's name") if cursor.take("constraint") else None
+    constraint = _marks(cursor, replace(_table_constraint_body(cursor), name=name))
+    return replace(constraint, text=Cursor(cursor.text, cursor.tokens, first, cursor.at).source())
+
+
+def _one_option(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
+    first = cursor.at
+    if cursor.take("collate"):
+        return replace(column, collation=cursor.name("a collation"))
+    if cursor.take_any("storage", "compression"):
+        if not cursor.take("default"):
+            cursor.identifier("a storage or compression method", label=True)
+        return column
+    if cursor.take("options"):
+        cursor.inside()
+        return column
+    name = cursor.identifier("a constraint's name") if cursor.take("constraint") else None
+    if cursor.take("default"):
+        return replace(column, default=default_expression(cursor))
+    if cursor.take("null"):
+        return column
+    if cursor.take("generated"):
+        return _generated(cursor, column)
+    constraint = _marks(cursor, replace(_column_constraint_body(cursor, column.name), name=name))
+    constraint = replace(constraint, text=Cursor(cursor.text, cursor.tokens, first, cursor.at).source())
+    if constraint.kind is ConstraintKind.NOT_NULL:
+        column = replace(column, not_null=True)
+        return replace(column, constraints=(*column.constraints, constraint)) if name else column
+    return replace(
+        column,
+        not_null=column.not_null or constraint.kind is ConstraintKind.PRIMARY_KEY,
+        constraints=(*column.constraints, constraint),
+    )
+
+
+def _generated(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
+    always = cursor.take("always")
+    if not always:
+        cursor.expect("by", "default")
+    cursor.expect("as")
+    if cursor.take("identity"):
+        if cursor.word() == "(":
+            cursor.inside()
+        return replace(column, generated=Generated.IDENTITY, not_null=True)
+    if not always:
+        raise cursor.unexpected("IDENTITY")
+    generated_as = expression(cursor.inside())
+    kind = Generated.STORED if cursor.take("stored") else Generated.VIRTUAL
+    if kind is Generated.VIRTUAL:
+        cursor.take("virtual")
+    return replace(column, generated=kind, generated_as=generated_as)
+
+
+def _column_constraint_body(cursor: Cursor, column: str) -> ConstraintDefinition:
+    if cursor.take("not", "null"):
+        cursor.take("no", "inherit")
+        return ConstraintDefinition(kind=ConstraintKind.NOT_NULL, columns=(column,))
+    if cursor.take("check"):
+        return _check(cursor)
+    if cursor.take("unique"):
+        _nulls_distinct(cursor)
+        _index_parameters(cursor)
+        return ConstraintDefinition(kind=ConstraintKind.UNIQUE, columns=(column,))
+    if cursor.take("primary", "key"):
+        _index_parameters(cursor)
+        return ConstraintDefinition(kind=ConstraintKind.PRIMARY_KEY, columns=(column,))
+    if cursor.word() == "references":
+        return _references(cursor, (column,))
+    raise cursor.unexpected("a column's constraint")
+
+
+def _table_constraint_body(cursor: Cursor) -> ConstraintDefinition:
+    if cursor.take("check"):
+        return _check(cursor)
+    if cursor.take("not", "null"):
+        column = cursor.identifier("a column")
+        cursor.take("no", "inherit")
+        return ConstraintDefinition(kind=ConstraintKind.NOT_NULL, columns=(column,))
+    if cursor.take("unique"):
+        return _key(cursor, ConstraintKind.UNIQUE)
+    if cursor.take("primary", "key"):
+        return _key(cursor, ConstraintKind.PRIMARY_KEY)
+    if cursor.take("foreign", "key"):
+        return _references(cursor, _columns(cursor))
+    if cursor.take("exclude"):
+        return _exclude(cursor)
+    raise cursor.unexpected("a constraint")
+
+
+def _check(cursor: Cursor) -> ConstraintDefinition:
+    condition: Expression = expression(cursor.inside())
+    cursor.take("no", "inherit")
+    return ConstraintDefinition(kind=ConstraintKind.CHECK, columns=condition.columns, expression=condition)
+
+
+def _key(cursor: Cursor, kind: ConstraintKind) -> ConstraintDefinition:
+    if cursor.take("using", "index"):
+        return ConstraintDefinition(kind=kind, using_index=cursor.identifier("an index"))
+    if kind is ConstraintKind.UNIQUE:
+        _nulls_distinct(cursor)
+    columns = _columns(cursor)
+    _index_parameters(cursor)
+    return ConstraintDefinition(kind=kind, columns=columns)
+
+
+def _exclude(cursor: Cursor) -> ConstraintDefinition:
+    if cursor.take("using"):
+        cursor.identifier("an index method")
+    elements = cursor.inside()
+    columns = tuple(
+        token.value
+        for index, token in enumerate(elements.tokens[elements.at : elements.end])
+        if token.kind in {TokenKind.WORD, TokenKind.QUOTED}
+        and elements.tokens[elements.at + index - 1].value in {"(", ","}
+        and elements.tokens[elements.at + index + 1].value != "("
+    )
+    _index_parameters(cursor)
+    if cursor.take("where"):
+        expression(cursor.inside())
+    return ConstraintDefinition(kind=ConstraintKind.EXCLUDE, columns=columns)
+
+
+def _references(cursor: Cursor, columns: tuple[str, ...]) -> ConstraintDefinition:
+    cursor.expect("references")
+    table = cursor.name("a table")
+    referenced = _columns(cursor) if cursor.word() == "(" else ()
+    if cursor.take("match"):
+        cursor.one_of("full", "partial", "simple")
+    while cursor.take("on"):
+        cursor.one_of("delete", "update")
+        _referential_action(cursor)
+    return ConstraintDefinition(
+        kind=ConstraintKind.FOREIGN_KEY, columns=columns, references=table, referenced_columns=referenced
+    )
+
+
+def _referential_action(cursor: Cursor) -> None:
+    if cursor.take("no", "action") or cursor.take_any("restrict", "cascade"):
+        return
+    cursor.expect("set")
+    cursor.one_of("null", "default")
+    if cursor.word() == "(":
+        _columns(cursor)
+
+
+def _columns(cursor: Cursor) -> tuple[str, ...]:
+    """Column names between brackets; PERIOD and WITHOUT OVERLAPS (PostgreSQL 18) are allowed."""
+    inside = cursor.inside()
+
+    def column(here: Cursor) -> str:
+        if here.word() == "period" and here.word(1) not in {"", ","}:
+            here.next()
+        return here.identifier("a column")
+
+    columns = inside.listed(column)
+    inside.take("without", "overlaps")
+    inside.expect_end()
+    return columns
+
+
+def _nulls_distinct(cursor: Cursor) -> None:
+    if cursor.take("nulls"):
+        cursor.take("not")
+        cursor.expect("distinct")
+
+
+def _index_parameters(cursor: Cursor) -> None:
+    if cursor.take("include"):
+        cursor.inside()
+    if cursor.take("with"):
+        cursor.inside()
+    if cursor.take("using", "index", "tablespace"):
+        cursor.identifier("a tablespace")
+
+
+def _marks(cursor: Cursor, constraint: ConstraintDefinition) -> ConstraintDefinition:
+    """DEFERRABLE and its like, NOT VALID, NOT ENFORCED."""
+    while True:
+        if cursor.take("not", "valid"):
+            constraint = replace(constraint, not_valid=True)
+        elif cursor.take("not", "enforced"):
+            constraint = replace(constraint, not_enforced=True)
+        elif not (
+            cursor.take("not", "deferrable")
+            or cursor.take_any("deferrable", "enforced")
+            or cursor.take("initially", "deferred")
+            or cursor.take("initially", "immediate")
+            or cursor.take("no", "inherit")
+        ):
+            return constraint

@@ -1,0 +1,287 @@
+"""Statements that read and write rows: which tables, and whether a WHERE limits them.
+
+Their insides are not checked: only what an operation holds is looked for.
+"""
+
+from itertools import pairwise
+
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.expressions import functions_called
+from migsafe.sql.lex import TokenKind
+from migsafe.sql.names import Name
+from migsafe.sql.operations import (
+    CreateTable,
+    Delete,
+    Insert,
+    Operation,
+    OtherStatement,
+    Query,
+    SetSetting,
+    Truncate,
+    Update,
+)
+
+_MAX_DEPTH = 20
+_QUERY_STARTS = frozenset({"select", "values", "table", "("})
+_MAIN_STARTS = _QUERY_STARTS | {"insert", "update", "delete", "merge", "with"}
+
+
+def data_statement(cursor: Cursor, depth: int = 0) -> tuple[Operation, ...] | None:
+    """A statement that reads or writes rows, or None when none stands here."""
+    if depth > _MAX_DEPTH:
+        raise Unreadable(f"queries are nested more than {_MAX_DEPTH} deep")
+    match cursor.word():
+        case "with":
+            return _with(cursor, depth)
+        case "insert":
+            return _insert(cursor)
+        case "update":
+            return _update(cursor)
+        case "delete":
+            return _delete(cursor)
+        case "merge":
+            return _merge(cursor)
+        case word if word in _QUERY_STARTS:
+            return _query(cursor)
+        case _:
+            return None
+
+
+def _with(cursor: Cursor, depth: int) -> tuple[Operation, ...]:
+    cursor.expect("with")
+    cursor.take("recursive")
+    found: list[Operation] = []
+    while True:
+        cursor.identifier("the name of a WITH query")
+        if cursor.word() == "(":
+            cursor.inside()
+        cursor.expect("as")
+        cursor.take("not")
+        cursor.take("materialized")
+        inner = data_statement(cursor.inside(), depth + 1)
+        if inner is None:
+            raise Unreadable("a WITH query is none that is understood")
+        found += [operation for operation in inner if not isinstance(operation, Query)]
+        # SEARCH and CYCLE clauses of a recursive query.
+        cursor.until(lambda here: here.word() == "," or here.word() in _MAIN_STARTS)
+        if not cursor.take(","):
+            break
+    main = data_statement(cursor, depth + 1)
+    if main is None:
+        raise cursor.unexpected("SELECT, INSERT, UPDATE, DELETE or MERGE")
+    return (*found, *main)
+
+
+def _insert(cursor: Cursor) -> tuple[Operation, ...]:
+    cursor.expect("insert", "into")
+    table = cursor.name("a table")
+    body = cursor.rest()
+    if body.done:
+        raise body.unexpected("VALUES or a query")
+    from_query = _has_word(body, "select", "table", "with") and not _has_word(body, "values")
+    if body.word() == "(" and not from_query and not _has_word(body, "values", "default"):
+        # INSERT INTO t (SELECT ...), or a column list with nothing behind it.
+        if body.word(1) not in {"select", "with", "table", "("}:
+            raise Unreadable("expected VALUES or a query")
+        from_query = body.word(1) != "values"
+    return (Insert(table=table, from_query=from_query),)
+
+
+def _update(cursor: Cursor) -> tuple[Operation, ...]:
+    cursor.expect("update")
+    table, only = _target(cursor)
+    _alias(cursor, "set")
+    cursor.expect("set")
+    body = cursor.rest()
+    if body.done:
+        raise body.unexpected("a column")
+    return (Update(table=table, only=only, has_where=_has_word(body, "where")),)
+
+
+def _delete(cursor: Cursor) -> tuple[Operation, ...]:
+    cursor.expect("delete", "from")
+    table, only = _target(cursor)
+    _alias(cursor, "using", "where", "returning")
+    if cursor.word() not in {"", "using", "where", "returning"}:
+        raise cursor.unexpected("USING, WHERE or RETURNING")
+    return (Delete(table=table, only=only, has_where=_has_word(cursor.rest(), "where")),)
+
+
+def _merge(cursor: Cursor) -> tuple[Operation, ...]:
+    cursor.expect("merge", "into")
+    table, only = _target(cursor)
+    _alias(cursor, "using")
+    cursor.expect("using")
+    if not _has_word(cursor.rest(), "when"):
+        raise Unreadable("MERGE has no WHEN")
+    return (Insert(table=table, only=only, from_query=True),)
+
+
+def _target(cursor: Cursor) -> tuple[Name, bool]:
+    only = cursor.take("only")
+    bracket = only and cursor.take("(")
+    table = cursor.name("a table")
+    if bracket:
+        cursor.expect(")")
+    cursor.take("*")
+    return table, only
+
+
+def _alias(cursor: Cursor, *next_words: str) -> None:
+    if cursor.take("as") or (not cursor.done and cursor.word() not in next_words):
+        cursor.identifier("an alias")
+
+
+def _query(cursor: Cursor) -> tuple[Operation, ...]:
+    start = cursor.at
+    body = Cursor(cursor.text, cursor.tokens, start, cursor.end)
+    if cursor.end - start < 2:
+        raise cursor.unexpected("a query")
+    cursor.rest()
+    if settings := _set_config(Cursor(body.text, body.tokens, start, body.end)):
+        return settings
+    into = _select_into(Cursor(body.text, body.tokens, start, body.end))
+    query = Query(
+        tables=_tables(body),
+        functions=functions_called(body),
+        for_update=_locks_rows(body),
+    )
+    return (into,) if into else (query,)
+
+
+def _set_config(cursor: Cursor) -> tuple[Operation, ...]:
+    """SELECT set_config('name', 'value', is_local), once or more, and nothing else; otherwise nothing."""
+    if not cursor.take("select"):
+        return ()
+    found: list[Operation] = []
+    while not cursor.done:
+        cursor.take("pg_catalog", ".")
+        if not (cursor.at_words("set_config", "(")):
+            return ()
+        cursor.next()
+        values = cursor.inside().listed(lambda here: here.next())
+        kinds = [value.kind for value in values]
+        if kinds != [TokenKind.STRING, TokenKind.STRING, TokenKind.WORD]:
+            return ()
+        found.append(
+            SetSetting(name=values[0].value.lower(), value=values[1].value, local=values[2].value == "true")
+        )
+        if cursor.take("as"):
+            cursor.identifier("an alias", label=True)
+        if cursor.peek() is not None and not cursor.take(","):
+            return ()
+    return tuple(found)
+
+
+def _select_into(cursor: Cursor) -> Operation | None:
+    """The table that SELECT ... INTO makes, or None."""
+    if cursor.word() != "select":
+        return None
+    cursor.until(lambda here: here.word() in {"into", "from"})
+    if not cursor.take("into"):
+        return None
+    temporary = bool(cursor.take_any("temporary", "temp"))
+    cursor.take("unlogged")
+    cursor.take("table")
+    return CreateTable(table=cursor.name("a table"), temporary=temporary, as_query=True)
+
+
+def _locks_rows(cursor: Cursor) -> bool:
+    words = [token.value for token in cursor.tokens[cursor.at : cursor.end] if token.kind is TokenKind.WORD]
+    pairs = set(pairwise(words))
+    return bool(pairs & {("for", "update"), ("for", "share"), ("for", "no"), ("for", "key")})
+
+
+def _tables(cursor: Cursor) -> tuple[Name, ...]:
+    """The names after FROM and JOIN, at any depth; names of WITH queries may be among them."""
+    found: dict[Name, None] = {}
+    for index in range(cursor.at, cursor.end):
+        here = Cursor(cursor.text, cursor.tokens, index, cursor.end)
+        if not here.take_any("from", "join") and not (index == cursor.at and here.take("table")):
+            continue
+        while True:
+            here.take("lateral")
+            here.take("only")
+            token = here.peek()
+            if token is None or here.word() == "(" or token.kind is TokenKind.STRING:
+                break
+            try:
+                name = here.name()
+            except Unreadable:
+                break
+            if here.word() != "(":
+                found[name] = None
+            _alias_in_from(here)
+            if not here.take(","):
+                break
+    return tuple(found)
+
+
+def _alias_in_from(cursor: Cursor) -> None:
+    cursor.take("*")
+    cursor.take("as")
+    token = cursor.peek()
+    if token and token.kind in {TokenKind.WORD, TokenKind.QUOTED} and cursor.word(1) == ",":
+        cursor.next()
+
+
+def _has_word(cursor: Cursor, *words: str) -> bool:
+    """Whether one of these words stands outside brackets."""
+    here = Cursor(cursor.text, cursor.tokens, cursor.at, cursor.end)
+    here.until(lambda at: at.word() in words)
+    return not here.done
+
+
+def truncate(cursor: Cursor) -> tuple[Operation, ...]:
+    """The statement behind `TRUNCATE`."""
+    cursor.take("table")
+    targets = cursor.listed(_target)
+    if cursor.take_any("restart", "continue"):
+        cursor.expect("identity")
+    cascade = cursor.cascade()
+    cursor.expect_end()
+    return tuple(Truncate(table=table, only=only, cascade=cascade) for table, only in targets)
+
+
+def copy(cursor: Cursor) -> tuple[Operation, ...]:
+    """The statement behind `COPY`."""
+    cursor.take("binary")
+    if cursor.word() == "(":
+        inner = data_statement(cursor.inside())
+        cursor.expect("to")
+        if inner is None or cursor.done:
+            raise Unreadable("COPY of a query that is not understood")
+        cursor.rest()
+        return inner
+    table = cursor.name("a table")
+    if cursor.word() == "(":
+        cursor.inside()
+    direction = cursor.take_any("from", "to")
+    if not direction or cursor.done:
+        raise cursor.unexpected("FROM or TO and a file")
+    cursor.rest()
+    return (Insert(table=table),) if direction == "from" else (Query(tables=(table,)),)
+
+
+def explain(cursor: Cursor) -> tuple[Operation, ...]:
+    """The statement behind `EXPLAIN`: with ANALYZE it does what it explains."""
+    analyze = False
+    if cursor.word() == "(" and cursor.word(1) not in {"select", "with", "values", "table", "("}:
+        options = cursor.inside().source().lower()
+        analyze = "analy" in options and not any(off in options for off in ("false", "off", " 0"))
+    else:
+        analyze = bool(cursor.take_any("analyze", "analyse"))
+        cursor.take("verbose")
+    if cursor.done:
+        raise cursor.unexpected("a statement")
+    inner = data_statement(cursor)
+    if inner is None:
+        if analyze:
+            return (OtherStatement(tag="EXECUTE"),) if cursor.word() == "execute" else _unknown(cursor)
+        cursor.rest()
+        return (Query(),)
+    return inner if analyze else (Query(),)
+
+
+def _unknown(cursor: Cursor) -> tuple[Operation, ...]:
+    raise Unreadable(f"EXPLAIN ANALYZE of {cursor.word().upper() or 'something'} is not understood")

@@ -1,0 +1,127 @@
+"""CREATE INDEX, DROP INDEX, ALTER INDEX, REINDEX.
+
+https://www.postgresql.org/docs/current/sql-createindex.html
+"""
+
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.expressions import expression
+from migsafe.sql.lex import TokenKind
+from migsafe.sql.operations import (
+    CreateIndex,
+    DropIndex,
+    Operation,
+    OtherStatement,
+    Reindex,
+    RenameIndex,
+)
+
+
+def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
+    """The statement behind `CREATE [UNIQUE] INDEX`."""
+    concurrently = cursor.take("concurrently")
+    if_not_exists = cursor.skip_if_not_exists()
+    name = None if cursor.word() == "on" else cursor.identifier("an index's name")
+    cursor.expect("on")
+    only = cursor.take("only")
+    table = cursor.name("a table")
+    cursor.take("*")
+    method = cursor.identifier("an index method") if cursor.take("using") else "btree"
+    keys = cursor.inside().listed(_key)
+    include: tuple[str, ...] = ()
+    if cursor.take("include"):
+        include = tuple(name for name in cursor.inside().listed(_key) if name)
+    if cursor.take("nulls"):
+        cursor.take("not")
+        cursor.expect("distinct")
+    if cursor.take("with"):
+        cursor.inside()
+    if cursor.take("tablespace"):
+        cursor.identifier("a tablespace")
+    where = expression(cursor.rest()) if cursor.take("where") else None
+    cursor.expect_end()
+    return (
+        CreateIndex(
+            table=table,
+            only=only,
+            name=name,
+            columns=tuple(key for key in keys if key),
+            include=include,
+            expressions=sum(1 for key in keys if not key),
+            unique=unique,
+            concurrently=concurrently,
+            if_not_exists=if_not_exists,
+            method=method,
+            where=where,
+        ),
+    )
+
+
+def _key(cursor: Cursor) -> str:
+    """One element of an index: a plain column's name, or an empty text for an expression."""
+    element = cursor.until(lambda here: here.word() == ",")
+    first = element.peek()
+    if first is None:
+        raise element.unexpected("a column or an expression")
+    is_call = element.word(1) in {"(", "."} and first.kind in {TokenKind.WORD, TokenKind.QUOTED}
+    if first.value == "(" or is_call:
+        return ""
+    return element.identifier("a column")
+
+
+def drop_index(cursor: Cursor) -> tuple[Operation, ...]:
+    """The statement behind `DROP INDEX`."""
+    concurrently = cursor.take("concurrently")
+    if_exists = cursor.skip_if_exists()
+    names = cursor.listed(lambda here: here.name("an index"))
+    cascade = cursor.cascade()
+    cursor.expect_end()
+    return tuple(
+        DropIndex(index=name, concurrently=concurrently, if_exists=if_exists, cascade=cascade)
+        for name in names
+    )
+
+
+def alter_index(cursor: Cursor) -> tuple[Operation, ...]:
+    """The statement behind `ALTER INDEX`."""
+    if cursor.take("all", "in", "tablespace"):
+        cursor.rest()
+        return (OtherStatement(tag="ALTER INDEX ALL IN TABLESPACE"),)
+    cursor.skip_if_exists()
+    index = cursor.name("an index")
+    if cursor.take("rename", "to"):
+        new_name = cursor.identifier("an index's new name")
+        cursor.expect_end()
+        return (RenameIndex(index=index, new_name=new_name),)
+    known = (
+        cursor.take("set", "tablespace")
+        or cursor.take("attach", "partition")
+        or cursor.take("depends", "on", "extension")
+        or cursor.take("no", "depends", "on", "extension")
+        or cursor.take_any("set", "reset", "alter")
+    )
+    if not known or cursor.done:
+        raise cursor.unexpected("an action of ALTER INDEX")
+    cursor.rest()
+    return (OtherStatement(tag="ALTER INDEX", target=index),)
+
+
+def reindex(cursor: Cursor) -> tuple[Operation, ...]:
+    """The statement behind `REINDEX`."""
+    concurrently = False
+    if cursor.word() == "(":
+        options = cursor.inside()
+        found = options.listed(lambda here: here.until(lambda at: at.word() == ",").source().lower())
+        concurrently = any(
+            option == "concurrently" or option.split()[1:] in (["on"], ["true"], ["1"])
+            for option in found
+            if option.startswith("concurrently")
+        )
+    kind = cursor.take_any("index", "table", "schema", "database", "system")
+    if not kind:
+        raise cursor.unexpected("INDEX, TABLE, SCHEMA, DATABASE or SYSTEM")
+    concurrently = cursor.take("concurrently") or concurrently
+    if cursor.done and kind not in {"database", "system"}:
+        raise Unreadable(f"REINDEX {kind.upper()} must name one")
+    target = None if cursor.done else cursor.name(f"a {kind}")
+    cursor.expect_end()
+    return (Reindex(object_kind=kind, target=target, concurrently=concurrently),)

@@ -1,0 +1,59 @@
+"""A whole script, read: the way in for everybody outside this package."""
+
+from dataclasses import dataclass
+
+from migsafe.sql.operations import Operation, Unread
+from migsafe.sql.read import read
+from migsafe.sql.split import Comment, Statement, StatementKind, split
+
+__all__ = ["Comment", "ReadStatement", "Script", "Statement", "StatementKind", "read_script"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadStatement:
+    """A statement and what it asks for: one operation or more."""
+
+    source: Statement
+    operations: tuple[Operation, ...]
+
+    @property
+    def text(self) -> str:
+        """The statement without what stands around it."""
+        return self.source.text
+
+    @property
+    def start(self) -> int:
+        """The offset of its first character in the script."""
+        return self.source.start
+
+    @property
+    def end(self) -> int:
+        """The offset behind its last character."""
+        return self.source.end
+
+    @property
+    def unread(self) -> Unread | None:
+        """Why it was not understood, or None when it was."""
+        first = self.operations[0]
+        return first if isinstance(first, Unread) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A script's text, its statements in order, and all its comments."""
+
+    text: str
+    statements: tuple[ReadStatement, ...]
+    comments: tuple[Comment, ...]
+
+
+def read_script(text: str) -> Script:
+    """Reads a script. Any text is accepted; what is not understood says so in its own statement."""
+    parts = split(text)
+    return Script(
+        text=text,
+        statements=tuple(
+            ReadStatement(source=statement, operations=read(statement)) for statement in parts.statements
+        ),
+        comments=parts.comments,
+    )

@@ -1,0 +1,175 @@
+"""Data types by PostgreSQL's own names: int4 is `integer`.
+
+https://www.postgresql.org/docs/current/datatype.html
+"""
+
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.lex import TokenKind, Unlexable, lex
+from migsafe.sql.operations import TypeName
+
+_ALIASES = {
+    "bool": "boolean",
+    "dec": "numeric",
+    "decimal": "numeric",
+    "float4": "real",
+    "float8": "double precision",
+    "int": "integer",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "timestamptz": "timestamp with time zone",
+    "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone",
+    "time": "time without time zone",
+    "varbit": "bit varying",
+    "varchar": "character varying",
+    "char": "character",
+    "nchar": "character",
+}
+# Aliases of the grammar alone: in quotes, or with a schema, these name something else or nothing.
+_WORDS_ONLY = frozenset({"int", "dec", "decimal", "char", "nchar"})
+_SERIAL = {
+    "bigserial": "bigint",
+    "serial": "integer",
+    "serial2": "smallint",
+    "serial4": "integer",
+    "serial8": "bigint",
+    "smallserial": "smallint",
+}
+_ONE_BY_DEFAULT = frozenset({"character", "bit"})
+_INTERVAL_FIELDS = frozenset({"year", "month", "day", "hour", "minute", "second"})
+
+
+def type_name(cursor: Cursor) -> TypeName:
+    """The type that stands here. A serial type is given as written: `serial_base` knows what it is."""
+    cursor.take("setof")
+    token = cursor.peek()
+    if token is None or token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
+        raise cursor.unexpected("a type")
+    quoted = token.kind is TokenKind.QUOTED
+    if not quoted and cursor.word(1) != "." and (built_in := _several_words(cursor)):
+        return built_in
+    name = cursor.name("a type") if cursor.word(1) == "." else None
+    schema = name.schema if name else None
+    base = name.name if name else _type_word(cursor)
+    if schema == "pg_catalog":
+        schema = None
+        quoted = True
+    if schema is None and not (quoted and base in _WORDS_ONLY):
+        base = _ALIASES.get(base, base)
+    elif schema is None and base == "char":
+        base = '"char"'
+    modifiers = _modifiers(cursor)
+    base, modifiers = _normal(base, modifiers) if schema is None else (base, modifiers)
+    return TypeName(name=base, schema=schema, modifiers=modifiers, array_dimensions=_dimensions(cursor))
+
+
+def serial_base(written: TypeName) -> TypeName | None:
+    """The integer type behind a serial type, or None for every other type."""
+    base = _SERIAL.get(written.name) if written.schema is None and not written.modifiers else None
+    return TypeName(name=base) if base else None
+
+
+def _type_word(cursor: Cursor) -> str:
+    token = cursor.peek()
+    # `binary`, `left` and their like may name types; the words kept for all else may not.
+    if token is not None and token.kind is TokenKind.WORD and token.value in {"binary", "collation"}:
+        return cursor.next().value
+    return cursor.identifier("a type")
+
+
+def _several_words(cursor: Cursor) -> TypeName | None:
+    """A type whose name has, or may have, several words; None when no such type stands here."""
+    if cursor.take("double", "precision"):
+        return _finish(cursor, "double precision", ())
+    if cursor.take("national"):
+        cursor.one_of("character", "char")
+        return _characters(cursor)
+    if cursor.take_any("character", "char", "nchar"):
+        return _characters(cursor)
+    if cursor.take("bit"):
+        name = "bit varying" if cursor.take("varying") else "bit"
+        return _finish(cursor, name, _modifiers(cursor))
+    if (word := cursor.word()) in {"timestamp", "time"}:
+        cursor.next()
+        modifiers = _modifiers(cursor)
+        zone = "with" if cursor.take("with", "time", "zone") else "without"
+        if zone == "without":
+            cursor.take("without", "time", "zone")
+        return _finish(cursor, f"{word} {zone} time zone", modifiers)
+    if cursor.take("interval"):
+        return _interval(cursor)
+    return None
+
+
+def _characters(cursor: Cursor) -> TypeName:
+    name = "character varying" if cursor.take("varying") else "character"
+    return _finish(cursor, name, _modifiers(cursor))
+
+
+def _interval(cursor: Cursor) -> TypeName:
+    words = ["interval"]
+    if cursor.word() in _INTERVAL_FIELDS:
+        words.append(cursor.next().value)
+        if cursor.take("to"):
+            words += ["to", cursor.identifier("a field of interval")]
+    return _finish(cursor, " ".join(words), _modifiers(cursor))
+
+
+def _finish(cursor: Cursor, name: str, modifiers: tuple[str, ...]) -> TypeName:
+    name, modifiers = _normal(name, modifiers)
+    return TypeName(name=name, modifiers=modifiers, array_dimensions=_dimensions(cursor))
+
+
+def _normal(name: str, modifiers: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The name and modifiers as PostgreSQL keeps them."""
+    if name in _ONE_BY_DEFAULT and not modifiers:
+        return name, ("1",)
+    if name == "bpchar" and modifiers:
+        return "character", modifiers
+    if name == "numeric" and len(modifiers) == 1:
+        return name, (*modifiers, "0")
+    if name == "float":
+        if not modifiers:
+            return "double precision", ()
+        if modifiers[0].isdigit() and 1 <= int(modifiers[0]) <= 53:
+            return ("real" if int(modifiers[0]) <= 24 else "double precision"), ()
+        raise Unreadable("the precision of float must be from 1 to 53")
+    return name, modifiers
+
+
+def _modifiers(cursor: Cursor) -> tuple[str, ...]:
+    if cursor.word() != "(":
+        return ()
+    inside = cursor.inside()
+    found = inside.listed(lambda here: here.until(lambda at: at.word() == ",").source().strip())
+    inside.expect_end()
+    if not all(found):
+        raise Unreadable("expected a type's modifier between brackets")
+    return found
+
+
+def _dimensions(cursor: Cursor) -> int:
+    if cursor.take("array"):
+        if cursor.take("["):
+            cursor.next()
+            cursor.expect("]")
+        return 1
+    count = 0
+    while cursor.take("["):
+        if not cursor.take("]"):
+            cursor.next()
+            cursor.expect("]")
+        count += 1
+    return count
+
+
+def parse_type(text: str) -> TypeName | None:
+    """The type in a text of its own, such as format_type() gives; None when it is none."""
+    try:
+        cursor = Cursor(text, lex(text))
+        parsed = type_name(cursor)
+        cursor.expect_end()
+    except (Unreadable, Unlexable):
+        return None
+    return parsed

@@ -1,0 +1,55 @@
+"""A place to try a plan's statements by hand, without the runner."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from migsafe.catalog.live import read_catalog
+from migsafe.plan.model import DdlStep, IndexStep, Plan
+from migsafe.plan.options import PlanOptions
+from migsafe.plan.planner import plan_operations
+from migsafe.plan.stages import Stage
+from migsafe.sql.operations import Operation
+
+NOTE_SYNC = """
+CREATE SCHEMA migsafe;
+CREATE TABLE migsafe.noted (kind text, detail text);
+CREATE FUNCTION migsafe.note_sync(rollout text, relation text, kind text, detail text) RETURNS void
+LANGUAGE sql AS 'INSERT INTO migsafe.noted VALUES (kind, detail)';
+"""
+
+Planner = Callable[..., Plan]
+
+
+@pytest.fixture
+def plan_for(connection: psycopg.Connection) -> Planner:
+    """Plans an operation on a schema that it first creates."""
+
+    def make(schema: str, operation: Operation, **options: object) -> Plan:
+        connection.execute(schema)
+        connection.execute(NOTE_SYNC)
+        return plan_operations((operation,), read_catalog(connection), PlanOptions(**options))  # type: ignore[arg-type]
+
+    return make
+
+
+def carry_out(connection: psycopg.Connection, plan: Plan, stage: Stage) -> None:
+    """Run the plan's DDL of one stage as it stands there."""
+    for step in plan.steps_to(stage):
+        match step:
+            case DdlStep():
+                with connection.transaction():
+                    for statement in step.sql:
+                        connection.execute(statement.encode())
+            case IndexStep():
+                connection.execute(step.sql.encode())
+            case _:
+                pass
+
+
+def take_back(connection: psycopg.Connection, plan: Plan, stage: Stage) -> None:
+    """Run the plan's undo of one stage, newest step first."""
+    for step in reversed(plan.steps_to(stage)):
+        for statement in step.undo:
+            connection.execute(statement.encode())

@@ -1,0 +1,143 @@
+"""What can be planned, and what is refused with a reason."""
+
+import psycopg
+import pytest
+
+from migsafe.errors import PlanError
+from migsafe.plan.conversions import convert, fill
+from migsafe.plan.model import DdlStep, DownMap, IndexStep, VerifyStep
+from migsafe.plan.stages import Stage, Version
+from migsafe.sql.names import Name
+from migsafe.sql.operations import AlterColumnType, Operation, RenameColumn, SetNotNull, TypeName, Unread
+
+from .conftest import Planner, carry_out
+
+T = Name("t")
+RENAME = RenameColumn(table=T, column="a", new_name="b")
+WIDEN = AlterColumnType(table=T, column="a", type=TypeName(name="bigint"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "operation", "message"),
+    [
+        ("CREATE TABLE t (a int) PARTITION BY RANGE (a)", RENAME, "partitioned"),
+        ("CREATE TABLE t (a int PRIMARY KEY)", WIDEN, "part of the primary key t_pkey"),
+        ("CREATE TABLE t (a serial)", WIDEN, "serial"),
+        ("CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY)", WIDEN, "identity"),
+        ("CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t", RENAME, "used by: view public.v"),
+        ("CREATE TABLE t (a int, c int GENERATED ALWAYS AS (a) STORED)", RENAME, "generated column c"),
+        (
+            "CREATE TABLE t (a int); GRANT SELECT (a) ON t TO public",
+            RENAME,
+            "privileges granted on the column",
+        ),
+        (
+            "CREATE TABLE t (a int UNIQUE); CREATE TABLE u (x int REFERENCES t (a))",
+            RENAME,
+            "constraint u_x_fkey",
+        ),
+        ("CREATE TABLE t (a int UNIQUE, x int REFERENCES t (a))", RENAME, "foreign key t_x_fkey"),
+        ("CREATE TABLE t (a int, EXCLUDE (a WITH =))", RENAME, "part of the exclude t_a_excl"),
+        ("CREATE TABLE t (a int, b int)", RENAME, "already has a column b"),
+        ("CREATE TABLE t (x int)", RENAME, "no column a; it has: x"),
+        ("CREATE TABLE other (a int)", RENAME, r"table t is not known \(known tables: public.other\)"),
+        (
+            "CREATE TABLE t (a bigint)",
+            AlterColumnType(table=T, column="a", type=TypeName(name="integer")),
+            "no safe",
+        ),
+        ("CREATE TABLE t (a int)", SetNotNull(table=T, column="a"), "no recipe for set_not_null"),
+        ("CREATE TABLE t (a int)", Unread(reason="a riddle"), "could not be read: a riddle"),
+        (
+            "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger"
+            " LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+            "CREATE TRIGGER zzzz BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+            RENAME,
+            "trigger zzzz on public.t would fire after the sync triggers",
+        ),
+    ],
+)
+def test_what_cannot_be_carried_out_safely_is_refused(
+    plan_for: Planner, schema: str, operation: Operation, message: str
+) -> None:
+    with pytest.raises(PlanError, match=message):
+        plan_for(schema, operation)
+
+
+def test_a_rename_never_lets_a_version_meet_a_schema_it_does_not_know(plan_for: Planner) -> None:
+    plan = plan_for("CREATE TABLE t (a int)", RENAME)
+    allowed = plan.compatibility.allows
+    assert [stage for stage in Stage if not allowed(Version.BLUE, stage)] == [Stage.TOMBSTONED, Stage.DROPPED]
+    assert [stage for stage in Stage if not allowed(Version.GREEN, stage)] == [
+        Stage.PLANNED,
+        Stage.EXPANDED,
+        Stage.BACKFILLED,
+    ]
+    assert plan.compatibility.violation(Stage.TOMBSTONED, 99) is not None
+    assert plan.compatibility.violation(Stage.CANARY, 5) is None
+
+
+def test_rows_are_verified_after_everything_that_takes_long_and_before_the_swap(plan_for: Planner) -> None:
+    plan = plan_for("CREATE TABLE t (id int PRIMARY KEY, a int CHECK (a > 0)); CREATE INDEX ON t (a)", WIDEN)
+    verify = plan.steps_to(Stage.VERIFIED)
+    kinds = [type(step) for step in verify]
+    assert kinds == [IndexStep, DdlStep, DdlStep, VerifyStep, DdlStep]
+    assert verify[-1].id == "verify.swap"
+    assert plan.change.down_map is DownMap.LOSSY
+    assert "pgbench -M prepared" in plan.warnings[0]
+
+
+def test_no_default_means_no_scan_under_a_strong_lock(
+    plan_for: Planner, connection: psycopg.Connection
+) -> None:
+    plan = plan_for("CREATE TABLE t (a int NOT NULL CHECK (a > 0) UNIQUE); INSERT INTO t VALUES (1)", RENAME)
+    notices: list[str] = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+    connection.execute("SET client_min_messages = debug1")
+    carry_out(connection, plan, Stage.EXPANDED)
+    connection.execute("UPDATE t SET b = a")
+    for step in plan.steps_to(Stage.VERIFIED):
+        notices.clear()
+        match step:
+            case DdlStep(patient=False):
+                for statement in step.sql:
+                    connection.execute(statement.encode())
+                heavy = [text for text in notices if text.startswith(("rewriting", "verifying", "building"))]
+                assert heavy == [], step.id
+            case DdlStep():
+                for statement in step.sql:
+                    connection.execute(statement.encode())
+            case IndexStep():
+                connection.execute(step.sql.encode())
+            case _:
+                pass
+
+
+INTEGERS = ("smallint", "integer", "bigint")
+MISFITS = {  # values that no smaller type holds
+    "integer": "2147483647",
+    "bigint": "9223372036854775807",
+    "numeric": "1e30::numeric",
+    "text": "'abcdefg'::text",
+}
+
+
+@pytest.mark.parametrize("old", [*INTEGERS, "date", "real", "character varying"])
+@pytest.mark.parametrize(
+    "new", [*INTEGERS, "numeric", "text", "double precision", "timestamp without time zone"]
+)
+def test_every_known_conversion_holds_on_a_server(old: str, new: str, connection: psycopg.Connection) -> None:
+    modifiers = ("5",) if old == "character varying" else ()
+    conversion = convert(TypeName(name=old, modifiers=modifiers), TypeName(name=new))
+    if conversion is None:
+        return
+    samples = {"date": "'2024-02-29'", "character varying": "'abcde'"}.get(old, "'-32768'")
+    value = f"{samples}::{old}" + ("(5)" if modifiers else "")
+    there_and_back = fill(conversion.down, f"({fill(conversion.up, f'({value})')})")
+    query = f"SELECT ({there_and_back}) = {value}, pg_typeof({there_and_back})::text"
+    assert connection.execute(query.encode()).fetchone() == (True, old)
+    if conversion.fits:
+        misfit = f"({MISFITS[new]})"
+        nearest = fill(conversion.nearest or "NULL", misfit)
+        check = f"SELECT {fill(conversion.fits, misfit)}, ({nearest}) IS NULL"
+        assert connection.execute(check.encode()).fetchone() == (False, False)
