@@ -13,6 +13,7 @@ from itertools import pairwise
 from migsafe.errors import StateRefused
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import SCHEMA_STAGES, Compatibility, Stage
+from migsafe.run.order import stages_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,6 @@ class Ask:
 Move = Advance | Undo | Enter | Shift | Ask
 
 
-def stages_of(plan: Plan) -> tuple[Stage, ...]:
-    """The stages that this plan goes through: only those of the schema when no traffic is configured."""
-    return tuple(Stage) if plan.traffic else (Stage.PLANNED, *SCHEMA_STAGES)
-
-
 def track_of(plan: Plan) -> Track:
     """The plan as the machine sees it."""
     steps = sorted({*plan.traffic.steps, 100} - {0}) if plan.traffic else ()
@@ -104,8 +100,9 @@ def previous_stage(track: Track, stage: Stage) -> Stage | None:
 def forward(track: Track, position: Position) -> tuple[Move, ...]:
     """The moves to the next stage, from this position; empty at the last stage.
 
-    Within a canary they begin with watching the share that green has now: whoever begins here does not
-    know how long it was watched before.
+    Where stage and split do not belong together (a crash in a retreat, a proxy that was restarted) the
+    only move is to the stage that fits the split. Within a canary the moves begin with watching the
+    share that green has now: whoever begins here does not know how long it was watched.
 
     Raises:
         StateRefused: A move would break the invariant.
@@ -113,9 +110,22 @@ def forward(track: Track, position: Position) -> tuple[Move, ...]:
     target = next_stage(track, position.stage)
     if target is None:
         return ()
-    moves = tuple(_forward(track, position, target))
+    home = settled(track, position)
+    moves = tuple(_forward(track, position, target)) if home is position.stage else (Enter(home),)
     _check(track, position, moves)
     return moves
+
+
+def settled(track: Track, position: Position) -> Stage:
+    """The stage that fits the split: what the ledger says, unless the traffic says otherwise."""
+    stage, share = position.stage, position.green_percent
+    if Stage.DARK not in track.stages or stage.position >= Stage.TOMBSTONED.position:
+        return stage
+    if share == 0:
+        return min(stage, Stage.DARK, key=lambda each: each.position)
+    if share < 100:
+        return Stage.CANARY
+    return max(stage, Stage.CANARY, key=lambda each: each.position)
 
 
 def retreat(track: Track, position: Position) -> tuple[Move, ...]:
@@ -149,7 +159,7 @@ def backward(track: Track, position: Position) -> tuple[Move, ...]:
             "there is no way back from stage 'dropped': the old shape is gone",
             advice="restore it from a backup, or go on with the new version",
         )
-    if position.stage is Stage.PLANNED and not position.green_percent:
+    if position == Position(stage=Stage.PLANNED, green_percent=0):
         return ()
     moves = tuple(_backward(track, position))
     _check(track, position, moves)
@@ -177,8 +187,7 @@ def _forward(track: Track, position: Position, target: Stage) -> Iterator[Move]:
         case Stage.CANARY:
             yield from (Ask(Question.DARK), Enter(Stage.CANARY), Shift(track.steps[0]))
         case Stage.FULL:
-            if share:
-                yield Ask(Question.WATCH)
+            yield Ask(Question.WATCH)
             for step in track.steps:
                 if step > share:
                     yield from (Shift(step), Ask(Question.WATCH))
@@ -212,7 +221,7 @@ def _backward(track: Track, position: Position) -> Iterator[Move]:
             )
         yield Undo(stage)
     else:
-        yield Enter(Stage.VERIFIED)
+        yield Enter(previous_stage(track, Stage.DARK) or Stage.PLANNED)
 
 
 def _ends(track: Track, position: Position, move: Move) -> Position:
