@@ -1,0 +1,145 @@
+"""`migsafe plan`: from a migration to a plan file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from migsafe.cli.formats import OutputFormat, print_json
+from migsafe.errors import PlanError, SqlError, UsageError
+
+if TYPE_CHECKING:
+    from migsafe.catalog.model import Catalog
+    from migsafe.plan.model import Plan, Traffic
+    from migsafe.sql.operations import Operation
+
+
+def plan(
+    migration: Path = typer.Argument(help="The SQL file with the one unsafe change."),
+    *,
+    database: str | None = typer.Option(
+        None,
+        "--database",
+        help="The live database; its schema is read, nothing is changed. [env: MIGSAFE_DATABASE_URL]",
+    ),
+    schema: Path | None = typer.Option(None, "--schema", help="A schema file to use instead of a database."),
+    output: Path | None = typer.Option(
+        None, "--output", "-o", help="The plan file; - prints it. [default: MIGRATION.plan.toml]"
+    ),
+    force: bool = typer.Option(False, "--force", help="Overwrite a plan file that is there already."),
+    traffic: Path | None = typer.Option(None, "--traffic", help="A TOML file that says how traffic moves."),
+    soak: str = typer.Option("0s", "--soak", help="How long green runs alone before blue is fenced off."),
+    keep: str = typer.Option("7d", "--keep", help="How long the tombstone is kept before the drop."),
+    blue_application_name: str | None = typer.Option(
+        None, "--blue-application-name", help="The application_name of the old version's sessions."
+    ),
+    name: str | None = typer.Option(None, "--name", help="The rollout's name. [default: from the change]"),
+    new_column: str | None = typer.Option(
+        None, "--new-column", help="For a type change: a new name for the new column, instead of a swap."
+    ),
+    on_misfit: str | None = typer.Option(
+        None,
+        "--on-misfit",
+        help="What becomes of a value that the old type cannot hold: null, nearest or fail.",
+    ),
+    output_format: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
+) -> None:
+    """Turn an unsafe change into a rollout that keeps the application running."""
+    from migsafe.plan.durations import parse_duration
+    from migsafe.plan.file import dump_plan, fingerprint
+    from migsafe.plan.model import Contract
+    from migsafe.plan.options import PlanOptions
+    from migsafe.plan.planner import plan_operations
+    from migsafe.plan.sync import OnMisfit
+
+    if on_misfit is not None and on_misfit not in set(OnMisfit):
+        raise UsageError(f"--on-misfit {on_misfit} is unknown", advice="Use null, nearest or fail.")
+    options = PlanOptions(
+        name=name,
+        new_column=new_column,
+        on_misfit=OnMisfit(on_misfit) if on_misfit else None,
+        traffic=_traffic(traffic),
+        contract=Contract(
+            soak_seconds=parse_duration(soak),
+            keep_seconds=parse_duration(keep),
+            blue_application_name=blue_application_name,
+        ),
+    )
+    operations = _operations(migration)
+    made = plan_operations(operations, _catalog(database, schema), options)
+    text = dump_plan(made)
+    target = output or migration.with_suffix(".plan.toml")
+    if str(target) == "-":
+        typer.echo(text, nl=False)
+        return
+    _write(target, text, force=force)
+    _report(made, target, fingerprint(made), output_format)
+
+
+def _operations(migration: Path) -> "tuple[Operation, ...]":
+    from migsafe.sql.script import read_script
+
+    try:
+        text = migration.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {migration}") from None
+    except IsADirectoryError:
+        raise UsageError(f"{migration} is a folder", advice="Give the one file with the change.") from None
+    except UnicodeDecodeError:
+        raise PlanError(f"{migration} is not a text file in UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"{migration} cannot be read: {error.strerror}") from None
+    return tuple(
+        operation for statement in read_script(text).statements for operation in statement.operations
+    )
+
+
+def _catalog(database: str | None, schema: Path | None) -> "Catalog":
+    if database and schema:
+        raise UsageError("--database and --schema exclude each other")
+    if schema is not None:
+        from migsafe.catalog.history import load_schema
+
+        try:
+            return load_schema(schema.read_text(encoding="utf-8-sig"))
+        except FileNotFoundError:
+            raise UsageError(f"there is no file {schema}") from None
+        except SqlError as error:
+            raise SqlError(f"{schema}: {error.message}", advice=error.advice) from None
+    from migsafe.catalog.live import read_catalog
+    from migsafe.run.connect import connect, database_url
+
+    with connect(database_url(database)) as connection:
+        return read_catalog(connection)
+
+
+def _traffic(path: Path | None) -> "Traffic | None":
+    if path is None:
+        return None
+    from migsafe.plan.file import load_traffic
+
+    return load_traffic(path)
+
+
+def _write(target: Path, text: str, *, force: bool) -> None:
+    if target.exists() and not force and target.read_text(encoding="utf-8", errors="replace") != text:
+        raise UsageError(
+            f"{target} exists and holds another plan",
+            advice="Give another file with --output, or replace it with --force.",
+        )
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def _report(made: "Plan", target: Path, mark: str, output_format: OutputFormat) -> None:
+    if output_format is OutputFormat.JSON:
+        from migsafe.plan.document import to_document
+
+        print_json({"format_version": 1, "path": str(target), "fingerprint": mark, "plan": to_document(made)})
+        return
+    from migsafe.plan.describe import describe
+
+    typer.echo(describe(made))
+    typer.echo(f"\nWritten to {target}. Review it, then: migsafe run {target}")
