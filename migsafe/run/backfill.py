@@ -1,0 +1,135 @@
+"""Fills a column batch by batch, each exactly once, in an order that spares the table.
+
+A window of pages is updated in several passes, each over every so many-th row: between two passes
+PostgreSQL prunes what the one before left dead, and most of the next updates find room in their own
+page. They are HOT then: no index entry, little WAL, little bloat (docs/running.md has the figures).
+Rows that move while this goes on may be missed, so sweeps follow until one finds nothing.
+"""
+
+import time
+from dataclasses import replace
+
+from migsafe.errors import RunError
+from migsafe.plan.model import BackfillStep
+from migsafe.plan.stages import Stage
+from migsafe.run import ddl
+from migsafe.run.batch import Batch, BatchResult, run_batch
+from migsafe.run.cursor import Cursor
+from migsafe.run.events import Waiting
+from migsafe.run.ledger import steps
+from migsafe.run.pace import WindowSize
+from migsafe.run.pages import Leaf, integer_key, read_leaves
+from migsafe.run.progress import Meter
+from migsafe.run.session import Session
+from migsafe.run.throttle import BatchReport, Pause, Throttle, max_rows_per_second
+
+_SLICE_SECONDS = 0.25
+_LONGEST_REST_SECONDS = 30.0  # between two sweeps
+
+
+def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) -> None:
+    """Do the whole step, or what is left of it.
+
+    Raises:
+        RunError: Rows keep being pending, or a row cannot be converted.
+        StopRequested: Somebody asked us to stop; the cursor stands after the last batch.
+    """
+    row = steps.read_step(session.conn, session.rollout_id, step.id)
+    _Backfill(session, step, Cursor.from_json(row.cursor), row.rows).run(reaches)
+
+
+class _Backfill:
+    """One run of a step."""
+
+    def __init__(self, session: Session, step: BackfillStep, cursor: Cursor, rows: int) -> None:
+        self.session, self.step, self.cursor = session, step, cursor
+        settings = session.settings
+        self.size = WindowSize(
+            pages=settings.first_window_pages,
+            most=settings.window_pages,
+            target_seconds=settings.batch_seconds,
+        )
+        self.meter = Meter(session, step.id, rows)
+        self.throttles: list[Throttle] = []
+        if settings.max_rows_per_second is not None:
+            self.throttles.append(max_rows_per_second(settings.max_rows_per_second))
+        self.began = time.monotonic()
+        self.rows_now = 0
+        self.sweeps = 0
+
+    def run(self, reaches: Stage | None) -> None:
+        session = self.session
+        while True:
+            self._pass()
+            if self.cursor.sweep > 0 and self.cursor.clean:
+                break
+            if self.cursor.sweep > 0:
+                self._rest()
+            self.cursor = self.cursor.next_sweep()
+        with session.transaction():
+            stage_seconds = ddl.finish(session, self.step, reaches)
+        self.meter.finish()
+        ddl.report_stage(session, reaches, stage_seconds)
+
+    def _rest(self) -> None:
+        """After a sweep that was not clean: give long transactions some time, but not for ever."""
+        self.sweeps += 1
+        if self.sweeps >= self.session.settings.max_sweeps:
+            raise RunError(
+                f"rows of {self.step.table} are still pending after {self.sweeps} sweeps "
+                f"({self.cursor.found} were changed in the last one)",
+                advice="Look for a trigger of the application's that runs after the sync trigger and changes "
+                "them again, and for a long transaction that keeps rows locked. Then run it again.",
+            )
+        seconds = min(_LONGEST_REST_SECONDS, 0.1 * 2.0**self.sweeps)
+        self._pause(Pause(seconds=seconds, reason="rows were locked or changed meanwhile"))
+
+    def _pass(self) -> None:
+        """Go over the whole table once, from the cursor on; its size is read as it is now."""
+        leaves = read_leaves(self.session.conn, self.step.table)
+        sweeping = self.cursor.sweep > 0
+        self.size.most = self.session.settings.sweep_pages if sweeping else self.session.settings.window_pages
+        self.meter.plan(sum(leaf.pages for leaf in leaves), sweep=self.cursor.sweep)
+        for leaf in leaves:
+            if leaf.oid < self.cursor.leaf:
+                self.meter.skip(leaf.pages)
+                continue
+            if leaf.oid > self.cursor.leaf:
+                self.cursor = self.cursor.at_leaf(leaf.oid)
+            self.meter.skip(self.cursor.first)
+            self._leaf(leaf)
+
+    def _leaf(self, leaf: Leaf) -> None:
+        stripes = 1 if self.cursor.sweep else self.session.settings.stripes
+        key = integer_key(self.session.conn, leaf)
+        while self.cursor.first < leaf.pages:
+            if self.cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
+                self.cursor = replace(self.cursor, end=min(leaf.pages, self.cursor.first + self.size.pages))
+            batch = Batch(leaf=leaf, key=key, cursor=self.cursor, stripes=stripes)
+            result = run_batch(self.session, self.step, batch, self.size)
+            self._account(self.cursor, result)
+            self.cursor = result.cursor
+
+    def _account(self, before: Cursor, result: BatchResult) -> None:
+        self.rows_now += result.rows
+        pages = (result.cursor.first - before.first) if result.cursor.stripe == 0 else 0
+        self.meter.add(pages=pages, rows=result.rows, seconds=result.seconds)
+        report = BatchReport(
+            step=self.step.id,
+            rows=result.rows,
+            seconds=result.seconds,
+            total_rows=self.rows_now,
+            total_seconds=time.monotonic() - self.began,
+        )
+        for throttle in self.throttles:
+            pause = throttle(report)
+            if pause is not None:
+                self._pause(pause)
+
+    def _pause(self, pause: Pause) -> None:
+        if pause.seconds > 1.0:
+            self.session.emit(Waiting(reason=pause.reason, seconds=pause.seconds))
+        ends = time.monotonic() + pause.seconds
+        while (remaining := ends - time.monotonic()) > 0:
+            time.sleep(min(_SLICE_SECONDS, remaining))
+            self.session.check()

@@ -1,0 +1,170 @@
+"""One batch: its rows, its cursor and the check of the lease in one transaction, so exactly once."""
+
+import random
+import time
+from dataclasses import dataclass, replace
+
+import psycopg
+from psycopg import errors, sql
+
+from migsafe.effects.model import Lock, LockMode
+from migsafe.errors import LockTimeout, RunError
+from migsafe.plan.model import BackfillStep
+from migsafe.run.blockers import find_blockers
+from migsafe.run.cursor import Cursor
+from migsafe.run.events import LockRetry
+from migsafe.run.ledger import steps
+from migsafe.run.ledger.model import StopRequested
+from migsafe.run.pace import WindowSize
+from migsafe.run.pages import Leaf, stripe, window
+from migsafe.run.session import Session
+
+_ATTEMPTS = 60
+_PATIENT_ATTEMPTS = 3  # from then on locked rows are left for the sweep
+_WAIT_SECONDS = 5.0
+_LAST_RESORT_SECONDS = 30.0
+_RETRYABLE = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One stripe of one window."""
+
+    leaf: Leaf
+    key: str | None
+    cursor: Cursor
+    stripes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What it did, how long the successful attempt took, and where the next one begins."""
+
+    rows: int
+    seconds: float
+    cursor: Cursor
+
+
+def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSize) -> BatchResult:
+    """Do the batch, or a smaller one where it takes too long, trying again while its rows are locked.
+
+    Raises:
+        StopRequested: Somebody asked us to stop; nothing of this batch was done.
+        LockTimeout: The table stayed locked.
+        RunError: A row cannot be changed as the plan says.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        began = time.monotonic()
+        skipping = attempt > _PATIENT_ATTEMPTS
+        limit = _time_limit(session, size)
+        try:
+            result = _attempt(session, step, batch, skipping=skipping, limit=limit)
+        except _RETRYABLE:
+            _wait(session, step, batch, attempt)
+        except errors.QueryCanceled as error:
+            if time.monotonic() - began < limit * 0.9:
+                raise RunError(
+                    f"a batch of '{step.title}' was cancelled by somebody",
+                    advice="Nothing of that batch was applied. Run the same command again to go on.",
+                ) from error
+            size.halve()
+            batch = _smaller(batch, size)
+        except psycopg.DataError as error:
+            raise _refused(step, batch, error) from error
+        except psycopg.IntegrityError as error:
+            raise _refused(step, batch, error) from error
+        else:
+            size.after(result.seconds)
+            return result
+    raise LockTimeout(
+        f"pages {batch.cursor.first} to {batch.cursor.end} of {batch.leaf.name} could not be updated in "
+        f"{_ATTEMPTS} attempts: the table is locked, or a single row takes longer than "
+        f"{_LAST_RESORT_SECONDS:.0f} s",
+        advice="Everything before is done. Run the same command again to go on.",
+    )
+
+
+def _attempt(
+    session: Session, step: BackfillStep, batch: Batch, *, skipping: bool, limit: float
+) -> BatchResult:
+    conn = session.conn
+    began = time.monotonic()
+    with conn.transaction():
+        session.limit(
+            lock_seconds=min(session.settings.row_lock_seconds, session.server.deadlock_seconds * 0.4),
+            statement_seconds=limit,
+        )
+        asked = session.fence()
+        if asked is not None:
+            raise StopRequested(asked)
+        rows = conn.execute(_statement(step, batch, skipping=skipping)).rowcount
+        cursor = batch.cursor.next_stripe(batch.stripes, rows=rows, skipped=skipping)
+        steps.move_cursor(conn, session.rollout_id, step.id, cursor.to_json(), rows)
+    return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor)
+
+
+def _statement(step: BackfillStep, batch: Batch, *, skipping: bool) -> sql.Composed:
+    parts = {
+        "table": _raw(batch.leaf.name.sql),
+        "assignments": _raw(step.assignments),
+        "window": window(batch.cursor.first, batch.cursor.end),
+        "stripe": stripe(batch.key, batch.cursor.stripe, batch.stripes),
+        "pending": _raw(step.pending),
+    }
+    if not skipping:
+        return sql.SQL(
+            "UPDATE ONLY {table} SET {assignments} WHERE {window} AND {stripe} AND ({pending})"
+        ).format(**parts)
+    return sql.SQL(
+        "UPDATE ONLY {table} SET {assignments} FROM ("
+        "SELECT ctid AS migsafe_place FROM ONLY {table} WHERE {window} AND {stripe} AND ({pending}) "
+        "FOR NO KEY UPDATE SKIP LOCKED) AS migsafe_free WHERE ctid = migsafe_free.migsafe_place"
+    ).format(**parts)
+
+
+def _raw(text: str) -> sql.SQL:
+    """SQL of the plan itself, which a person has reviewed, or a quoted name."""
+    return sql.SQL(text)  # not a literal, but not made from data either
+
+
+def _time_limit(session: Session, size: WindowSize) -> float:
+    """How long a batch may hold its row locks.
+
+    Shorter than deadlock_timeout, so that the application is never the victim of a deadlock with us; only
+    where the window cannot shrink any more, rather slow than never.
+    """
+    short = max(session.settings.batch_seconds, session.server.deadlock_seconds * 0.8)
+    return short if size.pages > 1 else _LAST_RESORT_SECONDS
+
+
+def _smaller(batch: Batch, size: WindowSize) -> Batch:
+    """The same batch over fewer pages; only between windows, for its stripes belong together."""
+    cursor = batch.cursor
+    if cursor.stripe:
+        return batch
+    return replace(batch, cursor=replace(cursor, end=min(cursor.end, cursor.first + size.pages)))
+
+
+def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> None:
+    seconds = min(_WAIT_SECONDS, 0.05 * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - just a pause
+    blockers = find_blockers(session.conn, [Lock(batch.leaf.name, LockMode.ROW_EXCLUSIVE)])
+    session.emit(
+        LockRetry(
+            step=step.id,
+            attempt=attempt,
+            attempts=_ATTEMPTS,
+            wait_seconds=seconds,
+            blockers=tuple(map(str, blockers)) or ("a transaction that has changed one of the rows",),
+        )
+    )
+    time.sleep(seconds)
+    session.check()
+
+
+def _refused(step: BackfillStep, batch: Batch, error: psycopg.Error) -> RunError:
+    cursor = batch.cursor
+    return RunError(
+        f"a row in pages {cursor.first} to {cursor.end} of {batch.leaf.name} cannot be changed by "
+        f"'{step.title}': {error.diag.message_primary}",
+        advice="Nothing of that batch was applied. Correct the row, or the plan, and run it again.",
+    )

@@ -1,0 +1,89 @@
+"""A DDL step: its statements, its ledger row and the stage it reaches, in one transaction."""
+
+from collections.abc import Callable, Sequence
+
+from migsafe.effects.model import Lock, LockMode
+from migsafe.plan.model import DdlStep, Step
+from migsafe.plan.stages import Stage
+from migsafe.run.events import StageReached
+from migsafe.run.ladder import Climb, Deadline, climb
+from migsafe.run.ledger import rollouts, steps
+from migsafe.run.session import Session
+
+
+def run_ddl(session: Session, step: DdlStep, reaches: Stage | None) -> None:
+    """Apply the step.
+
+    Raises:
+        LockTimeout: Its locks were not free; nothing was applied.
+        psycopg.Error: A statement failed; nothing was applied.
+    """
+
+    def work(deadline: Deadline) -> float | None:
+        _execute(session, step.sql, deadline, patient=step.patient)
+        return finish(session, step, reaches)
+
+    climb_and_report(session, step, reaches, work_locks(session, step), work)
+
+
+def undo_ddl(session: Session, step: Step, falls_to: Stage | None) -> None:
+    """Take the step back with its own undo statements; the ledger then shows it as never begun.
+
+    Raises:
+        LockTimeout: Its locks were not free; nothing was taken back.
+        psycopg.Error: A statement failed; nothing was taken back.
+    """
+
+    def work(deadline: Deadline) -> float | None:
+        _execute(session, step.undo, deadline, patient=False)
+        return forget(session, step, falls_to)
+
+    climb_and_report(session, step, falls_to, work_locks(session, step), work)
+
+
+def climb_and_report(
+    session: Session,
+    step: Step,
+    stage: Stage | None,
+    locks: Sequence[Lock],
+    work: Callable[[Deadline], float | None],
+) -> None:
+    """Climb, and tell about the stage once it is committed."""
+    seconds = climb(session, Climb(step=step.id, title=step.title, locks=locks), work)
+    report_stage(session, stage, seconds)
+
+
+def finish(session: Session, step: Step, reaches: Stage | None) -> float | None:
+    """Record, in the current transaction, that the step is done, and the stage that it reaches."""
+    steps.finish_step(session.conn, session.rollout_id, step.id)
+    rollouts.add_audit(session.conn, session.rollout_id, "step done", {"step": step.id})
+    return None if reaches is None else rollouts.set_stage(session.conn, session.rollout_id, reaches)
+
+
+def forget(session: Session, step: Step, falls_to: Stage | None) -> float | None:
+    """Record, in the current transaction, that the step is taken back, and the stage that is left."""
+    steps.reset_step(session.conn, session.rollout_id, step.id)
+    rollouts.add_audit(session.conn, session.rollout_id, "step undone", {"step": step.id})
+    return None if falls_to is None else rollouts.set_stage(session.conn, session.rollout_id, falls_to)
+
+
+def report_stage(session: Session, stage: Stage | None, seconds: float | None) -> None:
+    """Tell about a stage that was just committed."""
+    if stage is not None:
+        session.emit(StageReached(stage=stage, seconds=seconds or 0.0))
+
+
+def work_locks(session: Session, step: Step) -> tuple[Lock, ...]:
+    """The locks that the step says it takes, else the strongest one on the plan's table."""
+    if isinstance(step, DdlStep) and step.locks:
+        return step.locks
+    return (Lock(session.plan.change.table, LockMode.ACCESS_EXCLUSIVE),)
+
+
+def _execute(session: Session, statements: Sequence[str], deadline: Deadline, *, patient: bool) -> None:
+    for statement in statements:
+        deadline.apply(patient=patient)
+        session.conn.execute(statement.encode())
+        if patient:
+            deadline.restart()
+    deadline.apply()

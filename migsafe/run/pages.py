@@ -1,0 +1,90 @@
+"""A table as pages: which relations hold its rows, and how to say "the rows of these pages" in SQL."""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from migsafe.errors import RunError
+from migsafe.run.connect import Conn
+from migsafe.sql.names import Name
+
+_LEAVES = """
+    WITH RECURSIVE tree AS (
+        SELECT to_regclass(%s)::oid AS oid
+        UNION
+        SELECT i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
+    )
+    SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text,
+           CASE WHEN c.relkind = 'r'
+                THEN pg_relation_size(c.oid, 'main') / current_setting('block_size')::int8 ELSE 0 END
+    FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind <> 'p'
+    ORDER BY c.oid
+"""
+
+_INTEGER_KEY = """
+    SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = %s AND i.indisprimary AND i.indnkeyatts = 1
+      AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """A relation that holds rows itself: the table, or one of its partitions or children."""
+
+    oid: int
+    name: Name
+    pages: int
+
+
+def read_leaves(conn: Conn, table: Name) -> tuple[Leaf, ...]:
+    """The relations that hold the table's rows, with their size now, in a fixed order.
+
+    Raises:
+        RunError: The table does not exist, or some of it is not stored in this server.
+    """
+    rows = conn.execute(_LEAVES, (table.sql,)).fetchall()
+    if not rows:
+        row = conn.execute("SELECT to_regclass(%s) IS NULL", (table.sql,)).fetchone()
+        if row is None or row[0]:
+            raise RunError(f"the table {table} does not exist", advice="Was it renamed or dropped meanwhile?")
+    for _, schema, name, kind, _ in rows:
+        if kind != "r":
+            raise RunError(
+                f"{schema}.{name} is part of {table} but not a plain table (relkind '{kind}')",
+                advice="Its rows cannot be changed page by page. Detach it, or change it by hand.",
+            )
+    return tuple(
+        Leaf(oid=oid, name=Name(name, schema), pages=int(pages)) for oid, schema, name, _, pages in rows
+    )
+
+
+def integer_key(conn: Conn, leaf: Leaf) -> str | None:
+    """The column of the primary key, if that is one integer."""
+    row = conn.execute(_INTEGER_KEY, (leaf.oid,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def window(first: int, end: int) -> sql.Composed:
+    """The rows of pages `first` up to, but not including, `end`.
+
+    https://www.postgresql.org/docs/current/ddl-system-columns.html#DDL-SYSTEM-COLUMNS-CTID
+    """
+    return sql.SQL("ctid >= {}::tid AND ctid < {}::tid").format(
+        sql.Literal(f"({first},0)"), sql.Literal(f"({end},0)")
+    )
+
+
+def stripe(key: str | None, number: int, stripes: int) -> sql.Composable:
+    """Every so many-th row, by the key where there is an integer one, else by the place in the page."""
+    if stripes == 1:
+        return sql.SQL("true")
+    if key is None:
+        return sql.SQL("(ctid::text::point)[1]::int4 % {} = {}").format(
+            sql.Literal(stripes), sql.Literal(number)
+        )
+    # The remainder of a negative key is negative.
+    return sql.SQL("{} % {} IN ({}, {})").format(
+        sql.Identifier(key), sql.Literal(stripes), sql.Literal(number), sql.Literal(number - stripes)
+    )

@@ -1,0 +1,124 @@
+"""What every step needs while it runs: the connection, the lease, and who listens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from migsafe.errors import Fenced
+from migsafe.plan.model import Plan
+from migsafe.run.connect import Conn
+from migsafe.run.events import Event, Observer
+from migsafe.run.ledger.model import Request, StopRequested
+from migsafe.run.settings import Settings
+
+_LOOK = """
+    SELECT r.request FROM migsafe.lease l JOIN migsafe.rollout r ON r.id = l.rollout_id
+    WHERE l.rollout_id = %s AND l.token = %s
+"""
+_FENCE = _LOOK + " FOR KEY SHARE OF l"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the ladder must know about the server."""
+
+    deadlock_seconds: float
+    checks_clients: bool  # whether client_connection_check_interval works on its platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One hold on a rollout. `conn` is used by one thread only."""
+
+    conn: Conn
+    dsn: str
+    plan: Plan
+    rollout_id: int
+    token: int
+    server: Server
+    settings: Settings
+    observer: Observer
+
+    def emit(self, event: Event) -> None:
+        """Tell the observer."""
+        self.observer(event)
+
+    def fence(self) -> Request | None:
+        """Make sure, inside a transaction and until its end, that the lease is ours. Returns what was asked.
+
+        Raises:
+            Fenced: Somebody took the rollout over.
+        """
+        return self._request(_FENCE)
+
+    def check(self) -> None:
+        """Look, outside a transaction, whether the work may go on.
+
+        Raises:
+            Fenced: Somebody took the rollout over.
+            StopRequested: Somebody asked us to stop.
+        """
+        asked = self._request(_LOOK)
+        if asked is not None:
+            raise StopRequested(asked)
+
+    @contextmanager
+    def transaction(self, *, seconds: float = 10.0) -> Iterator[None]:
+        """A transaction that holds the lease; each of its statements gets this many seconds."""
+        with self.conn.transaction():
+            self.limit(lock_seconds=seconds, statement_seconds=seconds)
+            self.fence()
+            yield
+
+    def limit(self, *, lock_seconds: float, statement_seconds: float | None) -> None:
+        """Set the timeouts of the current transaction. None means no limit for a statement."""
+        self.conn.execute(self.limits(lock_seconds=lock_seconds, statement_seconds=statement_seconds))
+
+    def limits(self, *, lock_seconds: float, statement_seconds: float | None) -> sql.Composed:
+        """The statements that set the timeouts of the current transaction.
+
+        Should this process stop or die in the middle, the server ends the transaction: at once when the
+        connection breaks, after two seconds when it just goes silent.
+        """
+        values = {
+            "lock_timeout": _milliseconds(lock_seconds),
+            "statement_timeout": 0 if statement_seconds is None else _milliseconds(statement_seconds),
+            "idle_in_transaction_session_timeout": 2000,
+        }
+        if self.server.checks_clients:
+            values["client_connection_check_interval"] = 1000
+        return sql.SQL("; ").join(
+            sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in values.items()
+        )
+
+    def _request(self, query: LiteralString) -> Request | None:
+        row = self.conn.execute(query, (self.rollout_id, self.token)).fetchone()
+        if row is None:
+            raise Fenced(
+                f"another runner took over the rollout '{self.plan.name}'",
+                advice="Nothing of ours was applied after that. Watch it with `migsafe status`.",
+            )
+        return Request(row[0]) if row[0] else None
+
+
+def inspect_server(conn: Conn) -> Server:
+    """Ask the server for what the ladder must know."""
+    row = conn.execute(
+        "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
+    ).fetchone()
+    try:
+        with conn.transaction():
+            conn.execute("SET LOCAL client_connection_check_interval = 1000")
+        checks = True
+    except psycopg.errors.InvalidParameterValue:  # not on every platform
+        checks = False
+    return Server(deadlock_seconds=float(row[0]) if row else 1.0, checks_clients=checks)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would mean no limit

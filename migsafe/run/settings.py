@@ -1,0 +1,30 @@
+"""What a person may tune about a run. The defaults suit a busy production database."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Times are in seconds. `direct_dsn` is used for CONCURRENTLY when the other URL leads to a pooler."""
+
+    direct_dsn: str | None = None
+    connect_timeout: float = 10.0
+
+    lease_beat: float = 5.0
+    lease_expiry: float = 15.0  # of silence, by the server's clock, until another host may take over
+
+    lock_attempts: int = 40
+    lock_first: float = 0.1  # the deadline of the first attempt, for all its locks and statements together
+    lock_last: float = 0.8  # and of the last ones; kept below the server's deadlock_timeout all the same
+    retry_first: float = 0.1  # the wait after the first failed attempt
+    retry_last: float = 10.0
+
+    stripes: int = 8  # passes over one window of pages, so that pruning makes room for HOT updates
+    window_pages: int = 128  # at most
+    first_window_pages: int = 16
+    sweep_pages: int = 4096  # at most, where nearly nothing is left to change
+    batch_seconds: float = 0.25  # what a batch takes at most; windows shrink and grow to stay below
+    row_lock_seconds: float = 0.2  # how long a batch waits for one row
+    max_rows_per_second: float | None = None
+    max_sweeps: int = 10
+    progress_seconds: float = 0.5  # between two progress events

@@ -1,0 +1,137 @@
+"""Proof that no row differs: reads the table page by page, several times, each row within one snapshot.
+
+Each window is a transaction of its own, so that no old snapshot holds back the table's pruning and
+vacuum. A row is compared with itself, so the application's writes are no disturbance.
+"""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from psycopg import errors, sql
+
+from migsafe.errors import RunError, VerificationFailed
+from migsafe.plan.model import VerifyStep
+from migsafe.plan.stages import Stage
+from migsafe.run import ddl
+from migsafe.run.cursor import Cursor
+from migsafe.run.ledger import rollouts, steps
+from migsafe.run.pace import WindowSize
+from migsafe.run.pages import Leaf, read_leaves, window
+from migsafe.run.progress import Meter
+from migsafe.run.session import Session
+
+_LISTED = 10
+_STATEMENT_SECONDS = 5.0
+_LAST_RESORT_SECONDS = 60.0
+_ATTEMPTS = 30
+
+
+def run_verify(session: Session, step: VerifyStep, reaches: Stage | None) -> None:
+    """Read the whole table until it was found right as often as the plan says.
+
+    Raises:
+        VerificationFailed: Some rows are not right; up to ten are listed and kept in the ledger.
+        StopRequested: Somebody asked us to stop; the reading goes on where it was.
+    """
+    row = steps.read_step(session.conn, session.rollout_id, step.id)
+    afresh = row.cursor is None or "mismatches" in row.cursor
+    reading = _Reading(session, step, Cursor() if afresh else Cursor.from_json(row.cursor))
+    while reading.cursor.sweep < step.passes:
+        reading.read_table()
+    with session.transaction():
+        seconds = ddl.finish(session, step, reaches)
+    reading.meter.finish()
+    ddl.report_stage(session, reaches, seconds)
+
+
+class _Reading:
+    """One run of the step."""
+
+    def __init__(self, session: Session, step: VerifyStep, cursor: Cursor) -> None:
+        self.session, self.step, self.cursor = session, step, cursor
+        self.meter = Meter(session, step.id, 0)
+        self.size = WindowSize(
+            pages=session.settings.window_pages,
+            most=session.settings.sweep_pages,
+            target_seconds=session.settings.batch_seconds,
+        )
+
+    def read_table(self) -> None:
+        """One pass, from the cursor on."""
+        leaves = read_leaves(self.session.conn, self.step.table)
+        self.meter.plan_reading(sum(leaf.pages for leaf in leaves), self.step.passes, self.cursor.sweep)
+        for leaf in leaves:
+            if leaf.oid < self.cursor.leaf:
+                self.meter.skip(leaf.pages)
+                continue
+            if leaf.oid > self.cursor.leaf:
+                self.cursor = self.cursor.at_leaf(leaf.oid)
+            self.meter.skip(self.cursor.first)
+            while self.cursor.first < leaf.pages:
+                self._read_window(leaf)
+        self.cursor = self.cursor.next_sweep()
+
+    def _read_window(self, leaf: Leaf) -> None:
+        self.session.check()
+        began = time.monotonic()
+        first = self.cursor.first
+        mismatches = self._read(leaf)
+        if mismatches:
+            raise _record(self.session, self.step, mismatches)
+        seconds = time.monotonic() - began
+        self.size.after(seconds)
+        self.meter.add(pages=self.cursor.first - first, rows=0, seconds=seconds)
+
+    def _read(self, leaf: Leaf) -> list[dict[str, Any]]:
+        """Read one window, a smaller one when it takes too long; returns what was wrong in it."""
+        session, first = self.session, self.cursor.first
+        for _ in range(_ATTEMPTS):
+            end = min(leaf.pages, first + self.size.pages)
+            limit = _STATEMENT_SECONDS if self.size.pages > 1 else _LAST_RESORT_SECONDS
+            moved = replace(self.cursor, first=end, end=end)
+            began = time.monotonic()
+            try:
+                with session.transaction(seconds=limit):
+                    found = session.conn.execute(_query(self.step, leaf, first, end)).fetchall()
+                    steps.move_cursor(session.conn, session.rollout_id, self.step.id, moved.to_json(), 0)
+                self.cursor = moved
+                return [row[0] for row in found]
+            except errors.QueryCanceled:
+                if time.monotonic() - began < limit * 0.9:
+                    raise
+                self.size.halve()
+            except errors.LockNotAvailable:
+                session.check()  # somebody else's DDL holds the table
+        raise RunError(
+            f"pages from {first} of {leaf.name} could not be read in {_ATTEMPTS} attempts",
+            advice="The table is locked, or one page takes over a minute to compare. Run it again to go on.",
+        )
+
+
+def _query(step: VerifyStep, leaf: Leaf, first: int, end: int) -> sql.Composed:
+    columns: list[sql.Composable] = [
+        sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(name)) for name in step.key
+    ]
+    columns.append(sql.SQL("'ctid', ctid::text"))
+    return sql.SQL("SELECT jsonb_build_object({}) FROM ONLY {} WHERE {} AND ({}) LIMIT {}").format(
+        sql.SQL(", ").join(columns),
+        sql.SQL(leaf.name.sql),  # quoted by Name
+        window(first, end),
+        sql.SQL(step.mismatch),  # the plan's own SQL, which a person has reviewed
+        sql.Literal(_LISTED),
+    )
+
+
+def _record(session: Session, step: VerifyStep, mismatches: list[dict[str, Any]]) -> VerificationFailed:
+    with session.transaction():
+        cursor = {"mismatches": mismatches}
+        steps.move_cursor(session.conn, session.rollout_id, step.id, cursor, 0)
+        detail = {"step": step.id, "rows": mismatches}
+        rollouts.add_audit(session.conn, session.rollout_id, "verification failed", detail)
+    rows = "\n".join("  " + ", ".join(f"{key} = {value}" for key, value in row.items()) for row in mismatches)
+    many = " (there may be more)" if len(mismatches) == _LISTED else ""
+    return VerificationFailed(
+        f"'{step.title}': {len(mismatches)} rows of {step.table} are not right{many}:\n{rows}",
+        advice="Find out who writes them past the sync trigger, correct them, and run it again.",
+    )
