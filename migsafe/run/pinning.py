@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from migsafe.errors import LedgerMismatch
+from migsafe.plan.file import dump_plan, fingerprint
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.run.connect import Conn
 from migsafe.run.lease import acquire
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.ledger.model import Request, Rollout
-from migsafe.run.pin import fingerprint, plan_json
 from migsafe.run.process import this_process
 from migsafe.run.settings import Settings
 
@@ -38,7 +38,7 @@ def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings) -> Pinned:
         conn.execute(
             "INSERT INTO migsafe.rollout (name, plan, fingerprint) VALUES (%s, %s, %s) "
             "ON CONFLICT (name) DO NOTHING",
-            (plan.name, plan_json(plan), mark),
+            (plan.name, dump_plan(plan), mark),
         )
         found = _read(conn, plan)
         conn.execute(
@@ -71,5 +71,5 @@ def _pin(conn: Conn, plan: Plan, found: Rollout, mark: str) -> None:
             advice="Restore the file as it was (the ledger keeps it in migsafe.rollout.plan), or take the "
             "rollout back with `migsafe revert` and start again with the new plan. Nothing was changed.",
         )
-    rollouts.update_rollout(conn, found.id, {"plan": plan_json(plan), "fingerprint": mark})
+    rollouts.update_rollout(conn, found.id, {"plan": dump_plan(plan), "fingerprint": mark})
     steps.pin_steps(conn, found.id, plan.steps)

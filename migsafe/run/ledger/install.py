@@ -25,13 +25,14 @@ def version(conn: Conn) -> int:
     Raises:
         LedgerMismatch: There is a schema of this name that is not a ledger.
     """
-    row = conn.execute("SELECT to_regnamespace('migsafe'), to_regclass('migsafe.meta')").fetchone()
-    if row is None or row[0] is None:
-        return 0
-    if row[1] is None:
-        empty = conn.execute("SELECT 1 FROM pg_class WHERE relnamespace = 'migsafe'::regnamespace LIMIT 1")
-        if empty.fetchone() is None:
-            return 0  # an administrator made the schema for a role that may not create schemas
+    # The catalog itself, not to_regclass(): that may answer from a cache filled before we held the lock.
+    names = conn.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'migsafe'"
+    ).fetchall()
+    if not names:
+        return 0  # perhaps an administrator made the schema, for a role that may not create one
+    if ("meta",) not in names:
         raise LedgerMismatch(
             "the schema 'migsafe' of this database is not a ledger of ours",
             advice="Rename it; migsafe keeps its own tables under that name.",
@@ -82,8 +83,7 @@ def install(conn: Conn, steps: Sequence[bytes] | None = None) -> None:
 def _upgrade(conn: Conn, steps: Sequence[bytes]) -> None:
     require_current(conn, len(steps))
     found = version(conn)
-    row = conn.execute("SELECT to_regnamespace('migsafe') IS NULL").fetchone()
-    if row is not None and row[0]:
+    if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'migsafe'").fetchone() is None:
         conn.execute("CREATE SCHEMA migsafe")
     for script in steps[found:]:
         conn.execute(script)
