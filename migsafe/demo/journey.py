@@ -11,8 +11,9 @@ from migsafe.catalog.model import Catalog
 from migsafe.demo.envoy import VERSION_HEADER
 from migsafe.demo.story import WIDTH, Story
 from migsafe.demo.texts import text_of
-from migsafe.demo.watcher import WHY, Watcher
+from migsafe.demo.watcher import COMPARISON, WHY, Watcher
 from migsafe.demo.world import APPLICATIONS, World
+from migsafe.errors import UsageError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport, Severity
 from migsafe.lint.reports import as_text
@@ -22,6 +23,10 @@ from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_operations
 from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
+from migsafe.rollout.controller import Controller, Outcome
+from migsafe.rollout.gates import gates_for
+from migsafe.rollout.providers import provider_for
+from migsafe.run.runner import hold
 from migsafe.sources.model import Source
 from migsafe.sql.script import read_script
 
@@ -84,11 +89,10 @@ def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Sto
     return plan
 
 
-def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> None:
-    """Run the whole plan.
+def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outcome:
+    """Run the whole plan, as far as its gates let it go.
 
     Raises:
-        GateFailed: A gate said no, and the traffic is back on blue.
         MigsafeError: It could not go on.
     """
     story.section(
@@ -96,7 +100,12 @@ def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> None:
         "Schema before traffic on the way there. At every stage all rows are compared in both columns.",
     )
     story.command(f"migsafe run {PLAN} --database ...")
-    raise NotImplementedError
+    if plan.traffic is None:
+        raise UsageError("the demo's plan moves no traffic")
+    provider = provider_for(plan.traffic)
+    with hold(plan, world.dsn, observer=watcher) as runner:
+        controller = Controller(runner, provider=provider, gates=gates_for(plan, world.dsn))
+        return controller.drive(Stage.DROPPED)
 
 
 def _in_short(report: LintReport, *, color: bool) -> str:
@@ -127,7 +136,7 @@ def _traffic(step_seconds: float, world: World) -> Traffic:
         hold_seconds=30.0,
         gates=(
             Gate(name="smoke", kind="smoke", options=smoke),
-            Gate(name="canary", kind="canary", options=canary),
+            Gate(name=COMPARISON, kind="canary", options=canary),
             Gate(name="in step", kind="sql", options={"query": IN_STEP, "max": 0}),
         ),
     )

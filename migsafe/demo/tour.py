@@ -18,9 +18,10 @@ from migsafe.demo.story import Story
 from migsafe.demo.summary import summary_rows
 from migsafe.demo.watcher import Watcher, counts
 from migsafe.demo.world import APPLICATIONS, World, postgres_binaries
-from migsafe.errors import GateFailed, MigsafeError
+from migsafe.errors import MigsafeError
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
+from migsafe.run.ledger.model import State
 
 SETTLE_SECONDS = 0.5  # for requests that were under way when the traffic moved
 CALM_SECONDS = 2.0  # of traffic before the change, and after its end or its retreat
@@ -109,29 +110,27 @@ def _stops_blue(world: World, story: Story) -> Callable[[Stage], None]:
 def _roll_out(plan: Plan, watcher: Watcher, outcome: Outcome, world: World, story: Story) -> None:
     watcher.look("before")
     try:
-        journey.carry_out(plan, world, watcher, story)
-        time.sleep(CALM_SECONDS)
-        story.step(f"{'since then':<12}{counts(world)}")
-    except GateFailed as failure:
-        outcome.retreat_reason = failure.message
-        if not outcome.break_canary:
-            outcome.error = f"a gate failed: {failure.message}"
-        story.step(f"{'stopped':<12}{story.bad(failure.message)}")
-        time.sleep(SETTLE_SECONDS)
-        before = world.load.latest()
-        time.sleep(CALM_SECONDS)
-        after = world.load.latest()
-        outcome.failed_after_retreat = after.failed - before.failed
-        outcome.green_after_retreat = after.by_version.get("green", 0) - before.by_version.get("green", 0)
-        watcher.look("after the retreat")
-        since = after.requests - before.requests
-        story.step(
-            f"{'since then':<12}{since:,} requests, {outcome.failed_after_retreat:,} failed, "
-            f"{outcome.green_after_retreat:,} answered by green"
-        )
+        ended = journey.carry_out(plan, world, watcher, story)
     except MigsafeError as error:
         outcome.error = f"the rollout stopped: {error}"
         story.step(story.bad(outcome.error))
+        return
+    outcome.stage, outcome.green_percent = ended.stage, ended.green_percent
+    if ended.state is State.RETREATED:
+        outcome.retreat_reason = ended.reason
+    if not (ended.ok or outcome.break_canary):
+        outcome.error = f"the rollout stopped in stage '{ended.stage}': {ended.reason}"
+    time.sleep(SETTLE_SECONDS)
+    before = world.load.latest()
+    time.sleep(CALM_SECONDS)
+    after = world.load.latest()
+    failed = after.failed - before.failed
+    green = after.by_version.get(Version.GREEN, 0) - before.by_version.get(Version.GREEN, 0)
+    if outcome.retreat_reason:
+        watcher.look("after the retreat")
+        outcome.failed_after_retreat, outcome.green_after_retreat = failed, green
+    requests = after.requests - before.requests
+    story.step(f"{'since then':<12}{requests:,} requests, {failed:,} failed, {green:,} answered by green")
 
 
 def _finish(

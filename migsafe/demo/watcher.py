@@ -1,7 +1,7 @@
 """Looks on while the rollout runs: tells the story, and checks the columns at every stage."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
@@ -37,6 +37,8 @@ WHY: Mapping[Stage, str] = {
     Stage.DROPPED: "the old column is gone",
 }
 
+COMPARISON = "canary"  # the gate whose numbers are shown
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
@@ -48,6 +50,7 @@ class Watcher:
     sampler: BlockedSampler
     connection: psycopg.Connection
     on_stage: Callable[[Stage], None]
+    passed: dict[str, str] = field(default_factory=dict)  # gates, and what they saw
 
     def __call__(self, event: Event) -> None:
         """Take notice of one event."""
@@ -82,6 +85,7 @@ class Watcher:
         return self.story.bad(str(seen)) if seen.different else str(seen)
 
     def _reached(self, event: StageReached) -> None:
+        self._tell_gates()
         self.outcome.stage = event.stage
         self.outcome.stages.append((event.stage, event.seconds))
         self.sampler.stage = f"stage {event.stage}"
@@ -96,18 +100,27 @@ class Watcher:
             self.outcome.backfill_seconds += event.seconds
 
     def _moved(self, event: TrafficMoved) -> None:
+        self._tell_gates()
         self.outcome.green_percent = event.green_percent
         self.sampler.stage = f"green at {event.green_percent} %"
         seen = self.look(f"green at {event.green_percent} %")
         self.story.step(f"{'traffic':<12}{event.green_percent} % to green; {seen}")
 
     def _gate(self, event: GateRead) -> None:
+        """A gate that passes is told of when the rollout moves on: by then its last word is known."""
         if event.verdict == "pass":
-            self.story.step(f"{'gate':<12}{event.gate}: {self.story.good('pass')} ({event.reading})")
+            self.passed[event.gate] = event.reading
         elif event.verdict == "hold":
-            self.story.progress(f"gate {event.gate} holds: {event.reading}")
+            self.story.progress(f"{event.gate} holds: {event.reading}")
         else:
-            self.story.step(f"{'gate':<12}{event.gate}: {self.story.bad(event.verdict)} ({event.reading})")
+            self.story.step(f"{'gate':<12}{event.gate}: {self.story.bad(event.verdict)}, {event.reading}")
+            self.passed.clear()
+
+    def _tell_gates(self) -> None:
+        if self.passed:
+            seen = f": {self.passed[COMPARISON]}" if COMPARISON in self.passed else ""
+            self.story.step(f"{'gates':<12}{', '.join(self.passed)} {self.story.good('pass')}{seen}")
+        self.passed.clear()
 
 
 def counts(world: World) -> str:
