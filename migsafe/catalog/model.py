@@ -87,6 +87,7 @@ class Table:
     temporary: bool = False
     partitioned: bool = False
     partition_of: Name | None = None
+    default_partition: bool = False
     row_estimate: int | None = None
     size_bytes: int | None = None
     created_in: str | None = None

@@ -176,6 +176,7 @@ class CreateTable(Operation):
     like: tuple[Name, ...] = ()
     inherits: tuple[Name, ...] = ()
     partition_of: Name | None = None
+    default_partition: bool = False
     partitioned: bool = False
 
 
@@ -345,12 +346,16 @@ class Truncate(TableOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateIndex(TableOperation):
-    """CREATE INDEX. `columns` are the plain columns; expressions are counted, not named."""
+    """CREATE INDEX. `columns` are the plain columns; expressions are counted.
+
+    `key_names` has what PostgreSQL calls each column or expression when it makes up the index's name.
+    """
 
     name: str | None = None
     columns: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     expressions: int = 0
+    key_names: tuple[str, ...] = ()
     unique: bool = False
     concurrently: bool = False
     if_not_exists: bool = False

@@ -37,7 +37,9 @@ def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
         made = replace(made, partition_of=cursor.name("a table"))
         if cursor.word() == "(":
             _typed_elements(cursor.inside(), body)
-        _bound(cursor)
+        made = replace(made, default_partition=cursor.take("default"))
+        if not made.default_partition:
+            partition_bound(cursor)
     elif cursor.take("of"):
         cursor.name("a type")
         if cursor.word() == "(":
@@ -92,12 +94,6 @@ def _typed_elements(cursor: Cursor, body: _Body) -> None:
         if cursor.done:
             return
         cursor.expect(",")
-
-
-def _bound(cursor: Cursor) -> None:
-    if cursor.take("default"):
-        return
-    partition_bound(cursor)
 
 
 def partition_bound(cursor: Cursor) -> None:

@@ -29,7 +29,7 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     keys = cursor.inside().listed(_key)
     include: tuple[str, ...] = ()
     if cursor.take("include"):
-        include = tuple(name for name in cursor.inside().listed(_key) if name)
+        include = tuple(name for name, _ in cursor.inside().listed(_key) if name)
     if cursor.take("nulls"):
         cursor.take("not")
         cursor.expect("distinct")
@@ -44,9 +44,10 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
             table=table,
             only=only,
             name=name,
-            columns=tuple(key for key in keys if key),
+            columns=tuple(column for column, _ in keys if column),
             include=include,
-            expressions=sum(1 for key in keys if not key),
+            expressions=sum(1 for column, _ in keys if not column),
+            key_names=(*(name for _, name in keys), *include),
             unique=unique,
             concurrently=concurrently,
             if_not_exists=if_not_exists,
@@ -56,16 +57,21 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     )
 
 
-def _key(cursor: Cursor) -> str:
-    """One element of an index: a plain column's name, or an empty text for an expression."""
+def _key(cursor: Cursor) -> tuple[str, str]:
+    """One element of an index: its column, or an empty text for an expression; and what names it."""
     element = cursor.until(lambda here: here.word() == ",")
     first = element.peek()
     if first is None:
         raise element.unexpected("a column or an expression")
-    is_call = element.word(1) in {"(", "."} and first.kind in {TokenKind.WORD, TokenKind.QUOTED}
-    if first.value == "(" or is_call:
-        return ""
-    return element.identifier("a column")
+    is_name = first.kind in {TokenKind.WORD, TokenKind.QUOTED}
+    if first.value != "(" and not (is_name and element.word(1) in {"(", "."}):
+        column = element.identifier("a column")
+        return column, column
+    while element.word() == "(":
+        element.next()
+    called = element.peek()
+    is_call = called is not None and element.word(1) == "("
+    return "", called.value if called is not None and is_call else "expr"
 
 
 def drop_index(cursor: Cursor) -> tuple[Operation, ...]:
