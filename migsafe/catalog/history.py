@@ -32,9 +32,7 @@ class History:
         return self.at_begin is not None
 
 
-def advance(  # noqa: PLR0911 -- one return for each kind of operation
-    history: History, operation: Operation, *, script: str | None = None
-) -> History:
+def advance(history: History, operation: Operation, *, script: str | None = None) -> History:
     """The history after one more operation."""
     match operation:
         case Begin():

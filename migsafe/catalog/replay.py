@@ -128,9 +128,7 @@ def _change_column(catalog: Catalog, operation: TableOperation) -> Catalog:
     return catalog.with_table(with_column(table, changed)) if changed else catalog
 
 
-def _changed(  # noqa: PLR0911 -- one return for each kind of operation
-    column: Column, operation: TableOperation
-) -> Column | None:
+def _changed(column: Column, operation: TableOperation) -> Column | None:
     match operation:
         case AlterColumnType():
             collation = str(operation.collation) if operation.collation else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
-from migsafe.errors import PlanError, SqlError, UsageError
+from migsafe.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
     from migsafe.catalog.model import Catalog
@@ -77,6 +77,7 @@ def plan(
 
 
 def _operations(migration: Path) -> "tuple[Operation, ...]":
+    from migsafe.sql.position import Lines
     from migsafe.sql.script import read_script
 
     try:
@@ -89,9 +90,12 @@ def _operations(migration: Path) -> "tuple[Operation, ...]":
         raise PlanError(f"{migration} is not a text file in UTF-8") from None
     except OSError as error:
         raise UsageError(f"{migration} cannot be read: {error.strerror}") from None
-    return tuple(
-        operation for statement in read_script(text).statements for operation in statement.operations
-    )
+    statements = read_script(text).statements
+    for statement in statements:
+        if statement.unread is not None:
+            line = Lines(text).position(statement.start).line
+            raise PlanError(f"{migration}:{line}: a statement could not be read: {statement.unread.reason}")
+    return tuple(operation for statement in statements for operation in statement.operations)
 
 
 def _catalog(database: str | None, schema: Path | None) -> "Catalog":
@@ -101,11 +105,9 @@ def _catalog(database: str | None, schema: Path | None) -> "Catalog":
         from migsafe.catalog.history import load_schema
 
         try:
-            return load_schema(schema.read_text(encoding="utf-8-sig"))
+            return load_schema(schema.read_text(encoding="utf-8-sig"), source=str(schema))
         except FileNotFoundError:
             raise UsageError(f"there is no file {schema}") from None
-        except SqlError as error:
-            raise SqlError(f"{schema}: {error.message}", advice=error.advice) from None
     from migsafe.catalog.live import read_catalog
     from migsafe.run.connect import connect, database_url
 

@@ -46,7 +46,11 @@ def carry_over(table: Table, old: Column, new_column: str, tag: str) -> Carried:
     twins: list[Twin] = []
     by_constraint = {constraint.index for constraint in table.constraints if constraint.index}
     for index in table.indexes:
-        if old.name in index.columns and index.name not in by_constraint:
+        if index.name in by_constraint:
+            continue
+        if not index.definition:  # its expressions and predicate could read the column
+            raise _inexact(f"index {index.name} on {table.name}")
+        if old.name in index.columns:
             copy = bounded("migsafe", index.name, tag)
             steps.append(_index_step(table, index, copy, old.name, new_column))
             twins.append(Twin(original=index.name, copy=copy, constraint=False))
@@ -100,11 +104,15 @@ def _index_step(table: Table, index: Index, copy: str, old: str, new: str) -> In
 def _index_tail(table: Table, index: Index) -> str:
     _, using, tail = index.definition.partition(" USING ")
     if not using:
-        raise PlanError(
-            f"the exact definition of index {index.name} on {table.name} is not known",
-            advice="Give the live database with --database, so that nothing about it is guessed.",
-        )
+        raise _inexact(f"index {index.name} on {table.name}")
     return f"USING {tail}"
+
+
+def _inexact(what: str) -> PlanError:
+    return PlanError(
+        f"the exact definition of {what} is not known",
+        advice="Give the live database with --database, so that nothing about it is guessed.",
+    )
 
 
 def _constraint_steps(table: Table, constraint: Constraint, copy: str, old: str, new: str) -> Iterator[Step]:
@@ -114,6 +122,8 @@ def _constraint_steps(table: Table, constraint: Constraint, copy: str, old: str,
             yield from _not_valid_then_valid(table, constraint, copy, definition)
         case ConstraintKind.FOREIGN_KEY:
             columns, references, target = constraint.definition.partition(" REFERENCES ")
+            if not references:
+                raise _inexact(f"foreign key {constraint.name} of {table.name}")
             definition = replace_column(columns, old, new) + references + target
             yield from _not_valid_then_valid(table, constraint, copy, definition)
         case ConstraintKind.UNIQUE:
@@ -157,10 +167,7 @@ def _validation(table: Name, copy: str, original: str) -> DdlStep:
 def _unique_steps(table: Table, constraint: Constraint, copy: str, old: str, new: str) -> Iterator[Step]:
     index = next((index for index in table.indexes if index.name == constraint.index), None)
     if index is None or not constraint.definition:
-        raise PlanError(
-            f"the index behind constraint {constraint.name} of {table.name} is not known",
-            advice="Give the live database with --database, so that nothing about it is guessed.",
-        )
+        raise _inexact(f"the index behind constraint {constraint.name} of {table.name}")
     yield _index_step(table, index, copy, old, new)
     _, deferrable, suffix = constraint.definition.partition(" DEFERRABLE")
     yield DdlStep(

@@ -109,7 +109,9 @@ class Traffic:
             except TrafficError as error:
                 if not left:
                     raise
-                self._runner.observer(Notice(text=f"traffic did not go to blue, asking again: {error.message}"))
+                self._runner.observer(
+                    Notice(text=f"traffic did not go to blue, asking again: {error.message}")
+                )
                 time.sleep(1)
             else:
                 return

@@ -36,6 +36,17 @@ _SERIAL = {
     "serial8": "bigint",
     "smallserial": "smallint",
 }
+# Types that every server has and that are no domains.
+_BUILT_IN = frozenset(_ALIASES.values()) | {
+    *('"char"', "bigint", "bit", "box", "bpchar", "bytea", "cidr", "circle", "date", "inet", "integer"),
+    *("json", "jsonb", "jsonpath", "line", "lseg", "macaddr", "macaddr8", "money", "name", "numeric"),
+    *("oid", "path", "pg_lsn", "point", "polygon", "real", "smallint", "text", "tid", "tsquery"),
+    *("tsvector", "txid_snapshot", "pg_snapshot", "uuid", "xid", "xid8", "xml", "regclass", "regtype"),
+    *("regproc", "regprocedure", "regrole", "regnamespace", "regoper", "regoperator", "regconfig"),
+    *("regdictionary", "regcollation", "int4range", "int8range", "numrange", "tsrange", "tstzrange"),
+    *("daterange", "int4multirange", "int8multirange", "nummultirange", "tsmultirange"),
+    *("tstzmultirange", "datemultirange", "refcursor", "int2vector", "oidvector"),
+}
 _ONE_BY_DEFAULT = frozenset({"character", "bit"})
 _INTERVAL_FIELDS = frozenset({"year", "month", "day", "hour", "minute", "second"})
 
@@ -68,6 +79,11 @@ def serial_base(written: TypeName) -> TypeName | None:
     """The integer type behind a serial type, or None for every other type."""
     base = _SERIAL.get(written.name) if written.schema is None and not written.modifiers else None
     return TypeName(name=base) if base else None
+
+
+def is_built_in(written: TypeName) -> bool:
+    """Whether every server has this type, so that it is neither a domain nor made by somebody."""
+    return written.schema is None and (written.name in _BUILT_IN or written.name.startswith("interval"))
 
 
 def _type_word(cursor: Cursor) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from migsafe.catalog.model import Catalog, Column, Table
+from migsafe.effects.predict import effects_of
 from migsafe.errors import PlanError
 from migsafe.plan.conversions import Conversion, convert
 from migsafe.plan.model import Change, DownMap, Plan
@@ -29,7 +30,7 @@ def plan_change_type(operation: AlterColumnType, catalog: Catalog, options: Plan
         PlanError: The change is instant as it is, no conversion is known, or something cannot be carried.
     """
     table, old = common.find_column(catalog, operation.table, operation.column)
-    conversion = _conversion(operation, table, old)
+    conversion = _conversion(operation, catalog, table, old)
     swap = options.new_column is None
     if options.new_column is not None:
         common.refuse_taken(table, options.new_column)
@@ -67,8 +68,14 @@ def plan_change_type(operation: AlterColumnType, catalog: Catalog, options: Plan
     )
 
 
-def _conversion(operation: AlterColumnType, table: Table, old: Column) -> Conversion:
+def _conversion(operation: AlterColumnType, catalog: Catalog, table: Table, old: Column) -> Conversion:
     change = f"{old.name} of {table.name} from {old.type} to {operation.type}"
+    effects = effects_of(operation, catalog, catalog.server_version)
+    if effects.certain and not (effects.rewrites or effects.scans or effects.builds_index):
+        raise PlanError(
+            f"changing {change} needs no rollout: PostgreSQL only edits its catalog",
+            advice="Run the migration as it is, with a short lock_timeout and a retry.",
+        )
     if operation.using is not None and not _is_plain_cast(operation.using.text, operation):
         raise PlanError(
             f"changing {change} uses an expression of your own: {operation.using.text}",

@@ -46,3 +46,6 @@ class Gate(Protocol):
 
     def read(self, situation: Situation) -> Reading:
         """Its answer now."""
+
+    def close(self) -> None:
+        """Give back what it holds."""

@@ -67,6 +67,9 @@ class CanaryGate:
             return Reading(verdict=Verdict.HOLD, text=text)
         return self._compare(self._measure(green), green.requests)
 
+    def close(self) -> None:
+        """Nothing is held between two readings."""
+
     def _compare(self, green: _Baseline, requests: int) -> Reading:
         blue = self._baseline
         text = f"{requests} requests, {green.error_percent:.2f} % failed (blue {blue.error_percent:.2f} %)"

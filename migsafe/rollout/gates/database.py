@@ -94,6 +94,10 @@ class SqlGate:
             return Reading(verdict=Verdict.ERROR, text="the query must return one row of one column")
         return self._judge(rows[0][0])
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self._probe.close()
+
     def _judge(self, value: object) -> Reading:
         if value is None:
             return Reading(verdict=Verdict.HOLD, text="NULL: no data")
@@ -146,6 +150,10 @@ class SyncGate:
         text = f"{count} values that sync could not keep equal, {self._options.max_events} are allowed"
         return Reading(verdict=Verdict.FAIL if count > self._options.max_events else Verdict.PASS, text=text)
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self._probe.close()
+
 
 class SessionGate:
     """See `Gate`. Holds while a session of the old version is connected.
@@ -181,6 +189,10 @@ class SessionGate:
         self._quiet += 1
         text = f"no session of '{self._application_name}'"
         return Reading(verdict=Verdict.PASS if self._quiet >= self._IN_A_ROW else Verdict.HOLD, text=text)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._probe.close()
 
 
 def _error(error: Exception) -> Reading:

@@ -60,3 +60,6 @@ class SmokeGate:
         if wanted.body is not None and not re.search(wanted.body, answer.text):
             return Reading(verdict=Verdict.FAIL, text=f"the answer does not hold {wanted.body!r}")
         return Reading(verdict=Verdict.PASS, text=f"status {answer.status}")
+
+    def close(self) -> None:
+        """Nothing is held between two readings."""

@@ -1,0 +1,5 @@
+"""`python -m migsafe` is `migsafe`."""
+
+from migsafe.cli.main import main
+
+main()

@@ -1,0 +1,134 @@
+"""Operation and catalog in, effects out: pure, and proven on real servers by the tests.
+
+https://www.postgresql.org/docs/current/explicit-locking.html
+https://www.postgresql.org/docs/current/sql-altertable.html
+"""
+
+from migsafe.catalog.model import Catalog
+from migsafe.effects.columns import adds_column, changes_type, drops_column, sets_not_null
+from migsafe.effects.constraints import adds_constraint, drops_constraint, validates_constraint
+from migsafe.effects.indexes import creates_index, drops_index, reindexes
+from migsafe.effects.model import Effects, LockMode
+from migsafe.effects.other import anything, other_statement
+from migsafe.effects.prediction import Prediction, merge
+from migsafe.effects.tables import (
+    attaches_partition,
+    creates_table,
+    detaches_partition,
+    drops_table,
+    other_action,
+    truncates,
+)
+from migsafe.sql.operations import (
+    AddColumn,
+    AddConstraint,
+    AlterColumnType,
+    AttachPartition,
+    CreateIndex,
+    CreateTable,
+    Delete,
+    DetachPartition,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    Insert,
+    LockTable,
+    Operation,
+    OtherStatement,
+    OtherTableAction,
+    Query,
+    Reindex,
+    RenameTable,
+    SetNotNull,
+    SetSchema,
+    TableOperation,
+    Truncate,
+    Unread,
+    Update,
+    ValidateConstraint,
+)
+
+__all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge"]
+
+DEFAULT_SERVER_VERSION = 180000
+
+
+def effects_of(operation: Operation, catalog: Catalog, server_version: int | None = None) -> Effects:
+    """What an operation does on this catalog. `server_version` is server_version_num, e.g. 180006.
+
+    Locks are on tables that existed before the statement. What the catalog does not tell is named in
+    `depends_on`, and the worse case is taken.
+    """
+    version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
+    prediction = Prediction(catalog=catalog, server_version=version)
+    _predict(prediction, operation)
+    return prediction.effects()
+
+
+def _predict(  # noqa: C901, PLR0912 -- one flat table: operation, who knows about it
+    prediction: Prediction, operation: Operation
+) -> None:
+    match operation:
+        case AddColumn():
+            adds_column(prediction, operation)
+        case DropColumn():
+            drops_column(prediction, operation)
+        case AlterColumnType():
+            changes_type(prediction, operation)
+        case SetNotNull():
+            sets_not_null(prediction, operation)
+        case AddConstraint():
+            adds_constraint(prediction, operation.table, operation.constraint, only=operation.only)
+        case ValidateConstraint():
+            validates_constraint(prediction, operation)
+        case DropConstraint():
+            drops_constraint(prediction, operation)
+        case CreateTable():
+            creates_table(prediction, operation)
+        case DropTable():
+            drops_table(prediction, operation)
+        case Truncate():
+            truncates(prediction, operation)
+        case AttachPartition():
+            attaches_partition(prediction, operation)
+        case DetachPartition():
+            detaches_partition(prediction, operation)
+        case CreateIndex():
+            creates_index(prediction, operation)
+        case DropIndex():
+            drops_index(prediction, operation)
+        case Reindex():
+            reindexes(prediction, operation)
+        case OtherTableAction():
+            other_action(prediction, operation)
+        case OtherStatement():
+            other_statement(prediction, operation)
+        case Unread():
+            anything(prediction, "what this statement does: it was not understood")
+        case _:
+            _simple(prediction, operation)
+
+
+def _simple(prediction: Prediction, operation: Operation) -> None:
+    """Operations with one lock and little else."""
+    match operation:
+        case LockTable():
+            mode = LockMode[operation.mode.replace(" ", "_")]
+            prediction.lock(prediction.family(operation.table, only=operation.only), mode)
+        case Insert():
+            prediction.lock([operation.table], LockMode.ROW_EXCLUSIVE)
+        case Update() | Delete():
+            prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ROW_EXCLUSIVE)
+            if not operation.has_where:
+                prediction.scan(prediction.stored(operation.table, only=operation.only))
+        case Query(for_update=True):
+            prediction.lock(operation.tables, LockMode.ROW_SHARE)
+        case RenameTable() | SetSchema():
+            prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+        case TableOperation():
+            # Renames, defaults, DROP NOT NULL: every other form of ALTER TABLE is short but strong.
+            family = prediction.family(operation.table, only=operation.only)
+            prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
+        case _:
+            pass

@@ -1,0 +1,52 @@
+"""A plan that is older than the schema is found out before its first step."""
+
+import psycopg
+import pytest
+
+from migsafe.catalog.live import read_catalog
+from migsafe.errors import PlanError
+from migsafe.plan.preflight import preflight
+from migsafe.sql.names import Name
+from migsafe.sql.operations import RenameColumn
+
+from .conftest import Planner
+
+RENAME = RenameColumn(table=Name("t"), column="a", new_name="b")
+
+
+def test_an_unchanged_database_fits(plan_for: Planner, connection: psycopg.Connection) -> None:
+    plan = plan_for(
+        "CREATE TABLE t (a text NOT NULL UNIQUE CHECK (a <> '')); CREATE INDEX ON t (lower(a))", RENAME
+    )
+    assert preflight(plan, read_catalog(connection)) == ()
+
+
+@pytest.mark.parametrize(
+    ("since", "message"),
+    [
+        ("DROP TABLE t", "no table t"),
+        ("ALTER TABLE t DROP COLUMN a", "no column a"),
+        (
+            "ALTER TABLE t ALTER a TYPE varchar(9)",
+            r"is character varying\(9\), but the plan was made for text",
+        ),
+        ("ALTER TABLE t ADD b int", "already has a column b"),
+        ("CREATE VIEW v AS SELECT a FROM t", "used by: view public.v"),
+    ],
+)
+def test_what_makes_a_plan_impossible_is_refused(
+    plan_for: Planner, connection: psycopg.Connection, since: str, message: str
+) -> None:
+    plan = plan_for("CREATE TABLE t (a text, x int)", RENAME)
+    connection.execute(since.encode())
+    with pytest.raises(PlanError, match=message):
+        preflight(plan, read_catalog(connection))
+
+
+def test_what_the_plan_would_leave_behind_is_told(plan_for: Planner, connection: psycopg.Connection) -> None:
+    plan = plan_for("CREATE TABLE t (a text, x int)", RENAME)
+    connection.execute(
+        "CREATE INDEX late ON t (x) WHERE a <> ''; ALTER TABLE t ALTER a SET NOT NULL, ADD UNIQUE (a)"
+    )
+    told = preflight(plan, read_catalog(connection))
+    assert [text.split(" is ")[0] for text in told] == ["index late", "constraint t_a_key", "a"]
