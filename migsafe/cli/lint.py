@@ -33,14 +33,14 @@ def _known_format(value: str) -> str:
 
 
 def lint(
-    paths: list[str] = typer.Argument(
+    paths: list[str] | None = typer.Argument(
         None, metavar="[PATH]...", help="SQL files, folders of them, or - for standard input."
     ),
     schema: str = typer.Option(
         "", metavar="FILE", help="The schema before the first script, e.g. from pg_dump --schema-only."
     ),
-    server_version: int = typer.Option(
-        14, min=14, max=18, help="The oldest PostgreSQL the scripts will run on (14 to 18)."
+    server_version: int | None = typer.Option(
+        None, min=14, max=18, help="The major version of PostgreSQL that the scripts will run on: 14 to 18."
     ),
     transaction: TransactionMode = typer.Option(
         TransactionMode.AUTO,

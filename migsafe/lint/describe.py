@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from migsafe.effects.volatility import volatility_of
 from migsafe.lint.facts import ConstraintWord, Facts, GeneratedWord
 from migsafe.sql import operations as ops
 from migsafe.sql.operations import ColumnDefinition, ConstraintDefinition, ConstraintKind, Operation
@@ -52,13 +53,17 @@ def _other(facts: Facts, operation: Operation) -> Facts:
 
 def _column(facts: Facts, column: ColumnDefinition) -> Facts:
     inline = {constraint.kind for constraint in column.constraints if not constraint.not_enforced}
+    has_default = column.default is not None and not column.default.is_null_constant
     generated: GeneratedWord = column.generated.value if column.generated else "none"
     return replace(
         facts,
         column=column.name,
         data_type=str(column.type),
         not_null=column.not_null,
-        has_default=column.default is not None and not column.default.is_null_constant,
+        has_default=has_default,
+        default_volatile=has_default
+        and column.default is not None
+        and volatility_of(column.default).volatile,
         serial=column.is_serial,
         generated=generated,
         inline_check=ConstraintKind.CHECK in inline,

@@ -17,13 +17,14 @@ from migsafe.sql.position import Lines
 class LintOptions:
     """What is known beside the scripts.
 
-    `catalog` is the schema before the first script, `server_version` the major version (14 to 18).
+    `catalog` is the schema before the first script. `server_version` is server_version_num (140000: 14),
+    None for the newest that is known.
     `settings` are in effect when a session starts (ALTER ROLE ... SET). `wrapped`: the tool opens a
     transaction around every script; None: as each source says, and if it does not say, no.
     """
 
     catalog: Catalog = field(default_factory=Catalog)
-    server_version: int = 14
+    server_version: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     wrapped: bool | None = None
 

@@ -70,6 +70,7 @@ class Facts:
 
     # Options of the statement.
     concurrently: bool = False
+    finalize: bool = False
     cascade: bool = False
     has_where: bool = False
 

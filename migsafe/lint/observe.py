@@ -1,10 +1,11 @@
 """Turns one operation in its context into the flat facts that rules match on."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from migsafe.catalog.model import Catalog, Table, qualified
-from migsafe.effects.model import Compatibility, Effects, Lock, LockMode
+from migsafe.catalog.find import table_of_index
+from migsafe.catalog.model import Catalog, qualified
+from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, LockMode
 from migsafe.lint.describe import describe
 from migsafe.lint.facts import Facts
 from migsafe.sql import operations as ops
@@ -22,7 +23,6 @@ class Context:
     catalog: Catalog
     effects: Effects
     compatibility: Compatibility
-    default_volatile: bool = False
     created: AbstractSet[Name] = frozenset()
     filled: AbstractSet[Name] = frozenset()
     in_transaction: bool = False
@@ -56,16 +56,28 @@ def observe(operation: Operation, context: Context) -> Facts:
         and is_new(table, context)
         and qualified(table) not in context.filled,
         table_temporary=known is not None and known.temporary,
-        default_volatile=context.default_volatile,
         constraint_added_in_transaction=context.constraint_added_in_transaction,
         concurrently=bool(getattr(operation, "concurrently", False)),
+        finalize=bool(getattr(operation, "finalize", False)),
         cascade=bool(getattr(operation, "cascade", False)),
         has_where=bool(getattr(operation, "has_where", False)),
         in_transaction=context.in_transaction,
         lock_timeout="set" if context.has_lock_timeout else "off",
         first_without_lock_timeout=context.first_without_lock_timeout,
     )
-    return describe(facts, operation)
+    return describe(_with_unknown_table(facts, operation, effects), operation)
+
+
+def _with_unknown_table(facts: Facts, operation: Operation, effects: Effects) -> Facts:
+    """The lock that an operation on an index takes on a table whose name is not known."""
+    if (
+        effects.locks
+        or not isinstance(operation, ops.DropIndex | ops.Reindex)
+        or effects.blocks is Blocks.NONE
+    ):
+        return facts
+    mode = LockMode.ACCESS_EXCLUSIVE if isinstance(operation, ops.DropIndex) else LockMode.SHARE
+    return replace(facts, lock=mode.label, locked="its table", strong_lock=True)
 
 
 def is_new(table: Name, context: Context) -> bool:
@@ -95,14 +107,8 @@ def table_of(operation: Operation, catalog: Catalog) -> Name | None:
 
 
 def _owner(index: Name, catalog: Catalog) -> Name | None:
-    schema = qualified(index).schema
-    return next(
-        (name for name, table in catalog.tables.items() if name.schema == schema and _has(table, index)), None
-    )
-
-
-def _has(table: Table, index: Name) -> bool:
-    return any(known.name == index.name for known in table.indexes)
+    found = table_of_index(catalog, index)
+    return found[0].name if found else None
 
 
 def _display(name: Name) -> str:

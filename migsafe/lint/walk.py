@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog, qualified
+from migsafe.effects.compatibility import compatibility_of
+from migsafe.effects.predict import effects_of
 from migsafe.lint.facts import Facts
-from migsafe.lint.knowledge import after, compatibility_of, effects_of, is_default_volatile
 from migsafe.lint.observe import Context, observe
 from migsafe.lint.session import Session
 from migsafe.sources.model import Source
@@ -42,7 +44,12 @@ class Walk:
 
 
 def walk(
-    source: Source, *, catalog: Catalog, server_version: int, settings: Mapping[str, str], wrapped: bool
+    source: Source,
+    *,
+    catalog: Catalog,
+    server_version: int | None,
+    settings: Mapping[str, str],
+    wrapped: bool,
 ) -> Walk:
     """Observes every operation of the script. Any text is accepted."""
     if source.problem:
@@ -69,17 +76,24 @@ def _unreadable(source: Source, catalog: Catalog) -> Walk:
 class _Walker:
     """The state while going through one script."""
 
-    def __init__(self, source: Source, catalog: Catalog, server_version: int, session: Session) -> None:
+    def __init__(
+        self, source: Source, catalog: Catalog, server_version: int | None, session: Session
+    ) -> None:
         self.source = source
-        self.catalog = catalog
+        self.history = History(catalog=catalog)
         self.server_version = server_version
         self.session = session
         self.created: set[Name] = set()
+        self.created_before: set[Name] = set()
         self.filled: set[Name] = set()
         self.without_timeout_seen = False
         self.seen: list[tuple[int | None, Observation]] = []
         self.ddl_in: set[int | None] = set()
         self.added: set[tuple[Name, str]] = set()
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.history.catalog
 
     def statement(self, statement: ReadStatement) -> None:
         if self.session.transaction is None:
@@ -94,7 +108,6 @@ class _Walker:
             catalog=self.catalog,
             effects=effects,
             compatibility=compatibility_of(operation, self.catalog),
-            default_volatile=is_default_volatile(operation),
             created=self.created,
             filled=self.filled,
             in_transaction=transaction is not None,
@@ -153,7 +166,10 @@ class _Walker:
         self.session.apply(operation)
         if self.session.transaction != transaction:
             self.added.clear()
-        self.catalog = after(self.catalog, operation, script=self.source.path)
+            if isinstance(operation, ops.Rollback):
+                self.created = set(self.created_before)
+            self.created_before = set(self.created)
+        self.history = advance(self.history, operation, script=self.source.path)
 
     def move(self, table: Name, new: Name) -> None:
         for tables in (self.created, self.filled):

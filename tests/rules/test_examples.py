@@ -25,22 +25,24 @@ def examples(kind: str) -> list[ParameterSet]:
 
 def schema(example: Example) -> Catalog:
     setup = Source(path="setup.sql", text=example.setup)
-    return walk(setup, catalog=Catalog(complete=True), server_version=14, settings={}, wrapped=False).catalog
+    return walk(
+        setup, catalog=Catalog(complete=True), server_version=140000, settings={}, wrapped=False
+    ).catalog
 
 
-def findings(example: Example, *, server_version: int = 14) -> tuple[Finding, ...]:
+def findings(example: Example, *, server_version: int = 140000) -> tuple[Finding, ...]:
     options = LintOptions(catalog=schema(example), settings=example.settings, server_version=server_version)
     return LINTER.lint([Source(path="example.sql", text=example.sql)], options).findings
 
 
-@pytest.mark.parametrize("version", [14, 18])
+@pytest.mark.parametrize("version", [140000, 180000])
 @pytest.mark.parametrize(("rule", "example"), examples("bad"))
 def test_a_bad_example_yields_exactly_its_rule(rule: Rule, example: Example, version: int) -> None:
     found = [finding.rule for finding in findings(example, server_version=version)]
     assert sorted(found) == sorted([rule.name, *example.also])
 
 
-@pytest.mark.parametrize("version", [14, 18])
+@pytest.mark.parametrize("version", [140000, 180000])
 @pytest.mark.parametrize(("rule", "example"), examples("good"))
 def test_a_good_example_is_clean_under_all_rules(rule: Rule, example: Example, version: int) -> None:
     assert findings(example, server_version=version) == (), rule.name
