@@ -13,7 +13,6 @@ from migsafe.demo.story import WIDTH, Story
 from migsafe.demo.texts import text_of
 from migsafe.demo.watcher import COMPARISON, WHY, Watcher
 from migsafe.demo.world import APPLICATIONS, World
-from migsafe.errors import UsageError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport, Severity
 from migsafe.lint.reports import as_text
@@ -23,10 +22,8 @@ from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_operations
 from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
-from migsafe.rollout.controller import Controller, Outcome
-from migsafe.rollout.gates import gates_for
-from migsafe.rollout.providers import provider_for
-from migsafe.run.runner import hold
+from migsafe.rollout.controller import Outcome
+from migsafe.rollout.session import controller
 from migsafe.sources.model import Source
 from migsafe.sql.script import read_script
 
@@ -72,7 +69,7 @@ def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Sto
         "The new column stands beside the old one, and triggers keep the two equal, until nobody uses "
         "the old one any more. Every step can be reviewed, and undone until the last one.",
     )
-    story.command(f"migsafe plan {MIGRATION} --database ... --output {PLAN}")
+    story.command(f"migsafe plan {MIGRATION} --traffic traffic.toml --database ...")
     for stage in Stage:
         titles = [step.title for step in plan.steps_to(stage)]
         if stage in SCHEMA_STAGES:
@@ -100,12 +97,8 @@ def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outco
         "Schema before traffic on the way there. At every stage all rows are compared in both columns.",
     )
     story.command(f"migsafe run {PLAN} --database ...")
-    if plan.traffic is None:
-        raise UsageError("the demo's plan moves no traffic")
-    provider = provider_for(plan.traffic)
-    with hold(plan, world.dsn, observer=watcher) as runner:
-        controller = Controller(runner, provider=provider, gates=gates_for(plan, world.dsn))
-        return controller.drive(Stage.DROPPED)
+    with controller(plan, world.dsn, observer=watcher) as driver:
+        return driver.drive(Stage.DROPPED)
 
 
 def _in_short(report: LintReport, *, color: bool) -> str:

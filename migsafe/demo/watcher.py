@@ -104,7 +104,8 @@ class Watcher:
         self.outcome.green_percent = event.green_percent
         self.sampler.stage = f"green at {event.green_percent} %"
         seen = self.look(f"green at {event.green_percent} %")
-        self.story.step(f"{'traffic':<12}{event.green_percent} % to green; {seen}")
+        share = f"{event.green_percent} % to green" if event.green_percent else "all of it to blue"
+        self.story.step(f"{'traffic':<12}{share}, in {event.seconds * 1000:.0f} ms; {seen}")
 
     def _gate(self, event: GateRead) -> None:
         """A gate that passes is told of when the rollout moves on: by then its last word is known."""

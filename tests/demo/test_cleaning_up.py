@@ -63,7 +63,7 @@ def left_after(number: int, marker: str) -> tuple[list[str], bool, int]:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_and_no_directory_is_left(number: signal.Signals, tmp_path: Path) -> None:
     processes, directory_exists, code = left_after(number, f"marker-{tmp_path.name}-{os.getpid()}")
     assert processes == []

@@ -67,11 +67,13 @@ def test_a_missing_extra_is_said_before_anything_starts(
 
 
 def test_json_alone_is_on_standard_output() -> None:
-    answer = demo("--rows", "2000", "--format", "json")
+    answer = demo("--rows", "2000", "--format", "json", "--break", "canary")
     result = json.loads(answer.stdout)
     assert (answer.returncode, result["problems"]) == (0, [])
     assert result["passed"] is True
     assert result["requests"]["total"] >= 5_000
-    assert result["requests"]["failed"] == 0
+    assert result["requests"]["failed"] == result["requests"]["failed_by_version"]["green"] > 0
+    assert result["requests"]["failed_after_retreat"] == 0
+    assert (result["green_percent"], result["stage"]) == (0, "dark")
     assert "The rollout" in answer.stderr
     assert "\x1b" not in answer.stderr
