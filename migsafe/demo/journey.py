@@ -97,7 +97,7 @@ def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outco
         "Schema before traffic on the way there. At every stage all rows are compared in both columns.",
     )
     story.command(f"migsafe run {PLAN} --database ...")
-    with controller(plan, world.dsn, observer=watcher) as driver:
+    with controller(plan, world.dsn, observer=watcher) as driver, story.ticking(watcher.activity):
         return driver.drive(Stage.DROPPED)
 
 

@@ -1,15 +1,22 @@
 """How the demo tells what happens: headed sections, one thought a line, live progress on a terminal."""
 
 import os
+import shutil
 import textwrap
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
+
+from migsafe.errors import MigsafeError
 
 WIDTH = 100
 _BOLD, _DIM, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _INDENT = 25  # where the text of a step begins, behind its time and its stage
 _CLEAR_LINE = "\r\x1b[K"
-QUIET_SECONDS = 2.0  # between two progress lines where they cannot replace each other
+QUIET_SECONDS = 5.0  # of silence before a progress line where lines cannot replace each other
+TICK_SECONDS = 0.4
 
 
 class Story:
@@ -22,7 +29,8 @@ class Story:
         self._started = time.monotonic()
         self._sections = 0
         self._live = False
-        self._last_progress = 0.0
+        self._last_progress = time.monotonic()
+        self._lock = threading.RLock()
 
     def section(self, title: str, *thoughts: str) -> None:
         """A new part of the story, and why it is there."""
@@ -60,20 +68,43 @@ class Story:
 
     def progress(self, text: str) -> None:
         """A line that the next one replaces; where that is not possible, one every few seconds."""
-        now = time.monotonic()
-        if self._terminal:
-            self._write(f"{_CLEAR_LINE}{'':<{_INDENT}}{text[: WIDTH - _INDENT]}")
-            self._live = True
-        elif now - self._last_progress >= QUIET_SECONDS:
-            self._write(f"{'':<{_INDENT}}{text}\n")
-            self._last_progress = now
+        with self._lock:
+            now = time.monotonic()
+            if self._terminal:
+                width = min(WIDTH, shutil.get_terminal_size().columns - 1)
+                self._write(_CLEAR_LINE + f"{'':<{_INDENT}}{text}"[:width])
+                self._live = True
+            elif now - self._last_progress >= QUIET_SECONDS:
+                self._write(f"{'':<{_INDENT}}{text}\n")
+                self._last_progress = now
 
     def line(self, text: str = "") -> None:
         """A plain line."""
-        if self._live:
-            self._write(_CLEAR_LINE)
-            self._live = False
-        self._write(f"{text}\n")
+        with self._lock:
+            if self._live:
+                self._write(_CLEAR_LINE)
+                self._live = False
+            self._last_progress = time.monotonic()
+            self._write(f"{text}\n")
+
+    @contextmanager
+    def ticking(self, text: Callable[[], str]) -> Iterator[None]:
+        """Show this text as progress again and again while the block runs; an empty one is not shown."""
+        stop = threading.Event()
+
+        def tick() -> None:
+            while not stop.wait(TICK_SECONDS):
+                with suppress(MigsafeError):  # whoever needs the part that went away says so
+                    if now := text():
+                        self.progress(now)
+
+        ticker = threading.Thread(target=tick, name="ticker", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            ticker.join()
 
     def _paint(self, text: str, code: str) -> str:
         return f"{code}{text}{_PLAIN}" if self.color else text

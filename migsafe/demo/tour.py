@@ -137,9 +137,9 @@ def _finish(
     outcome: Outcome, world: World, story: Story, connection: psycopg.Connection, sampler: BlockedSampler
 ) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while world.load.latest().requests < outcome.least_requests and time.monotonic() < deadline:
-        story.progress(f"the traffic goes on up to {outcome.least_requests:,} requests; {counts(world)}")
-        time.sleep(0.25)
+    with story.ticking(lambda: f"on to {outcome.least_requests:,} requests; {counts(world)}"):
+        while world.load.latest().requests < outcome.least_requests and time.monotonic() < deadline:
+            time.sleep(0.25)
     for version, app in world.apps.items():
         outcome.slowest_statement_ms[version] = app.measure()
     outcome.load, written = world.load.finish()

@@ -40,7 +40,7 @@ WHY: Mapping[Stage, str] = {
 COMPARISON = "canary"  # the gate whose numbers are shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Watcher:
     """The observer of the demo's rollout."""
 
@@ -50,6 +50,7 @@ class Watcher:
     sampler: BlockedSampler
     connection: psycopg.Connection
     on_stage: Callable[[Stage], None]
+    doing: str = ""
     passed: dict[str, str] = field(default_factory=dict)  # gates, and what they saw
 
     def __call__(self, event: Event) -> None:
@@ -58,12 +59,11 @@ class Watcher:
             case StageReached():
                 self._reached(event)
             case StepStarted():
-                self.sampler.stage = event.title
-                self.story.progress(event.title)
+                self.sampler.stage = self.doing = event.title
             case StepFinished():
                 self._finished(event)
             case Progress():
-                self.story.progress(_progress(event))
+                self.doing = _progress(event)
             case TrafficMoved():
                 self._moved(event)
             case GateRead():
@@ -72,11 +72,15 @@ class Watcher:
                 blockers = f", held by {', '.join(event.blockers)}" if event.blockers else ""
                 self.story.step(f"lock not granted in time{blockers}; trying again (attempt {event.attempt})")
             case Waiting():
-                self.story.progress(f"{event.reason}; {counts(self.world)}")
+                self.doing = event.reason
             case Notice():
                 self.story.step(event.text)
             case _:
                 pass
+
+    def activity(self) -> str:
+        """What is going on now, and how the traffic is doing."""
+        return f"{self.doing}; {counts(self.world)}" if self.doing else ""
 
     def look(self, when: str) -> str:
         """Compare the columns now; gives what was seen, for people."""
@@ -86,6 +90,7 @@ class Watcher:
 
     def _reached(self, event: StageReached) -> None:
         self._tell_gates()
+        self.doing = ""
         self.outcome.stage = event.stage
         self.outcome.stages.append((event.stage, event.seconds))
         self.sampler.stage = f"stage {event.stage}"
@@ -112,7 +117,7 @@ class Watcher:
         if event.verdict == "pass":
             self.passed[event.gate] = event.reading
         elif event.verdict == "hold":
-            self.story.progress(f"{event.gate} holds: {event.reading}")
+            self.doing = f"{event.gate} holds: {event.reading}"
         else:
             self.story.step(f"{'gate':<12}{event.gate}: {self.story.bad(event.verdict)}, {event.reading}")
             self.passed.clear()

@@ -2,9 +2,10 @@
 
 import json
 import secrets
+import threading
 import urllib.request
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -59,7 +60,8 @@ class Load:
     """The traffic, running."""
 
     child: Child
-    report: Report
+    report: Report = field(default_factory=Report)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def latest(self) -> Report:
         """What it counted up to a moment ago (without times).
@@ -67,9 +69,10 @@ class Load:
         Raises:
             DemoBroken: It went away.
         """
-        while not self.child.lines.empty():
-            self.report = report_from(self.child.next_line(1))
-        return self.report
+        with self.lock:
+            while not self.child.lines.empty():
+                self.report = report_from(self.child.next_line(1))
+            return self.report
 
     def finish(self) -> tuple[Report, dict[int, str | None]]:
         """Let it stop: the whole report, and the last name that it wrote into each row.
@@ -175,7 +178,7 @@ class World:
                 directory=self.directory,
             )
         )
-        self.load = Load(running, Report())
+        self.load = Load(running)
 
 
 def postgres_binaries() -> Binaries:

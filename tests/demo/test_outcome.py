@@ -1,6 +1,7 @@
 """The demo passes only when everything held. Each test breaks one thing."""
 
 import io
+import time
 from dataclasses import replace
 
 import pytest
@@ -140,9 +141,25 @@ def test_a_story_that_is_not_for_a_terminal_has_no_control_codes() -> None:
     out = io.StringIO()
     story = Story(out)
     story.section("One", "why")
-    story.progress("half")
-    story.progress("more")
+    story.progress("too early to be told")
     story.step(story.bad("bad"))
     assert "\x1b" not in out.getvalue()
     assert "\r" not in out.getvalue()
-    assert out.getvalue().count("half") + out.getvalue().count("more") == 1
+    assert "too early" not in out.getvalue()
+
+
+def test_progress_on_a_terminal_is_replaced_by_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    story = Story(out)
+    with story.ticking(lambda: "x" * 200):
+        time.sleep(1)
+    story.step(story.bad("done"))
+    first, *_, last = out.getvalue().split("\r\x1b[K")
+    assert first == ""
+    assert "done" in last
+    assert all(len(line) < 40 for line in out.getvalue().split("\r\x1b[K")[1:-1])
+    assert "\x1b[3" not in out.getvalue()

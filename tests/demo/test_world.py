@@ -93,8 +93,15 @@ def test_columns_out_of_step_are_noticed_by_the_load_and_by_the_check(
 def test_one_wrong_row_is_found_at_the_end(owner: psycopg.Connection) -> None:
     assert wrong_rows(owner, seeded=ROWS, written={}) == 0
     assert wrong_rows(owner, seeded=ROWS, written={7: "somebody else"}) == 1
+    assert wrong_rows(owner, seeded=ROWS, written={7: None}) == 0
+    assert wrong_rows(owner, seeded=ROWS, written={ROWS + 1: "a row that was confirmed"}) == 1
     owner.execute("DELETE FROM users WHERE id = 8")
     assert wrong_rows(owner, seeded=ROWS, written={}) == 1
+    owner.execute(
+        "ALTER TABLE users ALTER COLUMN name DROP NOT NULL; UPDATE users SET name = NULL WHERE id = 9"
+    )
+    assert wrong_rows(owner, seeded=ROWS, written={}) == 2
+    assert wrong_rows(owner, seeded=ROWS - 1, written={}) == 3
 
 
 def test_a_version_that_is_stopped_under_traffic_counts_as_failed(world: World) -> None:
