@@ -5,6 +5,9 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.run import contract, resume, run
+from migsafe.cli.status import status
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -34,6 +37,15 @@ def options(
 ) -> None:
     """Lint, plan, run and roll out schema changes."""
     del version
+
+
+app.command()(run)
+app.command()(resume)
+app.command()(status)
+app.command()(pause)
+app.command()(retreat)
+app.command()(revert)
+app.command()(contract)
 
 
 def main() -> None:
