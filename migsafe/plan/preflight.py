@@ -1,4 +1,4 @@
-"""Before the first step: does the plan still fit the database it is about to change?
+"""Finds out before the first step whether a plan still fits the database it is about to change.
 
 A plan may be days old, or made from a schema file that knows no views, triggers or privileges.
 """
@@ -29,7 +29,8 @@ def preflight(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
         )
     if str(column.type) != change.old_type:
         raise PlanError(
-            f"{change.old_column} of {change.table} is {column.type}, but the plan was made for {change.old_type}",
+            f"{change.old_column} of {change.table} is {column.type}, but the plan was made for "
+            f"{change.old_type}",
             advice=again,
         )
     if change.new_column != change.old_column and table.column(change.new_column):

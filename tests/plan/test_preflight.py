@@ -24,7 +24,7 @@ def test_an_unchanged_database_fits(plan_for: Planner, connection: psycopg.Conne
 @pytest.mark.parametrize(
     ("since", "message"),
     [
-        ("DROP TABLE t", "no table t"),
+        ("DROP TABLE t", "no table public.t"),
         ("ALTER TABLE t DROP COLUMN a", "no column a"),
         (
             "ALTER TABLE t ALTER a TYPE varchar(9)",
