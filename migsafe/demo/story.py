@@ -14,6 +14,7 @@ from migsafe.errors import MigsafeError
 WIDTH = 100
 _BOLD, _DIM, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _INDENT = 25  # where the text of a step begins, behind its time and its stage
+_PROGRESS_INDENT = 13  # less, because terminals are narrow
 _CLEAR_LINE = "\r\x1b[K"
 QUIET_SECONDS = 5.0  # of silence before a progress line where lines cannot replace each other
 TICK_SECONDS = 0.4
@@ -72,10 +73,10 @@ class Story:
             now = time.monotonic()
             if self._terminal:
                 width = min(WIDTH, shutil.get_terminal_size().columns - 1)
-                self._write(_CLEAR_LINE + f"{'':<{_INDENT}}{text}"[:width])
+                self._write(_CLEAR_LINE + f"{'':<{_PROGRESS_INDENT}}{text}"[:width])
                 self._live = True
             elif now - self._last_progress >= QUIET_SECONDS:
-                self._write(f"{'':<{_INDENT}}{text}\n")
+                self._write(f"{'':<{_PROGRESS_INDENT}}{text}\n")
                 self._last_progress = now
 
     def line(self, text: str = "") -> None:

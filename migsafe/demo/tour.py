@@ -23,7 +23,7 @@ from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
 from migsafe.run.ledger.model import State
 
-SETTLE_SECONDS = 0.5  # for requests that were under way when the traffic moved
+SETTLE_SECONDS = 1.0  # for requests that were under way when the traffic moved
 CALM_SECONDS = 2.0  # of traffic before the change, and after its end or its retreat
 PATIENCE_SECONDS = 60.0  # for the promised number of requests
 
@@ -163,6 +163,7 @@ def _conclude(outcome: Outcome, problems: list[str], story: Story, kept: Path | 
         story.line(
             story.good("The broken version met a small share of the traffic, then blue had it all again.")
         )
-        story.line("The schema serves both versions: fix green and run the plan again, or revert it.")
+        story.line("The schema serves both versions: fix green and run the plan again, or take it back with")
+        story.line(f"   migsafe revert {journey.PLAN} --database ...")
     else:
         story.line(story.good("The column has its new name, and nobody noticed."))

@@ -137,4 +137,6 @@ def counts(world: World) -> str:
 
 def _progress(event: Progress) -> str:
     eta = "" if event.eta_seconds is None else f", {event.eta_seconds:.0f} s to go"
-    return f"{event.rows:,} rows, {event.fraction:.0%}, {event.rows_per_second:,.0f} rows/s{eta}"
+    if not event.rows:
+        return f"{event.fraction:.0%} of the rows compared"
+    return f"{event.rows:,} rows filled, {event.fraction:.0%}, {event.rows_per_second:,.0f} rows/s{eta}"

@@ -15,7 +15,7 @@ from migsafe.rollout.machine import Advance, Ask, Enter, Move, Position, Questio
 from migsafe.rollout.providers.base import Provider
 from migsafe.rollout.traffic import Traffic
 from migsafe.rollout.watch import Held, Pace, Watch
-from migsafe.run.ledger.model import Request, State, StopRequested
+from migsafe.run.ledger.model import Request, Rollout, State, StopRequested
 from migsafe.run.runner import Runner
 
 DEFAULT_HOLD_SECONDS = 600.0
@@ -30,6 +30,31 @@ class Outcome:
     state: State
     ok: bool
     reason: str = ""
+
+
+def require_statistics(provider: Provider, gates: Sequence[Gate]) -> None:
+    """Make sure that gates which compare versions have something to compare.
+
+    Raises:
+        UsageError: The provider has no statistics.
+    """
+    compares = [gate.name for gate in gates if isinstance(gate, CanaryGate)]
+    if compares and provider.statistics() is None:
+        raise UsageError(
+            f"gate '{compares[0]}' compares versions, but the traffic provider has no statistics",
+            advice="give the provider a `statistics` command, or use another kind of gate",
+        )
+
+
+def outcome_of(rollout: Rollout, *, ok: bool = True) -> Outcome:
+    """The outcome that the ledger tells, when somebody else did the work."""
+    return Outcome(
+        stage=rollout.stage,
+        green_percent=rollout.green_percent,
+        state=rollout.state,
+        ok=ok,
+        reason=rollout.reason,
+    )
 
 
 class Controller:
@@ -71,6 +96,8 @@ class Controller:
         """
         try:
             self._begin(State.RUNNING)
+            if target.position >= Stage.TOMBSTONED.position:
+                self._declare_old_version_gone()
             while self.position.stage.position < target.position:
                 moves = machine.forward(self._track, self.position)
                 if not moves or self._beyond(target):
@@ -93,6 +120,26 @@ class Controller:
         except KeyboardInterrupt:
             self._record(State.PAUSED, "interrupted")
             raise
+
+    def require_contract(self) -> None:
+        """Make sure that everything before the contract is done.
+
+        Raises:
+            StateRefused: It is not.
+        """
+        needed = Stage.SOAKED if self._plan.traffic else Stage.VERIFIED
+        stage = self.position.stage
+        if stage.position < needed.position:
+            raise StateRefused(
+                f"the rollout '{self._plan.name}' stands in stage '{stage}': too early to contract",
+                advice="`migsafe run` goes on with it first",
+            )
+
+    def pause(self) -> Outcome:
+        """Hold both tracks where they are, when nobody runs this rollout."""
+        if self._runner.rollout().state in (State.DONE, State.REVERTED):
+            raise StateRefused(f"the rollout '{self._plan.name}' is over: there is nothing to pause")
+        return self._stop(State.PAUSED, "asked for", ok=True)
 
     def retreat(self, reason: str) -> Outcome:
         """All traffic to blue in one call; the schema stays.
@@ -146,12 +193,7 @@ class Controller:
         """Make sure that what this plan needs is there, and that the ledger tells the truth."""
         self._runner.check()
         if self._traffic is not None and self._provider is not None:
-            compares = [gate.name for gate in self._gates if isinstance(gate, CanaryGate)]
-            if compares and self._provider.statistics() is None:
-                raise UsageError(
-                    f"gate '{compares[0]}' compares versions, but the traffic provider has no statistics",
-                    advice="give the provider a `statistics` command, or use another kind of gate",
-                )
+            require_statistics(self._provider, self._gates)
             self._traffic.reconcile()
         self._runner.set_state(state)
 
@@ -226,17 +268,10 @@ class Controller:
         now: datetime = row[0] if row else datetime.now(UTC)
         return now - self._runner.rollout().stage_at
 
-    def declare_old_version_gone(self) -> None:
-        """For a plan that moves no traffic: record, with proof or on somebody's word, that green has it all.
-
-        Raises:
-            StateRefused: There is neither.
-            Held: Sessions of the old version do not go away.
-        """
-        place = self.position
-        if self._traffic is None and self._track.compatibility.violation(
-            Stage.TOMBSTONED, place.green_percent
-        ):
+    def _declare_old_version_gone(self) -> None:
+        """For a plan that moves no traffic: record, by proof or on somebody's word, that green has it all."""
+        share = self.position.green_percent
+        if self._traffic is None and self._track.compatibility.violation(Stage.TOMBSTONED, share):
             self._prove_old_version_gone()
             self._declare(100, "the old version is gone")
 
@@ -301,7 +336,7 @@ class Controller:
         match request:
             case Request.PAUSE:
                 self._runner.accept(request, State.PAUSED, "asked for")
-                return self._outcome(State.PAUSED, "paused, as asked for", ok=True)
+                return outcome_of(self._runner.rollout())
             case Request.RETREAT:
                 return self.retreat("asked for")
             case Request.REVERT:
@@ -319,13 +354,7 @@ class Controller:
 
     def _stop(self, state: State, reason: str, *, ok: bool) -> Outcome:
         self._runner.set_state(state, reason)
-        return self._outcome(state, reason, ok=ok)
-
-    def _outcome(self, state: State, reason: str, *, ok: bool) -> Outcome:
-        place = self.position
-        return Outcome(
-            stage=place.stage, green_percent=place.green_percent, state=state, ok=ok, reason=reason
-        )
+        return outcome_of(self._runner.rollout(), ok=ok)
 
     def _record(self, state: State, reason: str) -> None:
         with suppress(Exception):  # the error that brought us here matters more

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
-from migsafe.errors import MigsafeError, RunError, StateRefused
+from migsafe.errors import ConnectionFailed, MigsafeError, RunError, StateRefused
 from migsafe.plan.model import BackfillStep, DdlStep, IndexStep, Plan, Step, VerifyStep
 from migsafe.plan.stages import Stage
 from migsafe.run import ddl, pinning
 from migsafe.run.backfill import run_backfill
-from migsafe.run.connect import application_name, connect
+from migsafe.run.connect import Conn, application_name, connect
 from migsafe.run.events import Observer, StepFinished, StepStarted, Waiting, ignore
 from migsafe.run.index import require_free_name, run_index, undo_index
 from migsafe.run.lease import Heartbeat, release
@@ -47,7 +48,7 @@ def hold(
         stack.callback(conn.close)
         install(conn)
         pinned = pinning.pin_and_acquire(conn, plan, settings)
-        stack.callback(_release_quietly, conn, pinned)
+        stack.callback(_give_back, conn, dsn, pinned)
         stack.enter_context(Heartbeat(dsn, pinned.rollout_id, pinned.token, settings).beating())
         yield Runner(
             Session(
@@ -63,9 +64,14 @@ def hold(
         )
 
 
-def _release_quietly(conn: psycopg.Connection[tuple[object, ...]], pinned: pinning.Pinned) -> None:
-    with suppress(psycopg.Error):  # without a connection it expires by itself
-        release(conn, pinned.rollout_id, pinned.token)
+def _give_back(conn: Conn, dsn: str, pinned: pinning.Pinned) -> None:
+    with suppress(psycopg.Error, ConnectionFailed):  # without a connection the lease expires by itself
+        if conn.info.transaction_status is TransactionStatus.IDLE:
+            release(conn, pinned.rollout_id, pinned.token)
+            return
+        conn.close()  # it was interrupted in the middle of something
+        with connect(dsn, timeout=2.0) as fresh:
+            release(fresh, pinned.rollout_id, pinned.token)
 
 
 class Runner:
