@@ -32,6 +32,7 @@ class Facts:
     data_type: str = ""
     tag: str = ""
     reason: str = ""
+    whole_file: bool = False
 
     # What it does (effects). `locked` names tables that others use; `strong_lock`: SHARE or stronger on one.
     lock: str = "none"

@@ -68,7 +68,7 @@ def _unreadable(source: Source, catalog: Catalog) -> Walk:
         operation=operation,
         start=at,
         end=min(at + 1, len(source.text)),
-        facts=Facts(op=operation.kind, reason=source.problem),
+        facts=Facts(op=operation.kind, reason=source.problem, whole_file=True),
     )
     return Walk(observations=(seen,), statements=0, catalog=catalog)
 

@@ -348,7 +348,8 @@ class Truncate(TableOperation):
 class CreateIndex(TableOperation):
     """CREATE INDEX. `columns` are the plain columns; expressions are counted.
 
-    `key_names` has what PostgreSQL calls each column or expression when it makes up the index's name.
+    `key_names` has what PostgreSQL calls each column or expression when it makes up the index's name,
+    `used_columns` every column that the index cannot live without: in expressions and in WHERE too.
     """
 
     name: str | None = None
@@ -356,6 +357,7 @@ class CreateIndex(TableOperation):
     include: tuple[str, ...] = ()
     expressions: int = 0
     key_names: tuple[str, ...] = ()
+    used_columns: tuple[str, ...] = ()
     unique: bool = False
     concurrently: bool = False
     if_not_exists: bool = False

@@ -160,7 +160,7 @@ def test_an_empty_folder_exits_2(tmp_path: Path) -> None:
     ("data", "problem"),
     [
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "binary"),
-        (b"SELECT 1;\nSELECT 'caf\xe9';", "2:12: error: This could not be read"),
+        (b"SELECT 1;\nSELECT 'caf\xe9';", "2:12: error: Nothing in this file was judged"),
     ],
 )
 def test_a_file_that_is_not_text_is_a_finding_and_the_others_are_judged(

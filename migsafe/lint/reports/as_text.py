@@ -30,7 +30,7 @@ def summary(files: tuple[LintedFile, ...], report: LintReport) -> str:
     found = (
         f"{_count(errors, 'error')}, {_count(warnings, 'warning')}" if errors + warnings else "No findings"
     )
-    not_read = f", {unread} of them not understood" if unread else ""
+    not_read = f", {unread} not understood" if unread else ""
     return f"{found} in {_count(len(files), 'file')} ({_count(statements, 'statement')}{not_read})."
 
 
