@@ -23,7 +23,7 @@ from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_operations
 from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
 from migsafe.rollout.controller import Outcome
-from migsafe.rollout.session import controller
+from migsafe.rollout.session import check_first, controller
 from migsafe.sources.model import Source
 from migsafe.sql.script import read_script
 
@@ -86,8 +86,8 @@ def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Sto
     return plan
 
 
-def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outcome:
-    """Run the whole plan, as far as its gates let it go.
+def run(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outcome:
+    """Bring all traffic to green, as far as the gates let it go.
 
     Raises:
         MigsafeError: It could not go on.
@@ -97,7 +97,26 @@ def carry_out(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outco
         "Schema before traffic on the way there. At every stage all rows are compared in both columns.",
     )
     story.command(f"migsafe run {PLAN} --database ...")
+    check_first(plan, world.dsn)
     with controller(plan, world.dsn, observer=watcher) as driver, story.ticking(watcher.activity):
+        return driver.drive(Stage.SOAKED)
+
+
+def contract(plan: Plan, world: World, watcher: Watcher, story: Story) -> Outcome:
+    """Stop blue, and take the old column away.
+
+    Raises:
+        MigsafeError: It could not go on.
+    """
+    story.section(
+        "The end of the old column",
+        "Only when nobody uses it any more, which is proven and not believed.",
+    )
+    world.apps[Version.BLUE].stop()
+    story.step(f"{'blue':<12}stopped, as your deployment would do it now")
+    story.command(f"migsafe contract {PLAN} --drop --database ...")
+    with controller(plan, world.dsn, observer=watcher) as driver, story.ticking(watcher.activity):
+        driver.require_contract()
         return driver.drive(Stage.DROPPED)
 
 

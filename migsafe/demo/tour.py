@@ -1,7 +1,6 @@
 """The newcomer's tour: one real schema change from the naive migration to its safe end, under traffic."""
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,6 @@ def run_tour(tour: Tour, story: Story) -> tuple[Outcome, list[str]]:
                 story=story,
                 sampler=sampler,
                 connection=connection,
-                on_stage=_stops_blue(world, story),
             )
             _roll_out(plan, watcher, outcome, world, story)
             _finish(outcome, world, story, connection, sampler)
@@ -98,19 +96,12 @@ def _build(tour: Tour, world: World, story: Story) -> None:
     story.step(counts(world))
 
 
-def _stops_blue(world: World, story: Story) -> Callable[[Stage], None]:
-    def on_stage(stage: Stage) -> None:
-        if stage is Stage.SOAKED:
-            world.apps[Version.BLUE].stop()
-            story.step(f"{'blue':<12}stopped, as your deployment would do it now")
-
-    return on_stage
-
-
 def _roll_out(plan: Plan, watcher: Watcher, outcome: Outcome, world: World, story: Story) -> None:
     watcher.look("before")
     try:
-        ended = journey.carry_out(plan, world, watcher, story)
+        ended = journey.run(plan, world, watcher, story)
+        if ended.ok and ended.stage is Stage.SOAKED:
+            ended = journey.contract(plan, world, watcher, story)
     except MigsafeError as error:
         outcome.error = f"the rollout stopped: {error}"
         story.step(story.bad(outcome.error))

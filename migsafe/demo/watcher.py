@@ -1,6 +1,6 @@
 """Looks on while the rollout runs: tells the story, and checks the columns at every stage."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -49,7 +49,6 @@ class Watcher:
     story: Story
     sampler: BlockedSampler
     connection: psycopg.Connection
-    on_stage: Callable[[Stage], None]
     doing: str = ""
     passed: dict[str, str] = field(default_factory=dict)  # gates, and what they saw
 
@@ -97,7 +96,6 @@ class Watcher:
         seen = self.look(event.stage.value)
         self.story.step(f"{event.stage:<12}{WHY.get(event.stage, '')}")
         self.story.more(f"{seen}; {counts(self.world)}")
-        self.on_stage(event.stage)
 
     def _finished(self, event: StepFinished) -> None:
         if event.rows is not None:

@@ -282,13 +282,11 @@ def explain(cursor: Cursor) -> tuple[Operation, ...]:
     if inner is None:
         if analyze:
             return (OtherStatement(tag="EXECUTE"),) if cursor.word() == "execute" else _unknown(cursor)
-        cursor.rest()
+        cursor.one_of("create", "declare", "execute", "refresh")
+        if cursor.rest().done:
+            raise cursor.unexpected("more")
         return (Query(),)
     return inner if analyze else (Query(),)
-
-
-def _option(cursor: Cursor) -> list[str]:
-    return cursor.until(lambda here: here.word() == ",").source().lower().split()
 
 
 def _option(cursor: Cursor) -> list[str]:
