@@ -64,12 +64,12 @@ class Envoy:
 
 @contextlib.contextmanager
 def envoy(
-    *, blue_port: int, green_port: int, green_percent: int = 0, parent: Path | None = None
+    *, blue_port: int, green_port: int, green_percent: int = 0, parent: Path | None = None, keep: bool = False
 ) -> Iterator[Envoy]:
     """An Envoy that splits requests between two local ports, for as long as the block runs.
 
     It is also stopped when this process dies without a chance to do so. After a failure its folder,
-    with its configuration and its log, is kept and named in the error.
+    with its configuration and its log, is kept and named in the error; with `keep`, always.
 
     Raises:
         UsageError: The program is not installed.
@@ -96,7 +96,8 @@ def envoy(
             yield instance
     finally:
         _stop(process)
-    shutil.rmtree(home, ignore_errors=True)
+    if not keep:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def envoy_program() -> Path:

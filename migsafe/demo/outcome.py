@@ -34,6 +34,7 @@ class Outcome:
     slowest_statement_ms: dict[Version, float] = field(default_factory=dict)
     wrong_rows: int | None = None
     seconds: float = 0.0
+    directory: str | None = None  # when it is to be kept
 
     @property
     def rows_per_second(self) -> float:
@@ -152,4 +153,5 @@ def to_json(outcome: Outcome, problems: list[str]) -> dict[str, object]:
         ],
         "stages": [{"stage": stage.value, "seconds": round(seconds, 3)} for stage, seconds in outcome.stages],
         "seconds": round(outcome.seconds, 1),
+        "directory": outcome.directory,
     }

@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 
@@ -55,7 +54,10 @@ def run_tour(tour: Tour, story: Story) -> tuple[Outcome, list[str]]:
     started = time.monotonic()
     with one_interrupt(), working_directory(keep=tour.keep) as directory:
         story.line("migsafe demo: a column gets a new name while the application keeps serving traffic")
-        with World(directory) as world, ExitStack() as stack:
+        if tour.keep:
+            outcome.directory = str(directory)
+            story.line(f"Everything of it is kept in {directory}")
+        with World(directory, keep=tour.keep) as world, ExitStack() as stack:
             _build(tour, world, story)
             sampler = stack.enter_context(BlockedSampler(world.dsn, APPLICATIONS))
             connection = stack.enter_context(
@@ -74,7 +76,7 @@ def run_tour(tour: Tour, story: Story) -> tuple[Outcome, list[str]]:
             _finish(outcome, world, story, connection, sampler)
         outcome.seconds = time.monotonic() - started
         problems = problems_of(outcome)
-        _conclude(outcome, problems, story, directory if tour.keep else None)
+        _conclude(outcome, problems, story)
     return outcome, problems
 
 
@@ -139,13 +141,13 @@ def _finish(
     outcome.wrong_rows = wrong_rows(connection, seeded=outcome.rows, written=written)
 
 
-def _conclude(outcome: Outcome, problems: list[str], story: Story, kept: Path | None) -> None:
+def _conclude(outcome: Outcome, problems: list[str], story: Story) -> None:
     story.section("What was measured")
     for label, value in summary_rows(outcome):
         story.note(f"{label:<21} {value}")
     story.line()
-    if kept is not None:
-        story.line(f"The plan, the logs and the database's files are kept in {kept}")
+    if outcome.directory is not None:
+        story.line(f"The plan, the logs and the database's files are kept in {outcome.directory}")
     if problems:
         story.line(story.bad("This did not hold:"))
         for problem in problems:

@@ -97,8 +97,9 @@ class World:
     proxy: Envoy
     load: Load
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keep: bool = False) -> None:
         self.directory = directory
+        self._keep = keep
         self.apps: dict[Version, App] = {}
         self._stack = ExitStack()
         self._app_dsn = ""
@@ -121,7 +122,7 @@ class World:
             UsageError: No PostgreSQL is installed.
         """
         self.server = self._stack.enter_context(
-            scratch_server(binaries=postgres_binaries(), parent=self.directory)
+            scratch_server(binaries=postgres_binaries(), parent=self.directory, keep=self._keep)
         )
         password = secrets.token_urlsafe(16)
         with psycopg.connect(self.server.dsn(), autocommit=True) as admin:
@@ -165,7 +166,7 @@ class World:
         """
         blue, green = self.apps[Version.BLUE], self.apps[Version.GREEN]
         self.proxy = self._stack.enter_context(
-            envoy(blue_port=blue.port, green_port=green.port, parent=self.directory)
+            envoy(blue_port=blue.port, green_port=green.port, parent=self.directory, keep=self._keep)
         )
 
     def start_load(self, *, rows: int, rate: float) -> None:

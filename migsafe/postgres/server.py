@@ -106,8 +106,11 @@ def scratch_server(
     binaries: Binaries | None = None,
     settings: Mapping[str, str] | None = None,
     parent: Path | None = None,
+    keep: bool = False,
 ) -> Iterator[Server]:
     """A fresh server for as long as the block runs; nothing of it is left afterwards.
+
+    With `keep`, it is stopped all the same, and its directory stays.
 
     It is also stopped when this process dies without a chance to do so. Its directory is made in
     `parent`, else in the temporary directory; the account of the server must be able to pass through it.
@@ -129,7 +132,8 @@ def scratch_server(
     finally:
         with contextlib.suppress(ServerError):
             server.stop("immediate")
-        shutil.rmtree(home, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def free_port() -> int:

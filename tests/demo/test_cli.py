@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,8 +68,20 @@ def test_a_missing_extra_is_said_before_anything_starts(
         assert out.tell() == 0
 
 
-def test_json_alone_is_on_standard_output() -> None:
-    answer = demo("--rows", "2000", "--format", "json", "--break", "canary")
+def test_an_interrupt_says_that_nothing_is_left() -> None:
+    command = [sys.executable, "-m", "migsafe.cli.main", "demo", "--rows", "1000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
+        assert running.stdout is not None
+        while "PostgreSQL" not in running.stdout.readline():
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+        assert running.wait(30) == 130
+    assert rest.endswith("Stopped; nothing of the demo is left.\n")
+
+
+def test_json_alone_is_on_standard_output_and_the_directory_is_kept() -> None:
+    answer = demo("--rows", "2000", "--format", "json", "--break", "canary", "--keep")
     result = json.loads(answer.stdout)
     assert (answer.returncode, result["problems"]) == (0, [])
     assert result["passed"] is True
@@ -76,4 +90,9 @@ def test_json_alone_is_on_standard_output() -> None:
     assert result["requests"]["failed_after_retreat"] == 0
     assert (result["green_percent"], result["stage"]) == (0, "dark")
     assert "The rollout" in answer.stderr
+    kept = Path(result["directory"])
+    assert (kept / "rename.plan.toml").is_file()
+    assert list(kept.glob("migsafe-pg-*/data/PG_VERSION"))
+    assert list(kept.glob("migsafe-envoy-*/envoy.json"))
+    shutil.rmtree(kept)
     assert "\x1b" not in answer.stderr
