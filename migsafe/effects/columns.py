@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from migsafe.catalog.model import Column, Table
+from migsafe.catalog.model import DEFAULT_SCHEMA, Column, Table
 from migsafe.effects.constraints import adds_constraint, requires_not_null
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
@@ -59,6 +59,8 @@ def _needs_rewrite(prediction: Prediction, column: ColumnDefinition) -> bool:
         if volatility.volatile:
             return True
     if column.generated is Generated.VIRTUAL or _is_plain_type(column.type):
+        return False
+    if Name(column.type.name, column.type.schema or DEFAULT_SCHEMA) in prediction.catalog.types:
         return False
     prediction.unknown(f"whether {column.type} is a domain with constraints")
     return True

@@ -127,5 +127,5 @@ def _message(rule: Rule, observation: Observation) -> str:
     message = rule.message.format_map(_Filled(observation.facts))
     asked = {key for condition in rule.when for key, _ in condition.wanted}
     if observation.depends_on and asked & _EFFECT_FACTS:
-        return f"{message} (the worse case: not known is {', '.join(observation.depends_on)})"
+        return f"{message} (the worse case; not known: {', '.join(observation.depends_on)})"
     return message

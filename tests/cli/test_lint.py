@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -176,6 +177,30 @@ def test_a_file_that_is_not_text_is_a_finding_and_the_others_are_judged(
 
 def test_output_has_no_control_codes_when_it_is_not_a_terminal(rename: Path) -> None:
     assert "\x1b" not in run("lint", str(rename)).stdout
+
+
+@pytest.mark.parametrize(("no_color", "is_colored"), [("", True), ("1", False)])
+def test_a_terminal_gets_colors_unless_no_color_is_set(
+    rename: Path, *, no_color: str, is_colored: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": no_color}
+    with subprocess.Popen([*MIGSAFE, "lint", str(rename)], stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        while part := read_terminal(ours):
+            shown += part
+        assert process.wait(timeout=20) == 1
+    os.close(ours)
+    assert (b"\x1b[31merror" in shown) is is_colored
+    assert (b"\x1b" in shown) is is_colored
+
+
+def read_terminal(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that the other side is closed
+        return b""
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ drop table a b;
 drop index;
 drop index i j;
 explain (,) select 1;
+explain create;
+explain explain select 1;
 truncate;
 truncate a b;
 reindex;

@@ -152,6 +152,7 @@ copy (select 1) to stdout;
 copy t from program 'cat' (format csv);
 explain (analyze, buffers) delete from t;
 explain select 1;
+explain create table t as select 1;
 lock table only t, u in share row exclusive mode nowait;
 create or replace view v (a) with (security_barrier) as select 1 with check option;
 create recursive view v (n) as values (1);

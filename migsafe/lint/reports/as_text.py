@@ -46,7 +46,9 @@ def _finding(finding: Finding, lines: Lines, paint: "_Paint", explained: set[str
         ]
     explained.add(finding.rule)
     shown += ["", *_block("why", " ".join(finding.why.split()), paint)]
-    if finding.instead:
+    if not finding.instead:
+        shown.append(f"{paint('  instead:', _BOLD)} no safe way is known")
+    else:
         shown += [
             paint("  instead, by example:", _BOLD),
             *(f"    {line}".rstrip() for line in finding.instead.splitlines()),
