@@ -112,7 +112,8 @@ class _Backfill:
 
     def _account(self, before: Cursor, result: BatchResult) -> None:
         self.rows_now += result.rows
-        pages = (result.cursor.first - before.first) if result.cursor.stripe == 0 else 0
+        stripes = 1 if before.sweep else self.session.settings.stripes
+        pages = (result.cursor.end - before.first) / stripes  # its end may have come nearer
         self.meter.add(pages=pages, rows=result.rows, seconds=result.seconds)
         report = BatchReport(
             step=self.step.id,

@@ -36,7 +36,7 @@ class Meter:
         """These pages were done before."""
         self._done += pages * self._weight
 
-    def add(self, *, pages: int, rows: int, seconds: float) -> None:
+    def add(self, *, pages: float, rows: int, seconds: float) -> None:
         """Count a batch, and tell when it is time to."""
         self._done += pages * self._weight
         self._rows += rows

@@ -1,0 +1,135 @@
+"""Our backfill against one plain UPDATE of the same rows: rows per second, WAL, growth.
+
+`python benchmarks/bench_backfill.py [ROWS]` takes about a minute for a million rows.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+
+from migsafe.plan.model import BackfillStep, Change, DownMap, Plan
+from migsafe.plan.stages import Compatibility, Stage, Window
+from migsafe.postgres.server import scratch_server
+from migsafe.run.runner import hold
+from migsafe.sql.names import Name
+
+ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+TABLE = Name("t", "public")
+ALWAYS = Window(first=Stage.PLANNED, last=Stage.DROPPED)
+PLAN = Plan(
+    name="bench",
+    summary="fill t.n_new",
+    change=Change(
+        kind="change_type",
+        table=TABLE,
+        old_column="n",
+        new_column="n_new",
+        old_type="integer",
+        new_type="bigint",
+        down_map=DownMap.TOTAL,
+        application_change=False,
+    ),
+    compatibility=Compatibility(blue=ALWAYS, green=ALWAYS),
+    steps=(
+        BackfillStep(
+            id="fill",
+            stage=Stage.BACKFILLED,
+            title="Fill n_new",
+            table=TABLE,
+            assignments="n_new = n",
+            pending="n_new IS DISTINCT FROM n",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a method cost."""
+
+    seconds: float
+    wal_bytes: int
+    growth_bytes: int  # of the table and its indexes
+    hot_percent: float
+
+
+def make_table(conn: psycopg.Connection, extra_indexes: int) -> None:
+    """Rows of about 85 bytes, as many as wanted, vacuumed."""
+    conn.execute("DROP SCHEMA IF EXISTS migsafe CASCADE")
+    conn.execute("DROP TABLE IF EXISTS t")
+    conn.execute("CREATE TABLE t (id bigint PRIMARY KEY, n int, a int, b int, filler text, n_new bigint)")
+    conn.execute(
+        "INSERT INTO t SELECT i, i, i % 1000, (i * 7919) %% 100000, repeat('x', 32) FROM generate_series(1, %s) i".replace(
+            " % 1000", " %% 1000"
+        ),
+        (ROWS,),
+    )
+    for column in ("a", "b")[:extra_indexes]:
+        conn.execute(f"CREATE INDEX ON t ({column})".encode())
+    conn.execute("VACUUM (ANALYZE) t")
+    conn.execute("CHECKPOINT")
+
+
+def measure(conn: psycopg.Connection, work: Callable[[], None]) -> Figures:
+    """Time and cost of the work, on a table just made."""
+    query = "SELECT pg_current_wal_lsn(), pg_total_relation_size('t')"
+    before = conn.execute(query).fetchone()
+    began = time.monotonic()
+    work()
+    seconds = time.monotonic() - began
+    after = conn.execute(query).fetchone()
+    time.sleep(1.2)  # until the counters are written
+    row = conn.execute(
+        "SELECT pg_wal_lsn_diff(%s, %s)::bigint, 100.0 * n_tup_hot_upd / greatest(n_tup_upd, 1), "
+        "(SELECT count(*) FROM t WHERE n_new IS DISTINCT FROM n) FROM pg_stat_user_tables WHERE relname = 't'",
+        (after[0], before[0]) if before and after else (),
+    ).fetchone()
+    assert row is not None
+    assert before is not None
+    assert after is not None
+    assert row[2] == 0
+    return Figures(
+        seconds=seconds, wal_bytes=row[0], growth_bytes=after[1] - before[1], hot_percent=float(row[1])
+    )
+
+
+def show(name: str, figures: Figures) -> None:
+    """One line."""
+    print(
+        f"  {name:<16}{ROWS / figures.seconds:>12,.0f} rows/s{figures.wal_bytes / 1e6:>9,.0f} MB WAL"
+        f"{figures.growth_bytes / 1e6:>9,.0f} MB growth{figures.hot_percent:>7.0f} % HOT"
+    )
+
+
+def main() -> None:
+    """Print all figures."""
+    with scratch_server(settings={"fsync": "on", "max_wal_size": "4GB"}) as server:
+        dsn = server.dsn()
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            for extra in (0, 2):
+                print(f"{ROWS:,} rows, {extra} extra indexes, PostgreSQL {conn.info.server_version // 10000}")
+                make_table(conn, extra)
+                one = measure(
+                    conn, lambda: conn.execute("UPDATE t SET n_new = n WHERE n_new IS DISTINCT FROM n") and None
+                )
+                show("one UPDATE", one)
+                make_table(conn, extra)
+
+                def ours() -> None:
+                    with hold(PLAN, dsn) as runner:
+                        runner.advance(Stage.BACKFILLED)
+
+                batches = measure(conn, ours)
+                show("migsafe", batches)
+                print(
+                    f"  ratio{one.seconds / batches.seconds:>22.2f}x speed"
+                    f"{batches.wal_bytes / one.wal_bytes:>10.2f}x WAL"
+                    f"{batches.growth_bytes / one.growth_bytes:>9.2f}x growth"
+                )
+
+
+if __name__ == "__main__":
+    main()

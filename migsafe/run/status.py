@@ -1,0 +1,173 @@
+"""Where a rollout stands, for people and for scripts: read from the ledger, without its lease."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from migsafe.errors import UsageError
+from migsafe.plan.file import read_plan
+from migsafe.plan.model import DownMap, Plan
+from migsafe.plan.stages import Stage, Version
+from migsafe.run.connect import Conn
+from migsafe.run.cursor import Cursor
+from migsafe.run.lease import Holder, read_holder
+from migsafe.run.ledger.model import AuditLine, Request, Rollout, State, StepRow, StepState
+from migsafe.run.ledger.rollouts import count_sync_events, list_rollouts, read_audit, read_rollout
+from migsafe.run.ledger.steps import read_steps
+from migsafe.run.order import stages_of
+from migsafe.run.pages import read_leaves
+from migsafe.sql.names import Name
+
+FORMAT_VERSION = 1
+_LOSSY = "unrepresentable"  # the kind of sync event that passes the point of no return for data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStatus:
+    """One step. `fraction` (0 to 1, of the pass it is in) is known while a step goes through a table."""
+
+    id: str
+    title: str
+    stage: Stage
+    kind: str
+    state: StepState
+    rows: int
+    attempts: int
+    error: str | None
+    seconds: float | None
+    fraction: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointOfNoReturn:
+    """What cannot be taken back once it has happened: of the structure, of the data, of the artifact."""
+
+    kind: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything there is to say about one rollout."""
+
+    name: str
+    stage: Stage
+    stages: tuple[Stage, ...]
+    state: State
+    request: Request | None
+    reason: str
+    green_percent: int
+    intended_green_percent: int
+    stage_at: datetime
+    updated_at: datetime
+    allowed: tuple[Version, ...]  # versions that may receive traffic now
+    steps: tuple[StepStatus, ...]
+    holder: Holder | None
+    sync_events: dict[str, int]
+    points_of_no_return: tuple[PointOfNoReturn, ...]
+    audit: tuple[AuditLine, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of `migsafe status --format json`."""
+        return {"format_version": FORMAT_VERSION, **_jsonable(asdict(self))}
+
+
+def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
+    """The rollout of this name as it is now.
+
+    Raises:
+        UsageError: The ledger does not know it.
+        LedgerMismatch: The ledger is newer than this program.
+    """
+    found = read_rollout(conn, name)
+    if found is None:
+        known = ", ".join(rollout.name for rollout in list_rollouts(conn)) or "none"
+        raise UsageError(f"no rollout named '{name}' in this database", advice=f"Known here: {known}.")
+    plan = read_plan(found.plan, file=f"the ledger's plan of '{name}'")
+    events = count_sync_events(conn, name)
+    tables = {step.id: getattr(step, "table", None) for step in plan.steps}
+    return Status(
+        name=name,
+        stage=found.stage,
+        stages=stages_of(plan),
+        state=found.state,
+        request=found.request,
+        reason=found.reason,
+        green_percent=found.green_percent,
+        intended_green_percent=found.intended_green_percent,
+        stage_at=found.stage_at,
+        updated_at=found.updated_at,
+        allowed=tuple(version for version in Version if plan.compatibility.allows(version, found.stage)),
+        steps=tuple(_step(conn, row, tables.get(row.id)) for row in read_steps(conn, found.id)),
+        holder=read_holder(conn, found.id),
+        sync_events=events,
+        points_of_no_return=_points(plan, found, events),
+        audit=read_audit(conn, found.id, last=audit_lines),
+    )
+
+
+def _step(conn: Conn, row: StepRow, table: Name | None) -> StepStatus:
+    end = row.finished_at or (row.updated_at if row.started_at else None)
+    return StepStatus(
+        id=row.id,
+        title=row.title,
+        stage=row.stage,
+        kind=row.kind,
+        state=row.state,
+        rows=row.rows,
+        attempts=row.attempts,
+        error=row.error,
+        seconds=(end - row.started_at).total_seconds() if end and row.started_at else None,
+        fraction=_fraction(conn, row, table),
+    )
+
+
+def _fraction(conn: Conn, row: StepRow, table: Name | None) -> float | None:
+    if row.state is StepState.DONE:
+        return 1.0
+    if row.cursor is None or "sweep" not in row.cursor or table is None:
+        return None
+    cursor = Cursor.from_json(row.cursor)
+    leaves = read_leaves(conn, table)
+    total = sum(leaf.pages for leaf in leaves)
+    done = sum(leaf.pages for leaf in leaves if leaf.oid < cursor.leaf) + cursor.first
+    return min(1.0, done / total) if total else 1.0
+
+
+def _points(plan: Plan, found: Rollout, events: dict[str, int]) -> tuple[PointOfNoReturn, ...]:
+    lost = events.get(_LOSSY, 0)
+    data = {
+        DownMap.TOTAL: "the old shape can hold every value of the new one",
+        DownMap.LOSSY: f"values that the old shape cannot hold: {lost} so far",
+        DownMap.NONE: "the old shape holds nothing of the new one",
+    }
+    points = [
+        PointOfNoReturn(
+            kind="structural",
+            passed=found.stage is Stage.DROPPED,
+            text="dropped: the old shape is gone for good",
+        ),
+        PointOfNoReturn(kind="data", passed=lost > 0, text=data[plan.change.down_map]),
+    ]
+    if plan.change.application_change:
+        points.append(
+            PointOfNoReturn(
+                kind="artifact",
+                passed=not plan.compatibility.allows(Version.BLUE, found.stage),
+                text="the old version of the application cannot run on this stage of the schema",
+            )
+        )
+    return tuple(points)
+
+
+def _jsonable(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _jsonable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_jsonable(item) for item in value]
+        case datetime():
+            return value.isoformat()
+        case _:
+            return value

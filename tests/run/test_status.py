@@ -1,0 +1,69 @@
+"""Status: readable by anybody, at any time, without the lease."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from migsafe.errors import UsageError
+from migsafe.plan.stages import Stage, Version
+from migsafe.run.connect import connect
+from migsafe.run.ledger.model import Request, StepState, StopRequested
+from migsafe.run.ledger.rollouts import request
+from migsafe.run.runner import hold
+from migsafe.run.settings import Settings
+from migsafe.run.status import Status, read_status
+from tests.run.plans import rename_plan
+
+
+def test_status_tells_the_stage_the_steps_and_who_is_at_work(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    users(5000)
+    plan = rename_plan()
+    settings = Settings(first_window_pages=2, window_pages=2, max_rows_per_second=5000)
+    with hold(plan, database, settings=settings) as runner, connect(database) as other:
+        runner.advance(Stage.EXPANDED)
+        seen: list[Status] = []
+
+        def look(event: object) -> None:
+            del event
+            if not seen:
+                seen.append(read_status(other, plan.name))
+                request(other, plan.name, Request.PAUSE)
+
+        session = replace(runner.session, observer=look, settings=replace(settings, progress_seconds=0.2))
+        with pytest.raises(StopRequested):
+            type(runner)(session).advance(Stage.BACKFILLED)
+        status = read_status(other, plan.name)
+    assert (status.stage, status.request) == (Stage.EXPANDED, Request.PAUSE)
+    assert status.allowed == (Version.BLUE,)
+    assert status.holder is not None
+    assert status.holder.process.pid == os.getpid()
+    by_id = {step.id: step for step in status.steps}
+    assert by_id["expand"].state is StepState.DONE
+    assert by_id["fill"].state is StepState.RUNNING
+    assert [point.kind for point in status.points_of_no_return] == ["structural", "data", "artifact"]
+    assert not any(point.passed for point in status.points_of_no_return)
+    assert status.audit[-1].event == "pause requested"
+    read = json.loads(json.dumps(status.to_json()))
+    assert read["format_version"] == 1
+    assert read["steps"][0]["state"] == "done"
+
+
+def test_an_unknown_rollout_is_said_with_those_that_are_known(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    users(10)
+    with connect(database) as conn:
+        with pytest.raises(UsageError, match="no rollout named 'other'") as unknown:
+            read_status(conn, "other")
+        assert "none" in unknown.value.advice
+        with hold(rename_plan(), database):
+            pass
+        with pytest.raises(UsageError) as unknown:
+            read_status(conn, "other")
+        assert "rename" in unknown.value.advice
