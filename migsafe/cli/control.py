@@ -87,7 +87,7 @@ def _ask(
     """Have the live runner do it; without one, or when it does not answer in an emergency, do it here."""
     from migsafe.cli.render import both
     from migsafe.rollout.controller import outcome_of
-    from migsafe.rollout.requests import ask_runner, known_rollout, living_holder, refused
+    from migsafe.rollout.requests import ask_runner, known_rollout, living_holder, refuse_early, refused
     from migsafe.rollout.session import controller
     from migsafe.run.connect import database_url
     from migsafe.run.events import Notice
@@ -96,12 +96,13 @@ def _ask(
     dsn = database_url(database)
     name = rollout_name(target)
     with watching(output_format) as (text, recorder), interruptible(target):
+        plan = find_plan(target, dsn)
         with connected(dsn) as conn:
+            refuse_early(plan, known_rollout(conn, name), wanted)
             answer = ask_runner(conn, name, wanted, observer=text, patience_seconds=patience_seconds)
             if answer is None and living_holder(conn, known_rollout(conn, name)) is not None:
                 text(Notice(text="the runner does not answer: its right to this rollout is taken over"))
                 revoke(conn, known_rollout(conn, name).id, reason=f"{wanted}: no answer")
-        plan = find_plan(target, dsn)
         if answer is not None:
             if not answer.done:
                 raise refused(answer, wanted)

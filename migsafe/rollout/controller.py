@@ -108,7 +108,7 @@ class Controller:
         except StopRequested as stop:
             return self._answer(stop.request)
         except GateFailed as failure:
-            return self._withdraw(f"{failure.message}, at {self.position.green_percent} % green", ok=False)
+            return self._withdraw(failure.message, ok=False)
         except Held as held:
             return self._stop(State.PAUSED, held.reason, ok=False)
         except Fenced:
@@ -207,6 +207,7 @@ class Controller:
             case Advance(stage):
                 self._runner.advance(stage)
             case Enter(stage):
+                self._forget_what_broke_off(stage)
                 self._runner.enter(stage)
             case Shift(green_percent):
                 self._mover().move(green_percent)
@@ -296,9 +297,7 @@ class Controller:
             machine.backward(self._track, self.position)
 
     def _take_back(self, *, new_version_gone: bool) -> None:
-        rollout = self._runner.rollout()
-        if rollout.furthest is not rollout.stage and rollout.furthest is not Stage.DROPPED:
-            self._runner.undo(rollout.furthest)  # a stage that was begun and never reached
+        self._forget_what_broke_off(Stage.PLANNED)
         while True:
             place = self.position
             if (
@@ -320,15 +319,36 @@ class Controller:
     def _withdraw(self, reason: str, *, ok: bool) -> Outcome:
         """The moves of a retreat, once it is known that they are allowed."""
         try:
-            for move in machine.retreat(self._track, self.position):
+            for move in self._moves_to_blue():
                 if isinstance(move, Shift):
                     self._mover().to_blue()
-                elif isinstance(move, Enter):
-                    self._runner.enter(move.stage)
+                else:
+                    self._do(move)
         except TrafficError as error:
             self._record(State.FAILED, f"retreat: {error.message}")
             raise
         return self._stop(State.RETREATED, reason, ok=ok)
+
+    def _moves_to_blue(self) -> tuple[Move, ...]:
+        try:
+            rollout = self._runner.rollout()
+            # A crash may have left more there than was recorded.
+            share = max(rollout.green_percent, rollout.intended_green_percent, self._mover().actual())
+            place = Position(stage=rollout.stage, green_percent=share)
+            moves = machine.retreat(self._track, place)
+            self._forget_what_broke_off(Stage.DARK)
+        except MigsafeError:
+            raise
+        except Exception:  # noqa: BLE001 # whatever the database's trouble is: users come first
+            return (Shift(0),)
+        return moves
+
+    def _forget_what_broke_off(self, target: Stage) -> None:
+        """Before going back: take back a stage that was begun and never reached."""
+        rollout = self._runner.rollout()
+        back = target is Stage.PLANNED or target.position < rollout.stage.position
+        if back and rollout.furthest is not rollout.stage:
+            self._runner.undo(rollout.furthest)
 
     # --- ends ---
 

@@ -4,6 +4,9 @@ import time
 from dataclasses import dataclass
 
 from migsafe.errors import RunError, UsageError
+from migsafe.plan.model import Plan
+from migsafe.plan.stages import Stage
+from migsafe.rollout.machine import Position, backward, retreat, track_of
 from migsafe.run.connect import Conn
 from migsafe.run.events import Notice, Observer
 from migsafe.run.lease import Holder, read_holder
@@ -42,6 +45,19 @@ def known_rollout(conn: Conn, name: str) -> Rollout:
     if found is None:
         raise UsageError(f"no rollout named '{name}' in this database", advice="`migsafe status` lists them")
     return found
+
+
+def refuse_early(plan: Plan, rollout: Rollout, wanted: Request) -> None:
+    """Make sure that what is asked for has a sense in this stage, before anybody is disturbed.
+
+    Raises:
+        StateRefused: It has none.
+    """
+    position = Position(stage=rollout.stage, green_percent=rollout.green_percent)
+    if wanted is Request.RETREAT:
+        retreat(track_of(plan), position)
+    elif wanted is Request.REVERT and rollout.stage is Stage.DROPPED:
+        backward(track_of(plan), position)
 
 
 def ask_runner(

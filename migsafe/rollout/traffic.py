@@ -38,6 +38,7 @@ class Traffic:
         self._provider.set(green_percent, token)
         self._provider.verify(green_percent, timeout_seconds=VERIFY_SECONDS)
         self._runner.confirm_traffic(green_percent)
+        self._last_seen = Position(stage=self._last_seen.stage, green_percent=green_percent)
         self._runner.observer(TrafficMoved(green_percent=green_percent, seconds=time.monotonic() - began))
 
     def to_blue(self) -> None:
@@ -69,6 +70,13 @@ class Traffic:
                 advice="when the database answers again, `migsafe status` and `migsafe run` read the split",
             ) from unwritten
         self._runner.confirm_traffic(0)
+
+    def actual(self) -> int:
+        """The share of green at the provider; 100 when it does not say, so that nobody relies on less."""
+        try:
+            return self._provider.read().green_percent
+        except TrafficError:
+            return 100
 
     def reconcile(self) -> None:
         """Compare ledger, intention and provider, and make them agree. Never assumes anything.

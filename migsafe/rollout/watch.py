@@ -67,10 +67,11 @@ class Watch:
         waiting = False
         while True:
             self._require_split(question, green_percent)
-            situation = Situation(green_percent=green_percent, interval=interval.read())
+            numbers = interval.read()
+            situation = Situation(green_percent=green_percent, interval=numbers, trouble=interval.trouble)
             readings = {gate.name: gate.read(situation) for gate in gates}
             over = time.monotonic() >= ends
-            self._show(readings, shown, final=over)
+            self._show(readings, shown, final=over, where=f" at {green_percent} % green")
             if over and all(reading.verdict is Verdict.PASS for reading in readings.values()):
                 break
             if patience.is_over(readings):
@@ -86,7 +87,9 @@ class Watch:
         if waiting:
             self._runner.set_state(State.RUNNING)
 
-    def _show(self, readings: dict[str, Reading], shown: dict[str, Verdict], *, final: bool) -> None:
+    def _show(
+        self, readings: dict[str, Reading], shown: dict[str, Verdict], *, final: bool, where: str
+    ) -> None:
         """Tell what changed, and every last word. Raises GateFailed for a gate that said no."""
         passed = all(reading.verdict is Verdict.PASS for reading in readings.values())
         for name, reading in readings.items():
@@ -95,7 +98,7 @@ class Watch:
                 self._runner.observer(GateRead(gate=name, verdict=reading.verdict, reading=reading.text))
         for name, reading in readings.items():
             if reading.verdict is Verdict.FAIL:
-                raise GateFailed(f"gate '{name}' failed: {reading.text}")
+                raise GateFailed(f"gate '{name}' failed{where}: {reading.text}")
 
     def _require_split(self, question: Question, green_percent: int) -> None:
         if self._provider is None or question not in (Question.WATCH, Question.SOAK):
@@ -129,14 +132,17 @@ class _Interval:
         self._provider = provider
         self._before: Statistics | None = None
         self.began_again = False
+        self.trouble = ""
 
     def read(self) -> Statistics | None:
         """None while there is nothing to compare."""
         if self._provider is None:
             return None
+        self.trouble = ""
         try:
             now = self._provider.statistics()
-        except MigsafeError:
+        except MigsafeError as error:
+            self.trouble = error.message
             return None
         if now is None or self._before is None:
             self._before = now

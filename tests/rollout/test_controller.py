@@ -7,10 +7,12 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from migsafe.errors import StateRefused, TrafficError, UsageError
-from migsafe.plan.model import Contract, Gate, Plan, Traffic
+from migsafe.errors import RunError, StateRefused, TrafficError, UsageError
+from migsafe.plan.model import Contract, DdlStep, Gate, Plan, Traffic
 from migsafe.plan.stages import Stage
 from migsafe.rollout.controller import Controller, Outcome
+from migsafe.rollout.gates import Reading, Situation, Verdict
+from migsafe.rollout.machine import Question
 from migsafe.rollout.providers.envoy import EnvoyProvider, envoy_provider
 from migsafe.rollout.session import controller
 from migsafe.rollout.watch import Pace
@@ -18,6 +20,7 @@ from migsafe.run.connect import connect
 from migsafe.run.events import Event, GateRead, Notice, StageReached, TrafficMoved
 from migsafe.run.ledger.model import Request, Rollout, State
 from migsafe.run.ledger.rollouts import read_rollout, request
+from migsafe.run.runner import Runner, hold
 from tests.rollout.shop import Shop
 from tests.run.plans import fill_users, rename_plan
 
@@ -122,8 +125,7 @@ def test_a_gate_that_fails_at_25_percent_gives_all_traffic_to_blue_in_one_call(
     assert calls == [5, 25, 0]
     assert (outcome.stage, outcome.green_percent, outcome.state) == (Stage.DARK, 0, State.RETREATED)
     assert not outcome.ok
-    assert outcome.reason.startswith("gate 'errors' failed: ")
-    assert outcome.reason.endswith("at 25 % green")
+    assert outcome.reason.startswith("gate 'errors' failed at 25 % green: ")
     assert shop.ask(50) == ["blue"] * 50
     assert columns(users) == {"id", "name", "full_name", "visits"}
     found = ledger(users)
@@ -250,6 +252,67 @@ def test_there_is_no_revert_from_dropped(shop: Shop, users: str, run: Callable[.
     run(plan, Stage.DROPPED, old_version_gone=True)
     with held(plan, users, []) as control, pytest.raises(StateRefused, match="no way back"):
         control.revert()
+
+
+def test_a_failing_gate_moves_traffic_even_when_the_ledger_cannot_be_written(shop: Shop, users: str) -> None:
+    plan = plan_for(shop, step_seconds=30.0)
+
+    class Unlucky:
+        name = "unlucky"
+        questions = frozenset({Question.WATCH})
+
+        def __init__(self) -> None:
+            self.runner: Runner | None = None
+
+        def read(self, situation: Situation) -> Reading:
+            assert self.runner is not None
+            self.runner.session.conn.close()
+            return Reading(verdict=Verdict.FAIL, text=f"bad at {situation.green_percent}")
+
+        def close(self) -> None:
+            pass
+
+    gate = Unlucky()
+    with hold(plan, users) as runner:
+        gate.runner = runner
+        control = Controller(runner, provider=envoy_provider(shop.envoy.options), gates=[gate], pace=FAST)
+        with pytest.raises(RunError, match="all traffic is on blue, but the ledger could not be written"):
+            control.drive(Stage.SOAKED)
+    assert shop.ask(20) == ["blue"] * 20
+
+
+def test_a_drop_that_failed_can_still_be_taken_back(
+    shop: Shop, users: str, run: Callable[..., Outcome]
+) -> None:
+    plan = plan_for(shop)
+    last = plan.steps[-1]
+    assert isinstance(last, DdlStep)
+    broken = replace(
+        plan, steps=(*plan.steps[:-1], replace(last, sql=("ALTER TABLE users DROP COLUMN nope",)))
+    )
+    with pytest.raises(RunError, match="does not exist"):
+        run(broken, Stage.DROPPED, old_version_gone=True)
+    assert ledger(users).stage is Stage.TOMBSTONED
+    with held(broken, users, []) as control:
+        assert control.revert().state is State.REVERTED
+    assert columns(users) == {"id", "name", "visits"}
+
+
+def test_a_retreat_after_a_contract_that_failed_leaves_a_rollout_that_can_go_on(
+    shop: Shop, users: str, run: Callable[..., Outcome]
+) -> None:
+    plan = plan_for(shop)
+    position = next(i for i, step in enumerate(plan.steps) if step.stage is Stage.TOMBSTONED)
+    bad = DdlStep(
+        id="bad", stage=Stage.TOMBSTONED, title="Fails", sql=("ALTER TABLE users RENAME COLUMN nope TO x",)
+    )
+    broken = replace(plan, steps=(*plan.steps[:position], bad, *plan.steps[position:]))
+    with pytest.raises(RunError, match="does not exist"):
+        run(broken, Stage.TOMBSTONED, old_version_gone=True)
+    with held(broken, users, []) as control:
+        assert control.retreat("asked for").stage is Stage.DARK
+    assert shop.ask(10) == ["blue"] * 10
+    assert run(broken).stage is Stage.SOAKED
 
 
 def test_the_fence_waits_for_sessions_of_the_old_version(

@@ -27,10 +27,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What a gate may look at. `interval` is what both versions did since this step began, if known."""
+    """What a gate may look at.
+
+    `interval` is what both versions did since this step began, if known; `trouble` says why it is not.
+    """
 
     green_percent: int
     interval: Statistics | None = None
+    trouble: str = ""
 
 
 class Gate(Protocol):

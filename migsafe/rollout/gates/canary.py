@@ -57,6 +57,8 @@ class CanaryGate:
     def read(self, situation: Situation) -> Reading:
         """Compare what both did since the step began."""
         interval = situation.interval
+        if situation.trouble:
+            return Reading(verdict=Verdict.ERROR, text=situation.trouble)
         if interval is None:
             return Reading(verdict=Verdict.HOLD, text="no statistics of this step yet")
         if interval.blue.requests >= self._options.min_requests:
