@@ -9,6 +9,7 @@ https://www.postgresql.org/docs/current/sql-createtrigger.html
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ from migsafe.sql.operations import TypeName
 LEDGER_SCHEMA = "migsafe"
 # Row triggers fire in the order of their names; ours comes last, to see what the others made of the row.
 TRIGGER_PREFIX = "zzz_migsafe"
+_OF_A_ROLLOUT = re.compile(rf"{TRIGGER_PREFIX}_[0-9a-f]{{8}}_(insert|update)")
 
 
 class OnMisfit(StrEnum):
@@ -73,6 +75,11 @@ def bounded(prefix: str, base: str, tag: str) -> str:
     room = MAX_IDENTIFIER_BYTES - len(prefix) - len(tag) - 2
     short = base.encode()[:room].decode(errors="ignore")
     return f"{prefix}_{short}_{tag}"
+
+
+def fires_after_sync(trigger: str) -> bool:
+    """Whether a trigger of this name sees the row after the sync triggers and is none of another rollout's."""
+    return trigger > TRIGGER_PREFIX and not _OF_A_ROLLOUT.fullmatch(trigger)
 
 
 def create_triggers(sync: Sync) -> tuple[str, ...]:
