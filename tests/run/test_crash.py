@@ -17,7 +17,12 @@ from migsafe.run.settings import Settings
 from tests.run.plans import fill_users
 from tests.run.test_backfill import COUNT_CHANGES, fill_plan
 
-SLOW = Settings(first_window_pages=2, window_pages=4)
+SLOW = Settings(first_window_pages=2, window_pages=4, lease_beat=0.3, lease_expiry=1.0)
+
+
+def advance(dsn: str, settings: Settings) -> None:
+    with hold(fill_plan(), dsn, settings=settings) as runner:
+        runner.advance(Stage.BACKFILLED)
 
 
 def test_a_crash_of_the_server_loses_no_row_and_repeats_none() -> None:
@@ -29,15 +34,12 @@ def test_a_crash_of_the_server_loses_no_row_and_repeats_none() -> None:
             conn.execute(COUNT_CHANGES)
         limited = replace(SLOW, max_rows_per_second=20_000)
         crash = threading.Timer(1.2, lambda: server.stop("immediate"))
-        with (
-            pytest.raises(MigsafeError, match="connection"),
-            hold(fill_plan(), server.dsn(), settings=limited) as runner,
-        ):
-            crash.start()
-            runner.advance(Stage.BACKFILLED)
+        crash.start()
+        with pytest.raises(MigsafeError, match="connection"):
+            advance(server.dsn(), limited)
         crash.join()
         server.start()
-        time.sleep(0.2)
+        time.sleep(1.0)  # this process lives, and could not give its lease back
         with psycopg.connect(server.dsn(), autocommit=True) as conn:
             done = conn.execute("SELECT count(copied), (SELECT count(*) FROM changes) FROM users").fetchone()
             assert done is not None
