@@ -20,6 +20,8 @@ def add_constraint(
     """The catalog with one more constraint. In CREATE TABLE (`created`) NOT VALID means nothing."""
     table = known(catalog, name)
     constraint = _constraint(table, definition, created=created)
+    if constraint.references and not constraint.referenced_columns:
+        constraint = replace(constraint, referenced_columns=_primary_key(catalog, table, constraint))
     if any(other.name == constraint.name for other in table.constraints):
         return catalog
     if definition.kind in _KEYS:
@@ -48,7 +50,25 @@ def drop_constraint(catalog: Catalog, name: Name, constraint: str) -> Catalog:
         for column in gone.columns:
             if found := table.column(column):
                 table = with_column(table, replace(found, not_null=False))
-    return forget_reference(catalog.with_table(table), gone.references, table)
+    catalog = forget_reference(catalog.with_table(table), gone.references, table)
+    return _drop_referring(catalog, table.name, gone) if gone.index else catalog
+
+
+def _drop_referring(catalog: Catalog, name: Name, key: Constraint) -> Catalog:
+    """Foreign keys that need a key are gone with it: without CASCADE it would still be there."""
+    table = catalog.table(name)
+    for referrer in table.referenced_by if table else ():
+        other = catalog.table(referrer)
+        if other is None:
+            continue
+        left = tuple(
+            c
+            for c in other.constraints
+            if not (c.references == name and set(c.referenced_columns) == set(key.columns))
+        )
+        other = replace(other, constraints=left)
+        catalog = forget_reference(catalog.with_table(other), name, other)
+    return catalog
 
 
 def forget_reference(catalog: Catalog, referenced: Name | None, table: Table) -> Catalog:
@@ -68,7 +88,7 @@ def add_index(catalog: Catalog, operation: CreateIndex) -> Catalog:
     name = operation.name or index_name(table.name.name, operation.key_names, set(taken_names(table)))
     if table_of_index(catalog, Name(name, table.name.schema)):
         return catalog
-    index = Index(name=name, columns=operation.columns, unique=operation.unique)
+    index = Index(name=name, columns=operation.used_columns, unique=operation.unique)
     return catalog.with_table(replace(table, indexes=(*table.indexes, index)))
 
 
@@ -87,6 +107,14 @@ def _constraint(table: Table, definition: ConstraintDefinition, *, created: bool
         references=qualified(definition.references) if definition.references else None,
         referenced_columns=definition.referenced_columns,
     )
+
+
+def _primary_key(catalog: Catalog, table: Table, constraint: Constraint) -> tuple[str, ...]:
+    """The columns that REFERENCES without a list means; none when the key is not known."""
+    to_itself = constraint.references == table.name
+    target = table if to_itself or not constraint.references else catalog.table(constraint.references)
+    keys = target.constraints if target else ()
+    return next((key.columns for key in keys if key.kind is ConstraintKind.PRIMARY_KEY), ())
 
 
 def _with_key(table: Table, constraint: Constraint, using: str | None) -> tuple[Table, Constraint]:

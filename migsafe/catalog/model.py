@@ -100,9 +100,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """All tables known at one point. Unqualified names mean the schema `public`."""
+    """All tables known at one point. Unqualified names mean the schema `public`.
+
+    `types` are the enums, composite and other types known to be no domains.
+    """
 
     tables: Mapping[Name, Table] = field(default_factory=dict)
+    types: frozenset[Name] = frozenset()
     complete: bool = False
     server_version: int | None = None  # server_version_num, e.g. 180006
 

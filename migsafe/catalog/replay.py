@@ -28,6 +28,7 @@ from migsafe.sql.operations import (
     DropTable,
     Generated,
     Operation,
+    OtherStatement,
     OtherTableAction,
     RenameColumn,
     RenameConstraint,
@@ -68,6 +69,10 @@ def apply(  # noqa: C901, PLR0911, PLR0912 -- one flat table: operation, what it
             return _set_parent(catalog, operation.partition, operation.table, default=operation.default)
         case DetachPartition():
             return _set_parent(catalog, operation.partition, None, default=False)
+        case OtherStatement(tag="CREATE TYPE", target=Name() as made):
+            return replace(catalog, types=catalog.types | {qualified(made)})
+        case OtherStatement(tag="DROP TYPE", target=Name() as dropped):
+            return replace(catalog, types=catalog.types - {qualified(dropped)})
         case AddColumn():
             return add_column(catalog, operation.table, operation.column)
         case AddConstraint():

@@ -30,10 +30,16 @@ def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None
         and all(source is not None and source.columns_complete for source in inherited),
     )
     for source in inherited:
+        copied = source is not None and source.name in {qualified(name) for name in operation.like}
         for column in source.columns if source else ():
-            table = with_column(table, column)
-    if operation.partition_of and (parent := catalog.table(operation.partition_of)):
-        table = replace(table, constraints=_checks(parent))
+            # Sequences stay with the column that owns them, and LIKE copies no defaults.
+            column_here = replace(column, is_serial=False)
+            if copied:
+                column_here = replace(column_here, default=None, generated=None)
+            table = with_column(table, column_here)
+    for above in (operation.partition_of, *operation.inherits):
+        if above and (parent := catalog.table(above)):
+            table = replace(table, constraints=(*table.constraints, *_checks(parent)))
     for definition in operation.columns:
         table = with_column(table, _column(definition, table.column(definition.name)))
     catalog = catalog.with_table(table)
@@ -106,8 +112,6 @@ def _column(definition: ColumnDefinition, inherited: Column | None) -> Column:
     if inherited is not None and definition.type == UNKNOWN_TYPE:
         not_null = inherited.not_null or definition.not_null
         return replace(inherited, default=default or inherited.default, not_null=not_null)
-    if definition.generated_as is not None:
-        default = definition.generated_as.text
     return Column(
         name=definition.name,
         type=definition.type,
@@ -120,5 +124,5 @@ def _column(definition: ColumnDefinition, inherited: Column | None) -> Column:
 
 
 def _checks(parent: Table) -> tuple[Constraint, ...]:
-    """What a partition takes over from its parent by the same name."""
+    """What a partition or child takes over from its parent by the same name."""
     return tuple(c for c in parent.constraints if c.kind is ConstraintKind.CHECK)

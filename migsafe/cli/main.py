@@ -6,6 +6,8 @@ import typer
 
 from migsafe import __version__
 from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.lint import lint
+from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, resume, run
 from migsafe.cli.status import status
 from migsafe.errors import MigsafeError
@@ -39,6 +41,8 @@ def options(
     del version
 
 
+app.command()(lint)
+app.command()(rules)
 app.command()(run)
 app.command()(resume)
 app.command()(status)

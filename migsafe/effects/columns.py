@@ -1,12 +1,15 @@
 """What operations on columns do."""
 
-from migsafe.catalog.model import Table
+from collections.abc import Iterator
+
+from migsafe.catalog.model import DEFAULT_SCHEMA, Column, Table
 from migsafe.effects.constraints import adds_constraint, requires_not_null
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
 from migsafe.effects.type_change import UTC_QUESTION, Change, type_change
 from migsafe.effects.volatility import volatility_of
 from migsafe.sql.casts import simple_cast
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
     AlterColumnType,
@@ -57,6 +60,8 @@ def _needs_rewrite(prediction: Prediction, column: ColumnDefinition) -> bool:
             return True
     if column.generated is Generated.VIRTUAL or _is_plain_type(column.type):
         return False
+    if Name(column.type.name, column.type.schema or DEFAULT_SCHEMA) in prediction.catalog.types:
+        return False
     prediction.unknown(f"whether {column.type} is a domain with constraints")
     return True
 
@@ -71,6 +76,8 @@ def drops_column(prediction: Prediction, operation: DropColumn) -> None:
     table = prediction.table(operation.table)
     if table is None or not table.columns_complete:
         prediction.unknown(f"whether a foreign key uses {operation.table}.{operation.column}")
+    if operation.cascade:
+        prediction.unknown(f"which views use {operation.table}.{operation.column}")
     if table is None:
         return
     for constraint in table.constraints:
@@ -113,14 +120,55 @@ def changes_type(prediction: Prediction, operation: AlterColumnType) -> None:
     if change is not Change.FREE:
         prediction.rewrite(stored)
     if table is not None:
-        _rechecks(prediction, table, operation)
+        _makes_again(prediction, table, operation, stored)
 
 
-def _rechecks(prediction: Prediction, table: Table, operation: AlterColumnType) -> None:
-    """Constraints and foreign keys on the column are made again."""
+def _makes_again(
+    prediction: Prediction, table: Table, operation: AlterColumnType, stored: tuple[Name, ...]
+) -> None:
+    """Foreign keys and checks on the column are made again; indexes too, when they would sort differently."""
+    column = table.column(operation.column)
+    alike = column is not None and _sorts_alike(column, operation)
     for constraint in table.constraints:
-        if operation.column in constraint.columns and constraint.references:
-            prediction.lock([constraint.references], LockMode.SHARE_ROW_EXCLUSIVE)
+        if operation.column not in constraint.columns:
+            continue
+        if constraint.references:
+            prediction.lock([constraint.references], LockMode.ACCESS_EXCLUSIVE)
+        if (
+            constraint.kind is ConstraintKind.CHECK
+            and constraint.validated
+            and not _is_same(column, operation)
+        ):
+            prediction.scan(stored)
+    for referrer in _referrers(prediction, table, operation.column):
+        prediction.lock([referrer], LockMode.ACCESS_EXCLUSIVE)
+        if not alike:
+            prediction.scan(prediction.stored(referrer))
+    if column is not None and not alike and any(operation.column in i.columns for i in table.indexes):
+        prediction.builds_index = True
+        prediction.scan(stored)
+
+
+def _is_same(column: Column | None, operation: AlterColumnType) -> bool:
+    return column is not None and column.type == operation.type and operation.using is None
+
+
+def _referrers(prediction: Prediction, table: Table, column: str) -> Iterator[Name]:
+    """The tables whose foreign keys name this column; without a list of columns they mean the key."""
+    key = {c for k in table.constraints if k.kind is ConstraintKind.PRIMARY_KEY for c in k.columns}
+    for name in table.referenced_by:
+        referrer = prediction.table(name)
+        for constraint in referrer.constraints if referrer else ():
+            if constraint.references == table.name and column in (constraint.referenced_columns or key):
+                yield name
+
+
+def _sorts_alike(column: Column, operation: AlterColumnType) -> bool:
+    collation = str(operation.collation) if operation.collation else None
+    if collation != column.collation:
+        return False
+    names = {column.type.name, operation.type.name}
+    return len(names) == 1 or names <= {"text", "character varying"} or names == {"cidr", "inet"}
 
 
 def _only_casts(using: Expression, column: str, to: TypeName) -> bool:

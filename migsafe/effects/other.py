@@ -65,7 +65,7 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
     prediction.lock(prediction.family(target) if tag in _WITH_PARTITIONS else [target], mode)
     if tag in _NEW_STORAGE:
         prediction.rewrites[qualified(target)] = None
-        prediction.builds_index = True
+        prediction.builds_index = tag != "REFRESH MATERIALIZED VIEW"
     if tag in _READS_ALL:
         prediction.scan(prediction.stored(target))
 

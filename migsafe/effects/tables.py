@@ -56,12 +56,20 @@ def attaches_partition(prediction: Prediction, operation: AttachPartition) -> No
     prediction.lock([operation.table], LockMode.SHARE_UPDATE_EXCLUSIVE)
     partition = prediction.table(operation.partition)
     prediction.lock(prediction.family(operation.partition), LockMode.ACCESS_EXCLUSIVE)
+    if operation.default and _has_no_partition(prediction, operation.table):
+        # Without siblings a default partition takes every row.
+        return
     prediction.scan(prediction.stored(operation.partition))
     if partition is None or any(
         c.kind is ConstraintKind.CHECK and c.validated for c in partition.constraints
     ):
         prediction.unknown(f"whether a constraint proves that all rows of {operation.partition} fit")
     _default_partition(prediction, operation.table, operation.default)
+
+
+def _has_no_partition(prediction: Prediction, parent: Name) -> bool:
+    table = prediction.table(parent)
+    return table is not None and not children(prediction.catalog, parent)
 
 
 def detaches_partition(prediction: Prediction, operation: DetachPartition) -> None:
@@ -72,10 +80,15 @@ def detaches_partition(prediction: Prediction, operation: DetachPartition) -> No
         prediction.needs_no_transaction = operation.concurrently
         return
     prediction.lock([operation.table, operation.partition], LockMode.ACCESS_EXCLUSIVE)
-    for child in children(prediction.catalog, operation.table):
+    _lock_default(prediction, operation.table)
+    _foreign_keys(prediction, operation.table, LockMode.SHARE_ROW_EXCLUSIVE)
+
+
+def _lock_default(prediction: Prediction, parent: Name) -> None:
+    """The default partition's bounds change whenever another partition comes or goes."""
+    for child in children(prediction.catalog, parent):
         if child.default_partition:
             prediction.lock([child.name], LockMode.ACCESS_EXCLUSIVE)
-    _foreign_keys(prediction, operation.table, LockMode.SHARE_ROW_EXCLUSIVE)
 
 
 def _default_partition(prediction: Prediction, parent: Name, new_is_default: bool) -> None:  # noqa: FBT001 -- a fact handed on, not a switch
@@ -107,8 +120,10 @@ def drops_table(prediction: Prediction, operation: DropTable) -> None:
     _foreign_keys(prediction, operation.table, LockMode.ACCESS_EXCLUSIVE)
     if operation.cascade:
         lock_referrers(prediction, table)
+        prediction.unknown(f"which views use {operation.table}")
     if table.partition_of:
         prediction.lock([table.partition_of], LockMode.ACCESS_EXCLUSIVE)
+        _lock_default(prediction, table.partition_of)
 
 
 def truncates(prediction: Prediction, operation: Truncate) -> None:
@@ -147,6 +162,10 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
         parts = operation.detail.split(".")
         parent = Name(parts[-1], parts[-2] if len(parts) > 1 else None)
         prediction.lock([parent], LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if action == "SET ACCESS METHOD":
+        prediction.unknown(f"the access method that {operation.table} has now")
+    if action == "SET TABLESPACE":
+        prediction.unknown(f"the tablespace that {operation.table} has now")
     if action in _NEW_STORAGE:
         prediction.rewrite(stored)
         prediction.block(Blocks.READS_AND_WRITES)

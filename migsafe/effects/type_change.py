@@ -21,6 +21,8 @@ _SAME_BYTES = frozenset(
         ("regclass", "oid"),
         ("integer", "regclass"),
         ("regclass", "integer"),
+        ("bit", "bit varying"),
+        ("xml", "bpchar"),
         ("xml", "text"),
         ("xml", "character varying"),
         ("character", "bpchar"),
@@ -65,7 +67,7 @@ def type_change(old: TypeName, new: TypeName) -> Change:
     if old.name == new.name:
         return Change.FREE if _limit_only_grows(old, new) else Change.REWRITE
     if {old.name, new.name} == {"timestamp without time zone", "timestamp with time zone"}:
-        return Change.FREE_IN_UTC if _precision(new) >= _precision(old) else Change.REWRITE
+        return Change.FREE_IN_UTC if _precision(new) == 6 else Change.REWRITE
     if old.name in _STRINGS - {"bpchar"} and new.name in _STRINGS:
         return Change.REWRITE if new.modifiers else Change.FREE
     return Change.FREE if (old.name, new.name) in _SAME_BYTES and not new.modifiers else Change.REWRITE

@@ -56,7 +56,8 @@ class Split:
     trailing_start: int
 
 
-_BLANK = re.compile(r"[\s;]+")
+# A BOM may also stand in the middle, where files were joined.
+_BLANK = re.compile(r"[\s;\ufeff]+")
 _LINE_COMMENT = re.compile(r"--[^\r\n]*")
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _PLAIN_STRING = re.compile(r"'(?:[^']++|'')*+'")
@@ -109,8 +110,6 @@ class _Splitter:
 
     def skip_to_statement(self) -> str:
         """Goes over blanks, comments and stray semicolons; a comment without end is a problem."""
-        if self.at == 0 and self.text.startswith("\ufeff"):
-            self.at = 1
         while True:
             if blank := _BLANK.match(self.text, self.at):
                 self.at = blank.end()

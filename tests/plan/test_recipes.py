@@ -8,7 +8,15 @@ from migsafe.plan.conversions import convert, fill
 from migsafe.plan.model import DdlStep, DownMap, IndexStep, VerifyStep
 from migsafe.plan.stages import Stage, Version
 from migsafe.sql.names import Name
-from migsafe.sql.operations import AlterColumnType, Operation, RenameColumn, SetNotNull, TypeName, Unread
+from migsafe.sql.operations import (
+    AlterColumnType,
+    Expression,
+    Operation,
+    RenameColumn,
+    SetNotNull,
+    TypeName,
+    Unread,
+)
 
 from .conftest import Planner, carry_out
 
@@ -141,3 +149,20 @@ def test_every_known_conversion_holds_on_a_server(old: str, new: str, connection
         nearest = fill(conversion.nearest or "NULL", misfit)
         check = f"SELECT {fill(conversion.fits, misfit)}, ({nearest}) IS NULL"
         assert connection.execute(check.encode()).fetchone() == (False, False)
+
+
+@pytest.mark.parametrize("using", ["a", '"a"::bigint', "CAST(a AS int8)", "(a)::bigint"])
+def test_a_using_clause_that_only_casts_changes_nothing(plan_for: Planner, using: str) -> None:
+    operation = AlterColumnType(
+        table=T, column="a", type=TypeName(name="bigint"), using=Expression(text=using)
+    )
+    assert plan_for("CREATE TABLE t (a int)", operation).change.new_type == "bigint"
+
+
+@pytest.mark.parametrize("using", ["a * 2", "b::bigint", "a::numeric", "coalesce(a, 0)"])
+def test_an_expression_of_ones_own_is_refused(plan_for: Planner, using: str) -> None:
+    operation = AlterColumnType(
+        table=T, column="a", type=TypeName(name="bigint"), using=Expression(text=using)
+    )
+    with pytest.raises(PlanError, match="an expression of your own"):
+        plan_for("CREATE TABLE t (a int, b int)", operation)

@@ -1,7 +1,5 @@
 """ALTER COLUMN TYPE that rewrites: a column of the new type is filled next to the old one."""
 
-import re
-
 from migsafe.catalog.model import Catalog, Column, Table
 from migsafe.effects.predict import effects_of
 from migsafe.errors import PlanError
@@ -13,9 +11,8 @@ from migsafe.plan.recipes.rename_column import COMPATIBILITY as TWO_NAMES
 from migsafe.plan.replace_column import Replacement, build_steps
 from migsafe.plan.stages import Compatibility, Stage, Window
 from migsafe.plan.sync import OnMisfit, bounded, make_tag
-from migsafe.sql.names import quote_identifier
+from migsafe.sql.casts import simple_cast
 from migsafe.sql.operations import AlterColumnType
-from migsafe.sql.types import parse_type
 
 ONE_NAME = Compatibility(
     blue=Window(first=Stage.PLANNED, last=Stage.DROPPED),
@@ -91,11 +88,11 @@ def _conversion(operation: AlterColumnType, catalog: Catalog, table: Table, old:
 
 
 def _is_plain_cast(text: str, operation: AlterColumnType) -> bool:
-    column = re.escape(quote_identifier(operation.column))
-    bare = re.escape(operation.column)
-    forms = rf"\(*\s*(?:{column}|{bare})\s*\)*\s*(?:::\s*(?P<kind>.+?))?\s*\)*"
-    match = re.fullmatch(forms, text.strip(), flags=re.IGNORECASE)
-    return match is not None and (match["kind"] is None or parse_type(match["kind"]) == operation.type)
+    match simple_cast(text):
+        case (column, kind):
+            return column == operation.column and kind in {None, operation.type}
+        case _:
+            return False
 
 
 def _on_misfit(chosen: OnMisfit | None, conversion: Conversion, table: Table, old: Column) -> OnMisfit:

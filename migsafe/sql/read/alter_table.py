@@ -71,7 +71,8 @@ def alter_table(cursor: Cursor) -> tuple[Operation, ...]:
     table = cursor.name("a table")
     if bracket:
         cursor.expect(")")
-    cursor.take("*")
+    if not only:
+        cursor.take("*")
     where = Where(table=table, if_exists=if_exists, only=only)
     if alone := _alone(cursor, where):
         operations: tuple[Operation, ...] = (alone,)

@@ -22,6 +22,8 @@ from migsafe.sql.operations import (
 )
 
 _MAX_DEPTH = 20
+_ANALYZE = frozenset({"analyze", "analyse"})
+_OFF = (["false"], ["off"], ["0"])
 _QUERY_STARTS = frozenset({"select", "values", "table", "("})
 _MAIN_STARTS = _QUERY_STARTS | {"insert", "update", "delete", "merge", "with"}
 
@@ -123,7 +125,8 @@ def _target(cursor: Cursor) -> tuple[Name, bool]:
     table = cursor.name("a table")
     if bracket:
         cursor.expect(")")
-    cursor.take("*")
+    if not only:
+        cursor.take("*")
     return table, only
 
 
@@ -267,8 +270,9 @@ def explain(cursor: Cursor) -> tuple[Operation, ...]:
     """The statement behind `EXPLAIN`: with ANALYZE it does what it explains."""
     analyze = False
     if cursor.word() == "(" and cursor.word(1) not in {"select", "with", "values", "table", "("}:
-        options = cursor.inside().source().lower()
-        analyze = "analy" in options and not any(off in options for off in ("false", "off", " 0"))
+        analyze = any(
+            words[0] in _ANALYZE and words[1:] not in _OFF for words in cursor.inside().listed(_option)
+        )
     else:
         analyze = bool(cursor.take_any("analyze", "analyse"))
         cursor.take("verbose")
@@ -278,9 +282,18 @@ def explain(cursor: Cursor) -> tuple[Operation, ...]:
     if inner is None:
         if analyze:
             return (OtherStatement(tag="EXECUTE"),) if cursor.word() == "execute" else _unknown(cursor)
-        cursor.rest()
+        cursor.one_of("create", "declare", "execute", "refresh")
+        if cursor.rest().done:
+            raise cursor.unexpected("more")
         return (Query(),)
     return inner if analyze else (Query(),)
+
+
+def _option(cursor: Cursor) -> list[str]:
+    words = cursor.until(lambda here: here.word() == ",").source().lower().split()
+    if not words:
+        raise cursor.unexpected("an option of EXPLAIN")
+    return words
 
 
 def _unknown(cursor: Cursor) -> tuple[Operation, ...]:

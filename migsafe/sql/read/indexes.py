@@ -3,17 +3,29 @@
 https://www.postgresql.org/docs/current/sql-createindex.html
 """
 
+from dataclasses import dataclass
+
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import expression
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
     CreateIndex,
     DropIndex,
+    Expression,
     Operation,
     OtherStatement,
     Reindex,
     RenameIndex,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """One element of an index: its column, or an empty text for an expression; and what names it."""
+
+    name: str
+    column: str = ""
+    uses: tuple[str, ...] = ()
 
 
 def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
@@ -29,7 +41,7 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     keys = cursor.inside().listed(_key)
     include: tuple[str, ...] = ()
     if cursor.take("include"):
-        include = tuple(name for name, _ in cursor.inside().listed(_key) if name)
+        include = tuple(key.column for key in cursor.inside().listed(_key) if key.column)
     if cursor.take("nulls"):
         cursor.take("not")
         cursor.expect("distinct")
@@ -44,10 +56,11 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
             table=table,
             only=only,
             name=name,
-            columns=tuple(column for column, _ in keys if column),
+            columns=tuple(key.column for key in keys if key.column),
             include=include,
-            expressions=sum(1 for column, _ in keys if not column),
-            key_names=(*(name for _, name in keys), *include),
+            expressions=sum(1 for key in keys if not key.column),
+            key_names=(*(key.name for key in keys), *include),
+            used_columns=_used(keys, include, where),
             unique=unique,
             concurrently=concurrently,
             if_not_exists=if_not_exists,
@@ -57,8 +70,12 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     )
 
 
-def _key(cursor: Cursor) -> tuple[str, str]:
-    """One element of an index: its column, or an empty text for an expression; and what names it."""
+def _used(keys: tuple[_Key, ...], include: tuple[str, ...], where: Expression | None) -> tuple[str, ...]:
+    found = [column for key in keys for column in (*key.uses, key.column) if column]
+    return tuple(dict.fromkeys([*found, *include, *(where.columns if where else ())]))
+
+
+def _key(cursor: Cursor) -> _Key:
     element = cursor.until(lambda here: here.word() == ",")
     first = element.peek()
     if first is None:
@@ -66,12 +83,17 @@ def _key(cursor: Cursor) -> tuple[str, str]:
     is_name = first.kind in {TokenKind.WORD, TokenKind.QUOTED}
     if first.value != "(" and not (is_name and element.word(1) in {"(", "."}):
         column = element.identifier("a column")
-        return column, column
+        return _Key(column=column, name=column)
+    # What follows the brackets is the operator class and the order.
+    start = element.at
+    element.until(lambda here: here.word() == "(")
+    uses = expression(Cursor(element.text, element.tokens, start, element.closing(element.at) + 1)).columns
+    element.at = start
     while element.word() == "(":
         element.next()
     called = element.peek()
     is_call = called is not None and element.word(1) == "("
-    return "", called.value if called is not None and is_call else "expr"
+    return _Key(name=called.value if called is not None and is_call else "expr", uses=uses)
 
 
 def drop_index(cursor: Cursor) -> tuple[Operation, ...]:

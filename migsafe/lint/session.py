@@ -1,0 +1,64 @@
+"""The session of a script while it is gone through: its transaction and its settings."""
+
+from collections.abc import Mapping
+
+from migsafe.effects.session import advance, start_session
+from migsafe.sql.operations import (
+    Begin,
+    Commit,
+    Operation,
+    ResetSetting,
+    Rollback,
+    Savepoint,
+    SetSetting,
+)
+
+_RELEVANT = Begin | Commit | Rollback | Savepoint | SetSetting | ResetSetting
+
+
+class Session:
+    """Follows one script, operation by operation.
+
+    `transaction` is a number that is new for every transaction, and None outside of one. `settings` are
+    what the session starts with, so what RESET goes back to. With `wrapped` the tool that runs the
+    script has begun a transaction before it.
+    """
+
+    def __init__(self, settings: Mapping[str, str], *, wrapped: bool = False) -> None:
+        self._defaults = {name.lower(): value for name, value in settings.items()}
+        self._state = start_session(self._defaults)
+        self._begun = 0
+        if wrapped:
+            self.apply(Begin())
+
+    @property
+    def transaction(self) -> int | None:
+        """Which transaction is open."""
+        return self._begun if self._state.in_transaction else None
+
+    @property
+    def has_lock_timeout(self) -> bool:
+        """Whether waiting for a lock ends by itself here. What cannot be read as a time does not count."""
+        return self._state.lock_timeout is not None
+
+    def apply(self, operation: Operation) -> None:
+        """Goes behind this operation."""
+        if not isinstance(operation, _RELEVANT):
+            return
+        if isinstance(operation, Begin) and not self._state.in_transaction:
+            self._begun += 1
+        for one in self._resolved(operation):
+            self._state = advance(self._state, one)
+
+    def _resolved(self, operation: Operation) -> tuple[Operation, ...]:
+        """RESET, and SET to DEFAULT, as a SET to what the session began with."""
+        match operation:
+            case ResetSetting(name=None):
+                names = {**self._defaults, **self._state.current}
+                return tuple(SetSetting(name=name, value=self._defaults.get(name)) for name in names)
+            case ResetSetting(name=str(name)):
+                return (SetSetting(name=name, value=self._defaults.get(name.lower())),)
+            case SetSetting(name=name, value=None, local=local):
+                return (SetSetting(name=name, value=self._defaults.get(name.lower()), local=local),)
+            case _:
+                return (operation,)

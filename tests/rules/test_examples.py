@@ -1,0 +1,80 @@
+"""Every rule is tested by its own examples: bad yields exactly the rule, good is clean, all of it is SQL."""
+
+import pytest
+from _pytest.mark.structures import ParameterSet
+
+from migsafe.catalog.model import Catalog
+from migsafe.lint.engine import Linter, LintOptions
+from migsafe.lint.model import Example, Finding, Rule
+from migsafe.lint.rules import shipped_rules
+from migsafe.lint.walk import walk
+from migsafe.sources.model import Source
+from migsafe.sources.sql_folder import decode
+from migsafe.sql.script import read_script
+
+RULES = shipped_rules()
+LINTER = Linter(RULES)
+
+
+def examples(kind: str) -> list[ParameterSet]:
+    return [
+        pytest.param(rule, example, id=f"{rule.name}-{kind}-{number}")
+        for rule in RULES
+        for number, example in enumerate(rule.bad if kind == "bad" else rule.good, start=1)
+    ]
+
+
+def schema(example: Example) -> Catalog:
+    setup = Source(path="setup.sql", text=example.setup)
+    return walk(
+        setup, catalog=Catalog(complete=True), server_version=140000, settings={}, wrapped=False
+    ).catalog
+
+
+def findings(example: Example, *, server_version: int = 140000) -> tuple[Finding, ...]:
+    options = LintOptions(catalog=schema(example), settings=example.settings, server_version=server_version)
+    source = decode(example.sql.encode(), path="example.sql")
+    return LINTER.lint([source], options).findings
+
+
+@pytest.mark.parametrize("version", [140000, 180000])
+@pytest.mark.parametrize(("rule", "example"), examples("bad"))
+def test_a_bad_example_yields_exactly_its_rule(rule: Rule, example: Example, version: int) -> None:
+    found = [finding.rule for finding in findings(example, server_version=version)]
+    assert sorted(found) == sorted([rule.name, *example.also])
+
+
+@pytest.mark.parametrize("version", [140000, 180000])
+@pytest.mark.parametrize(("rule", "example"), examples("good"))
+def test_a_good_example_is_clean_under_all_rules(rule: Rule, example: Example, version: int) -> None:
+    assert findings(example, server_version=version) == (), rule.name
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_what_to_do_instead_is_sql_that_is_understood(rule: Rule) -> None:
+    for statement in read_script(rule.instead).statements:
+        assert statement.unread is None, statement.text
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_what_to_do_instead_breaks_no_rule_itself(rule: Rule) -> None:
+    if rule.instead:
+        example = rule.bad[0]
+        instead = Example(sql=rule.instead, setup=example.setup, settings={"lock_timeout": "2s"})
+        assert [finding.message for finding in findings(instead)] == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_examples_are_sql_that_is_understood(rule: Rule) -> None:
+    if rule.name in {"unread-statement", "unreadable-file"}:
+        return
+    for example in (*rule.bad, *rule.good):
+        for statement in read_script(f"{example.setup};{example.sql}").statements:
+            assert statement.unread is None, statement.text
+
+
+@pytest.mark.parametrize(("rule", "example"), examples("bad"))
+def test_a_message_is_filled_in(rule: Rule, example: Example) -> None:
+    for finding in findings(example):
+        assert "{" not in finding.message
+        assert "  " not in finding.message, rule.name
