@@ -23,7 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     chosen = find_binaries() if os.environ.get("MIGSAFE_POSTGRES_BIN") else embedded_binaries()
-    with scratch_server(binaries=chosen) as running:
+    # No test pulls the plug, and a database for each test is made a hundred times.
+    with scratch_server(binaries=chosen, settings={"fsync": "off"}) as running:
         yield running
 
 

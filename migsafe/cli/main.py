@@ -6,7 +6,9 @@ import typer
 
 from migsafe import __version__
 from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.demo import demo
 from migsafe.cli.lint import lint
+from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, resume, run
 from migsafe.cli.status import status
@@ -42,7 +44,9 @@ def options(
 
 
 app.command()(lint)
+app.command()(plan)
 app.command()(rules)
+app.command()(demo)
 app.command()(run)
 app.command()(resume)
 app.command()(status)

@@ -63,18 +63,20 @@ class Envoy:
 
 
 @contextlib.contextmanager
-def envoy(*, blue_port: int, green_port: int, green_percent: int = 0) -> Iterator[Envoy]:
+def envoy(
+    *, blue_port: int, green_port: int, green_percent: int = 0, parent: Path | None = None, keep: bool = False
+) -> Iterator[Envoy]:
     """An Envoy that splits requests between two local ports, for as long as the block runs.
 
     It is also stopped when this process dies without a chance to do so. After a failure its folder,
-    with its configuration and its log, is kept and named in the error.
+    with its configuration and its log, is kept and named in the error; with `keep`, always.
 
     Raises:
         UsageError: The program is not installed.
         TrafficError: It did not start.
     """
     program = envoy_program()
-    home = Path(tempfile.mkdtemp(prefix="migsafe-envoy-"))
+    home = Path(tempfile.mkdtemp(prefix="migsafe-envoy-", dir=parent))
     port, admin_port = free_port(), free_port()
     config = home / "envoy.json"
     config.write_text(
@@ -94,7 +96,8 @@ def envoy(*, blue_port: int, green_port: int, green_percent: int = 0) -> Iterato
             yield instance
     finally:
         _stop(process)
-    shutil.rmtree(home, ignore_errors=True)
+    if not keep:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def envoy_program() -> Path:
