@@ -46,12 +46,13 @@ def status(
 def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.errors import PlanError
     from migsafe.plan.file import read_plan
-    from migsafe.rollout.advice import POINTS_OF_NO_RETURN, going_back
+    from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
     from migsafe.run.ledger.rollouts import count_sync_events
     from migsafe.run.ledger.steps import read_steps
 
     holder = read_holder(conn, rollout.id)
+    events = count_sync_events(conn, rollout.name)
     try:
         plan = read_plan(rollout.plan, file="the ledger")
     except PlanError:
@@ -84,9 +85,9 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
             | ({"error": row.error} if row.error else {})
             for row in read_steps(conn, rollout.id)
         ],
-        "sync_events": count_sync_events(conn, rollout.name),
+        "sync_events": events,
         "going_back": going_back(plan, rollout.stage) if plan else "",
-        "points_of_no_return": POINTS_OF_NO_RETURN,
+        "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
     }
 
 

@@ -91,7 +91,7 @@ def envoy(
         )
     instance = Envoy(port=port, admin_port=admin_port, process_id=process.pid, log=log)
     try:
-        with _killed_if_we_die(process.pid):
+        with _killed_if_we_die(process.pid, home):
             _wait_ready(instance, process, home)
             yield instance
     finally:
@@ -208,11 +208,12 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextlib.contextmanager
-def _killed_if_we_die(process_id: int) -> Iterator[None]:
+def _killed_if_we_die(process_id: int, home: Path) -> Iterator[None]:
     # A shell waits for our end of a pipe to close, which the kernel does even after SIGKILL.
     reader, writer = os.pipe()
+    script = 'cat >/dev/null; kill -KILL "$1" 2>/dev/null; rm -rf "$2"'
     watchdog = subprocess.Popen(
-        ["sh", "-c", 'cat >/dev/null; kill -KILL "$1" 2>/dev/null', "migsafe-watchdog", str(process_id)],
+        ["sh", "-c", script, "migsafe-watchdog", str(process_id), str(home)],
         stdin=reader,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,15 +1,22 @@
 """What an operator does next, in one sentence."""
 
-from migsafe.plan.model import Plan
+from migsafe.plan.model import DownMap, Plan
 from migsafe.plan.stages import Stage
 from migsafe.run.ledger.model import State
 from migsafe.run.order import stages_of
 
-POINTS_OF_NO_RETURN = {
-    "structure": "the drop of the old shape (stage 'dropped')",
-    "data": "the first value of the new version that the old shape cannot hold",
-    "artifact": "when the old version cannot be started any more",
-}
+
+def points_of_no_return(plan: Plan, stage: Stage, sync_events: int) -> dict[str, str]:
+    """The three of them: which are passed, and what would pass the others."""
+    passed = "passed: the old shape is gone"
+    structure = passed if stage is Stage.DROPPED else "the drop of the old shape (stage 'dropped')"
+    if plan.change.down_map is DownMap.TOTAL:
+        data = "none: the old shape can hold every value"
+    elif sync_events:
+        data = f"passed: sync noted {sync_events} values that the other side could not keep"
+    else:
+        data = "the first value of the new version that the old shape cannot hold"
+    return {"structure": structure, "data": data, "artifact": "when blue cannot be started any more"}
 
 
 def next_step(plan: Plan, place: str, stage: Stage, state: State) -> str:

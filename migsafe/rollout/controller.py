@@ -370,7 +370,7 @@ class Controller:
         stage = self.position.stage
         if machine.next_stage(self._track, stage) is None:
             return self._stop(State.DONE, "", ok=True)
-        return self._stop(State.WAITING, f"stands in '{stage}', as far as it was asked to go", ok=True)
+        return self._stop(State.WAITING, "", ok=True)
 
     def _stop(self, state: State, reason: str, *, ok: bool) -> Outcome:
         self._runner.set_state(state, reason)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,3 +60,4 @@ def test_an_envoy_that_cannot_start_says_why_and_keeps_its_files() -> None:
     kept = Path(failure.value.advice.removeprefix("its files are kept in "))
     assert (kept / "envoy.json").exists()
     assert "port" in failure.value.message
+    shutil.rmtree(kept)

@@ -58,10 +58,12 @@ TRACKS = (
 class Rollouts(RuleBasedStateMachine):
     """Forward, back and crashes in any order: no version ever gets traffic where it does not work."""
 
-    @initialize(chosen=st.sampled_from(TRACKS))
-    def start(self, chosen: Track) -> None:
+    @initialize(chosen=st.sampled_from(TRACKS), stages=st.integers(min_value=0, max_value=12))
+    def start(self, chosen: Track, stages: int) -> None:
         self.track = chosen
         self.position = at(Stage.PLANNED)
+        for _ in range(stages):
+            self._walk(forward(self.track, self.position), 12)
 
     def _walk(self, moves: tuple[Move, ...], upto: int) -> None:
         for move in moves[:upto]:
