@@ -10,7 +10,7 @@ from migsafe.errors import UsageError
 from migsafe.plan.model import Contract, DownMap, Gate, Options, Traffic
 from migsafe.rollout.gates import Situation, Verdict, gates_for
 from migsafe.rollout.gates.canary import CanaryGate, quantile
-from migsafe.rollout.gates.database import SqlGate, SyncGate
+from migsafe.rollout.gates.database import SessionGate, SqlGate, SyncGate
 from migsafe.rollout.gates.smoke import SmokeGate
 from migsafe.rollout.machine import Question
 from migsafe.rollout.providers.base import Counters, Statistics
@@ -184,3 +184,19 @@ def test_gates_that_cannot_be_used_are_refused(gates: list[Gate], message: str) 
     with pytest.raises(UsageError) as error:
         gates_for(plan, NOWHERE)
     assert message in str(error.value)
+
+
+def test_the_fence_sees_sessions_of_other_roles_without_any_privilege(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS plain_runner")
+        admin.execute("CREATE ROLE plain_runner LOGIN PASSWORD 'p'")
+        parts = psycopg.conninfo.conninfo_to_dict(database)
+        dsn = psycopg.conninfo.make_conninfo(**{**parts, "user": "plain_runner", "password": "p"})
+        gate = SessionGate("app-blue", dsn)
+        try:
+            with psycopg.connect(database, application_name="app-blue"):
+                seen = gate.read(Situation(green_percent=100))
+            assert (seen.verdict, seen.text[:30]) == (Verdict.HOLD, "1 sessions of 'app-blue' are c")
+        finally:
+            gate.close()
+            admin.execute("DROP ROLE plain_runner")
