@@ -191,7 +191,8 @@ def test_the_fence_sees_sessions_of_other_roles_without_any_privilege(database: 
         admin.execute("DROP ROLE IF EXISTS plain_runner")
         admin.execute("CREATE ROLE plain_runner LOGIN PASSWORD 'p'")
         parts = psycopg.conninfo.conninfo_to_dict(database)
-        dsn = psycopg.conninfo.make_conninfo(**{**parts, "user": "plain_runner", "password": "p"})
+        login = {**parts, "user": "plain_runner", "password": "p"}
+        dsn = psycopg.conninfo.make_conninfo("", **{key: str(value) for key, value in login.items()})
         gate = SessionGate("app-blue", dsn)
         try:
             with psycopg.connect(database, application_name="app-blue"):
