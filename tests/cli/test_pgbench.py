@@ -108,7 +108,7 @@ def test_kills_of_the_commands_at_any_moment_change_nothing(
     rng, kills = random.Random(seed), 0
     plan = migration.with_suffix(".plan.toml")
     usual = {("run", plan): 8.0, ("contract", plan, "--drop"): 1.0}  # seconds; measured as they succeed
-    while kills < 20:
+    while kills < wanted:
         with (
             copy_of(server, template) as dsn,
             pgbench.load(server, dsn, protocol="extended", rate=500) as load,
