@@ -4,18 +4,18 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 from migsafe.postgres.account import temporary_root
+from migsafe.postgres.watchdog import when_we_die
 
-# A shell waits for our end of a pipe to close, which the kernel does even after SIGKILL; the parts
-# of the demo end the same way and get a moment to do so.
-_REMOVE = 'cat >/dev/null; for pause in 1 2 3; do sleep "$pause"; rm -rf "$1"; done'
+# The parts of the demo end together with it, and get a moment to do so.
+_REMOVE = 'for pause in 1 2 3; do sleep "$pause"; rm -rf "$1"; done'
 
 
 @contextlib.contextmanager
@@ -27,23 +27,20 @@ def working_directory(*, keep: bool) -> Iterator[Path]:
     if keep:
         yield path
         return
-    reader, writer = os.pipe()
-    watchdog = subprocess.Popen(
-        ["sh", "-c", _REMOVE, "migsafe-demo-watchdog", str(path)],
-        stdin=reader,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    os.close(reader)
-    try:
-        yield path
-    finally:
+    with when_we_die(_REMOVE, path):
+        try:
+            yield path
+        finally:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove it, and once more when a part of the demo that is just ending wrote into it meanwhile."""
+    for pause in (0.0, 1.0, 2.0, 3.0):
+        time.sleep(pause)
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
-            watchdog.kill()
-        os.close(writer)
-        watchdog.wait()
+            return
 
 
 @contextlib.contextmanager

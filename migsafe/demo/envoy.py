@@ -17,6 +17,7 @@ from pathlib import Path
 
 from migsafe.errors import TrafficError, UsageError
 from migsafe.postgres.server import free_port
+from migsafe.postgres.watchdog import when_we_die
 
 START_SECONDS = 20.0
 RUNTIME_PREFIX = "routing.traffic_split.app"
@@ -26,6 +27,7 @@ VERSION_HEADER = "x-app-version"  # a request that says `green` here reaches gre
 # Finer than Envoy's own, so that a quantile over an interval means something for fast applications.
 LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10000)
 
+_KILL = 'kill -KILL "$1" 2>/dev/null; rm -rf "$2"'
 _HTTP = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 )
@@ -91,7 +93,7 @@ def envoy(
         )
     instance = Envoy(port=port, admin_port=admin_port, process_id=process.pid, log=log)
     try:
-        with _killed_if_we_die(process.pid, home):
+        with when_we_die(_KILL, process.pid, home):
             _wait_ready(instance, process, home)
             yield instance
     finally:
@@ -205,24 +207,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-@contextlib.contextmanager
-def _killed_if_we_die(process_id: int, home: Path) -> Iterator[None]:
-    # A shell waits for our end of a pipe to close, which the kernel does even after SIGKILL.
-    reader, writer = os.pipe()
-    script = 'cat >/dev/null; kill -KILL "$1" 2>/dev/null; rm -rf "$2"'
-    watchdog = subprocess.Popen(
-        ["sh", "-c", script, "migsafe-watchdog", str(process_id), str(home)],
-        stdin=reader,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    os.close(reader)
-    try:
-        yield
-    finally:
-        watchdog.kill()
-        watchdog.wait()
-        os.close(writer)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from migsafe.postgres.account import Account, reachable, server_account, temporary_root
 from migsafe.postgres.binaries import Binaries, NoServerError, find_binaries
+from migsafe.postgres.watchdog import when_we_die
 
 START_SECONDS = 60
 SUPERUSER = "postgres"
@@ -23,6 +24,7 @@ DEFAULTS: Mapping[str, str] = {
     "unix_socket_directories": "",
     "log_min_messages": "warning",
 }
+_STOP = 'kill -INT "$1" 2>/dev/null; sleep 2; rm -rf "$2"'
 
 
 class ServerError(RuntimeError):
@@ -48,6 +50,11 @@ class Server:
     def log(self) -> Path:
         """The server's log."""
         return self.home / "server.log"
+
+    @property
+    def process_id(self) -> int:
+        """The postmaster's, while it runs."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def dsn(self, database: str = "postgres") -> str:
         """A connection URL for the superuser."""
@@ -126,7 +133,7 @@ def scratch_server(
     try:
         _initialise(server, {**DEFAULTS, **(settings or {})})
         server.start()
-        with _stopped_if_we_die(server):
+        with when_we_die(_STOP, server.process_id, home):
             yield server
             server.stop("fast")
     finally:
@@ -184,28 +191,6 @@ def _run_as(account: Account, command: list[str], home: Path) -> "subprocess.Com
         stream.seek(0)
         result.stderr = stream.read()
     return result
-
-
-@contextlib.contextmanager
-def _stopped_if_we_die(server: Server) -> Iterator[None]:
-    # A shell waits for our end of a pipe to close, which the kernel does even after SIGKILL.
-    postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
-    reader, writer = os.pipe()
-    script = 'cat >/dev/null; kill -INT "$1" 2>/dev/null; sleep 2; rm -rf "$2"'
-    watchdog = subprocess.Popen(
-        ["sh", "-c", script, "migsafe-watchdog", str(postmaster), str(server.home)],
-        stdin=reader,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    os.close(reader)
-    try:
-        yield
-    finally:
-        watchdog.kill()
-        watchdog.wait()
-        os.close(writer)
 
 
 __all__ = ["NoServerError", "Server", "ServerError", "free_port", "scratch_server"]
