@@ -12,6 +12,7 @@ from migsafe.plan.model import Options
 from migsafe.rollout.gates.base import Reading, Situation, Verdict
 from migsafe.rollout.machine import Question
 from migsafe.rollout.options import typed_options
+from migsafe.rollout.providers.base import require_timeout
 from migsafe.run.connect import Conn, connect
 
 _WATCHED = frozenset({Question.DARK, Question.WATCH, Question.SOAK})
@@ -69,8 +70,7 @@ class SqlOptions:
             raise ValueError("option 'query' is empty")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"option 'min' ({self.min:g}) is above 'max' ({self.max:g})")
-        if self.timeout_seconds <= 0:
-            raise ValueError("timeout_seconds must be above 0")
+        require_timeout(self.timeout_seconds)
 
 
 class SqlGate:

@@ -8,6 +8,7 @@ from migsafe.rollout.gates.base import Reading, Situation, Verdict
 from migsafe.rollout.http import Unanswered, ask, checked_url
 from migsafe.rollout.machine import Question
 from migsafe.rollout.options import typed_options
+from migsafe.rollout.providers.base import require_timeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,7 @@ class SmokeOptions:
             raise ValueError(f"option 'status' is not an HTTP status: {self.status}")
         if self.header is not None and not re.fullmatch(r"[A-Za-z0-9-]+: *[^\r\n]*", self.header):
             raise ValueError("option 'header' must look like 'Name: value'")
-        if self.timeout_seconds <= 0:
-            raise ValueError("timeout_seconds must be above 0")
+        require_timeout(self.timeout_seconds)
         try:
             re.compile(self.body or "")
         except re.error as error:

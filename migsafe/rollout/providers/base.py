@@ -1,5 +1,6 @@
 """What every traffic provider does, and the counters that gates compare."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -64,15 +65,46 @@ class Provider(Protocol):
         """The counters of both versions; None when this provider has none."""
 
 
-def checked_percent(green_percent: int) -> int:
-    """The share, when it is one.
+def require_settable(provider: Provider, green_percent: int, token: str | None) -> None:
+    """Make sure that this share may be set: it is one, and nobody moved the traffic since `token` was read.
+
+    For interfaces that cannot compare and swap by themselves.
 
     Raises:
-        TrafficError: It is not within 0 to 100. Many a proxy takes such a number without a word.
+        TrafficError: The share is not within 0 to 100 (many a proxy takes such a number without a word),
+            or the split is no longer the one that the token stands for.
     """
     if not 0 <= green_percent <= 100:
         raise TrafficError(f"a share of traffic must be 0 to 100 percent, not {green_percent}")
-    return green_percent
+    if token is not None and (now := provider.read()).token != token:
+        raise TrafficError(
+            f"the split changed since it was read: now {now.green_percent} % green",
+            advice="somebody else moves this traffic; run again to go on from what is there",
+        )
+
+
+def wait_until_read(
+    provider: Provider, green_percent: int, *, timeout_seconds: float, every_seconds: float
+) -> None:
+    """Read the split again and again until it is this one.
+
+    Raises:
+        TrafficError: It is not, after that time.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while (split := provider.read()).green_percent != green_percent:
+        if time.monotonic() > deadline:
+            raise TrafficError(
+                f"the provider still says {split.green_percent} % green instead of {green_percent} % "
+                f"after {timeout_seconds:g} s"
+            )
+        time.sleep(every_seconds)
+
+
+def require_timeout(seconds: float) -> None:
+    """Refuse a time within which nothing can answer, for the `__post_init__` of options."""
+    if seconds <= 0:
+        raise ValueError("timeout_seconds must be above 0")
 
 
 def _difference(after: Counters, before: Counters) -> Counters | None:

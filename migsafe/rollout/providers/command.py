@@ -8,14 +8,21 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from migsafe.errors import TrafficError
 from migsafe.plan.model import Options
 from migsafe.rollout.options import typed_options
-from migsafe.rollout.providers.base import Counters, Provider, Split, Statistics, checked_percent
+from migsafe.rollout.providers.base import (
+    Counters,
+    Provider,
+    Split,
+    Statistics,
+    require_settable,
+    require_timeout,
+    wait_until_read,
+)
 
 _CONFIRM_EVERY_SECONDS = 0.2
 _TAIL_BYTES = 500
@@ -40,8 +47,7 @@ class CommandOptions:
             text = getattr(self, name)
             if text is not None and not text.strip():
                 raise ValueError(f"option '{name}' is empty")
-        if self.timeout_seconds <= 0:
-            raise ValueError("timeout_seconds must be above 0")
+        require_timeout(self.timeout_seconds)
 
 
 def command_provider(options: Options) -> Provider:
@@ -68,24 +74,14 @@ class CommandProvider:
 
     def set(self, green_percent: int, token: str | None) -> None:
         """Run the `set` command once."""
-        checked_percent(green_percent)
-        if token is not None and (now := self.read()).token != token:
-            raise TrafficError(
-                f"the split changed since it was read: now {now.green_percent} % green",
-                advice="somebody else moves this traffic; run again to go on from what is there",
-            )
+        require_settable(self, green_percent, token)
         self._run("set", self._options.set, green_percent)
 
     def verify(self, green_percent: int, *, timeout_seconds: float) -> None:
         """Read until it says so, then ask the `verify` command where there is one."""
-        deadline = time.monotonic() + timeout_seconds
-        while (split := self.read()).green_percent != green_percent:
-            if time.monotonic() > deadline:
-                raise TrafficError(
-                    f"the read command still says {split.green_percent} instead of {green_percent} "
-                    f"after {timeout_seconds:g} s"
-                )
-            time.sleep(_CONFIRM_EVERY_SECONDS)
+        wait_until_read(
+            self, green_percent, timeout_seconds=timeout_seconds, every_seconds=_CONFIRM_EVERY_SECONDS
+        )
         if self._options.verify is not None:
             self._run("verify", self._options.verify, green_percent)
 

@@ -9,7 +9,6 @@ https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -18,7 +17,15 @@ from migsafe.errors import TrafficError
 from migsafe.plan.model import Options
 from migsafe.rollout.http import ask, checked_url
 from migsafe.rollout.options import did_you_mean, typed_options
-from migsafe.rollout.providers.base import Counters, Provider, Split, Statistics, checked_percent
+from migsafe.rollout.providers.base import (
+    Counters,
+    Provider,
+    Split,
+    Statistics,
+    require_settable,
+    require_timeout,
+    wait_until_read,
+)
 
 _CONFIRM_EVERY_SECONDS = 0.1
 
@@ -37,8 +44,7 @@ class EnvoyOptions:
         checked_url(self.admin_url, where="traffic provider 'envoy': option 'admin_url'")
         if self.blue_cluster == self.green_cluster:
             raise ValueError("blue_cluster and green_cluster are the same")
-        if self.timeout_seconds <= 0:
-            raise ValueError("timeout_seconds must be above 0")
+        require_timeout(self.timeout_seconds)
 
 
 def envoy_provider(options: Options) -> Provider:
@@ -61,12 +67,7 @@ class EnvoyProvider:
 
     def set(self, green_percent: int, token: str | None) -> None:
         """Both weights in one call: they can never both be 0."""
-        checked_percent(green_percent)
-        if token is not None and (now := self.read()).token != token:
-            raise TrafficError(
-                f"the split changed since it was read: now {now.green_percent} % green",
-                advice="somebody else moves this traffic; run again to go on from what is there",
-            )
+        require_settable(self, green_percent, token)
         weights = {self._blue_key: 100 - green_percent, self._green_key: green_percent}
         text = self._ask("POST", f"/runtime_modify?{urlencode(weights)}").strip()
         if text != "OK":
@@ -74,14 +75,9 @@ class EnvoyProvider:
 
     def verify(self, green_percent: int, *, timeout_seconds: float) -> None:
         """The runtime is read back; Envoy's workers use it for the next request."""
-        deadline = time.monotonic() + timeout_seconds
-        while (split := self.read()).green_percent != green_percent:
-            if time.monotonic() > deadline:
-                raise TrafficError(
-                    f"Envoy still splits with {split.green_percent} % green instead of {green_percent} % "
-                    f"after {timeout_seconds:g} s"
-                )
-            time.sleep(_CONFIRM_EVERY_SECONDS)
+        wait_until_read(
+            self, green_percent, timeout_seconds=timeout_seconds, every_seconds=_CONFIRM_EVERY_SECONDS
+        )
 
     def statistics(self) -> Statistics:
         """The counters of both clusters, read in one call."""
