@@ -20,7 +20,8 @@ from migsafe.cli.rollouts import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migsafe.rollout.controller import Controller, Outcome
+    from migsafe.rollout.controller import Controller
+    from migsafe.rollout.outcome import Outcome
     from migsafe.run.ledger.model import Request
 
 RETREAT_PATIENCE_SECONDS = 3.0
@@ -86,7 +87,7 @@ def _ask(
 ) -> None:
     """Have the live runner do it; without one, or when it does not answer in an emergency, do it here."""
     from migsafe.cli.render import both
-    from migsafe.rollout.controller import outcome_of
+    from migsafe.rollout.outcome import outcome_of
     from migsafe.rollout.requests import ask_runner, known_rollout, living_holder, refuse_early, refused
     from migsafe.rollout.session import controller
     from migsafe.run.connect import database_url

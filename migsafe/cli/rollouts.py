@@ -16,7 +16,7 @@ from migsafe.cli.formats import OutputFormat, print_json
 if TYPE_CHECKING:
     from migsafe.cli.render import Recorder, TextObserver
     from migsafe.plan.model import Plan
-    from migsafe.rollout.controller import Outcome
+    from migsafe.rollout.outcome import Outcome
     from migsafe.run.connect import Conn
 
 EXIT_FAILED_GATE, EXIT_INTERRUPTED = 1, 130

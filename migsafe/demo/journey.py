@@ -22,7 +22,7 @@ from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_operations
 from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
-from migsafe.rollout.controller import Outcome
+from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.session import check_first, controller
 from migsafe.sources.model import Source
 from migsafe.sql.script import read_script

@@ -6,7 +6,9 @@ provider was read back. Whoever starts next reads all three: ledger, intention, 
 
 import time
 
-from migsafe.errors import MigsafeError, RunError, TrafficError
+import psycopg
+
+from migsafe.errors import Fenced, MigsafeError, RunError, TrafficError
 from migsafe.plan.stages import Stage
 from migsafe.rollout.machine import Position, Shift, Track, after
 from migsafe.rollout.providers.base import Provider
@@ -52,24 +54,31 @@ class Traffic:
             TrafficError: The provider did not do it.
             RunError: Traffic is on blue, but the ledger does not know.
         """
-        unwritten: Exception | None = None
+        unwritten = False
         try:
-            self._allow(0)
-            self._runner.intend_traffic(0)
+            with self._runner.without_waiting():
+                self._allow(0)
+                self._runner.intend_traffic(0)
         except MigsafeError:
             raise
-        except Exception as error:  # noqa: BLE001 # whatever the database's trouble is: users come first
-            unwritten = error
+        except Exception:  # noqa: BLE001 # whatever the database's trouble is: users come first
+            unwritten = True
             after(self._track, self._last_seen, Shift(0))
         began = time.monotonic()
         self._set_blue()
         self._runner.observer(TrafficMoved(green_percent=0, seconds=time.monotonic() - began))
-        if unwritten is not None:
+        try:
+            if unwritten:
+                self._runner.intend_traffic(0)
+            self._runner.confirm_traffic(0)
+        except Fenced:
+            raise
+        except (psycopg.Error, RunError) as error:
+            reason = error.message if isinstance(error, RunError) else error
             raise RunError(
-                f"all traffic is on blue, but the ledger could not be written: {unwritten}",
+                f"all traffic is on blue, but the ledger could not be written: {reason}",
                 advice="when the database answers again, `migsafe status` and `migsafe run` read the split",
-            ) from unwritten
-        self._runner.confirm_traffic(0)
+            ) from error
 
     def actual(self) -> int:
         """The share of green at the provider; 100 when it does not say, so that nobody relies on less."""

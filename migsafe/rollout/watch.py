@@ -64,17 +64,18 @@ class Watch:
         patience = _Patience(ends, self._hold_seconds)
         interval = _Interval(self._provider)
         shown: dict[str, Verdict] = {}
-        waiting = False
+        waiting, connected = False, True
         while True:
             self._require_split(question, green_percent)
             numbers = interval.read()
             situation = Situation(green_percent=green_percent, interval=numbers, trouble=interval.trouble)
             readings = {gate.name: gate.read(situation) for gate in gates}
-            over = time.monotonic() >= ends
+            # Without the database nothing is decided but to go back: see _sleep.
+            over = connected and time.monotonic() >= ends
             self._show(readings, shown, final=over, where=f" at {green_percent} % green")
             if over and all(reading.verdict is Verdict.PASS for reading in readings.values()):
                 break
-            if patience.is_over(readings):
+            if connected and patience.is_over(readings):
                 raise Held(_open_question(readings, self._hold_seconds))
             if over and not waiting:
                 waiting = True
@@ -83,7 +84,7 @@ class Watch:
                 self._tell_restart()
                 interval, ends = _Interval(self._provider), time.monotonic() + seconds
                 patience = _Patience(ends, self._hold_seconds)
-            self._sleep(min(self._pace.between_reads, max(0.0, ends - time.monotonic()) or 1.0))
+            connected = self._sleep(min(self._pace.between_reads, max(0.0, ends - time.monotonic()) or 1.0))
         if waiting:
             self._runner.set_state(State.RUNNING)
 
@@ -117,12 +118,16 @@ class Watch:
         text = "the proxy's counters went back, as after a restart: this step is watched from its beginning"
         self._runner.observer(Notice(text=text))
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float) -> bool:
+        """Ready to stop at any time. False, and soon, when the database is away: the gates are still read."""
         ends = time.monotonic() + seconds
-        self._runner.check()
-        while (remaining := ends - time.monotonic()) > 0:
+        while self._runner.look():
+            remaining = ends - time.monotonic()
+            if remaining <= 0:
+                return True
             time.sleep(min(self._pace.slice, remaining))
-            self._runner.check()
+        time.sleep(self._pace.slice)
+        return False
 
 
 class _Interval:

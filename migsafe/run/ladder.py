@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from psycopg import errors, sql
@@ -17,6 +18,7 @@ from migsafe.effects.model import Lock
 from migsafe.errors import LockTimeout
 from migsafe.run.blockers import Blocker, find_blockers
 from migsafe.run.events import LockRetry
+from migsafe.run.reconnect import persist
 from migsafe.run.session import Session
 
 Result = TypeVar("Result")
@@ -80,11 +82,12 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
     seconds, pause, over_vacuum = settings.lock_first, settings.retry_first, False
     blockers: tuple[Blocker, ...] = ()
     for attempt in range(1, settings.lock_attempts + 1):
-        _wait_for_gap(session, what, pause if attempt > 1 else 0.0)
+        wait = pause if attempt > 1 else 0.0
+        persist(session, partial(_wait_for_gap, session, what, wait))
         try:
             return _attempt(session, what, work, seconds=seconds, over_vacuum=over_vacuum)
         except (*_RETRYABLE, OutOfTimeError):
-            blockers = find_blockers(session.conn, what.locks) or blockers
+            blockers = persist(session, lambda: find_blockers(session.conn, what.locks)) or blockers
         over_vacuum = bool(blockers) and all(blocker.gives_way for blocker in blockers)
         seconds = min(seconds * _GROWTH, settings.lock_last, session.server.deadlock_seconds * 0.8)
         pause = min(pause * 2, settings.retry_last)

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
-from migsafe.errors import ConnectionFailed, LeaseHeld
+from migsafe.errors import ConnectionFailed, Fenced, LeaseHeld
 from migsafe.run.connect import APPLICATION_NAME, Conn, connect
 from migsafe.run.process import Process, is_surely_dead
 from migsafe.run.settings import Settings
@@ -72,6 +72,38 @@ def acquire(conn: Conn, rollout_id: int, *, name: str, here: Process, settings: 
         msg = f"rollout {rollout_id} has no lease row"
         raise LookupError(msg)
     return int(row[0])
+
+
+def confirm(conn: Conn, rollout_id: int, token: int, *, name: str, settings: Settings) -> None:
+    """Make sure, on a new connection, that the lease is still ours, and keep it alive.
+
+    What the connection before left at work is waited for, and ended after a moment if need be.
+
+    Raises:
+        Fenced: Somebody took it over.
+        LeaseHeld: What was left at work did not end.
+    """
+    _lock_row(conn, rollout_id, name)
+    if not beat(conn, rollout_id, token, settings):
+        raise taken_over(name)
+
+
+def beat(conn: Conn, rollout_id: int, token: int, settings: Settings) -> bool:
+    """Give a sign of life. False when the lease is no longer ours."""
+    found: Any = conn.execute(
+        "UPDATE migsafe.lease SET beat_at = clock_timestamp(), "
+        "expires_at = clock_timestamp() + make_interval(secs => %s) WHERE rollout_id = %s AND token = %s",
+        (settings.lease_expiry, rollout_id, token),
+    )
+    return bool(found.rowcount)
+
+
+def taken_over(name: str) -> Fenced:
+    """What to raise when the lease is no longer ours."""
+    return Fenced(
+        f"another runner took over the rollout '{name}'",
+        advice="Nothing of ours was applied after that. Watch it with `migsafe status`.",
+    )
 
 
 def release(conn: Conn, rollout_id: int, token: int) -> None:
@@ -169,10 +201,4 @@ class Heartbeat:
     def _beat(self, conn: Conn) -> bool:
         with conn.transaction():
             conn.execute("SET LOCAL statement_timeout = '5s'")
-            found: Any = conn.execute(
-                "UPDATE migsafe.lease SET beat_at = clock_timestamp(), "
-                "expires_at = clock_timestamp() + make_interval(secs => %s) "
-                "WHERE rollout_id = %s AND token = %s",
-                (self._settings.lease_expiry, self._rollout_id, self._token),
-            )
-            return bool(found.rowcount)
+            return beat(conn, self._rollout_id, self._token, self._settings)

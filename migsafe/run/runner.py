@@ -1,31 +1,35 @@
 """The right to act on one rollout, and everything that may be done with it."""
 
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from migsafe.errors import ConnectionFailed, MigsafeError, RunError, StateRefused
-from migsafe.plan.model import BackfillStep, DdlStep, IndexStep, Plan, Step, VerifyStep
+from migsafe.errors import ConnectionFailed, RunError, StateRefused
+from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.run import ddl, pinning
-from migsafe.run.backfill import run_backfill
-from migsafe.run.connect import Conn, application_name, connect
-from migsafe.run.events import Observer, StepFinished, StepStarted, Waiting, ignore
-from migsafe.run.index import require_free_name, run_index, undo_index
+from migsafe.run.connect import application_name, connect
+from migsafe.run.events import Observer, Waiting, ignore
+from migsafe.run.execute import run_step, undo_step
 from migsafe.run.lease import Heartbeat, release
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.ledger.install import install
-from migsafe.run.ledger.model import Request, Rollout, State, StepState, StopRequested
+from migsafe.run.ledger.model import Request, Rollout, State, StepRow, StepState
 from migsafe.run.order import before, stages_of
-from migsafe.run.session import Session, inspect_server
+from migsafe.run.reconnect import LOST, Loss, lose, persist
+from migsafe.run.session import Line, Session, inspect_server
 from migsafe.run.settings import Settings
-from migsafe.run.verify import run_verify
 
 _SLICE_SECONDS = 0.25
 _POINT_OF_NO_RETURN = Stage.DROPPED
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -44,43 +48,50 @@ def hold(
     """
     settings = settings or Settings()
     with ExitStack() as stack:
-        conn = connect(dsn, timeout=settings.connect_timeout, application_name=application_name(plan.name))
-        stack.callback(conn.close)
-        install(conn)
-        pinned = pinning.pin_and_acquire(conn, plan, settings)
-        stack.callback(_give_back, conn, dsn, pinned)
+        line = Line(
+            connect(dsn, timeout=settings.connect_timeout, application_name=application_name(plan.name))
+        )
+        stack.callback(line.close)
+        install(line.conn)
+        pinned = pinning.pin_and_acquire(line.conn, plan, settings)
+        stack.callback(_give_back, line, dsn, pinned)
         stack.enter_context(Heartbeat(dsn, pinned.rollout_id, pinned.token, settings).beating())
         yield Runner(
             Session(
-                conn=conn,
+                line=line,
                 dsn=dsn,
                 plan=plan,
                 rollout_id=pinned.rollout_id,
                 token=pinned.token,
-                server=inspect_server(conn),
+                server=inspect_server(line.conn),
                 settings=settings,
                 observer=observer,
             )
         )
 
 
-def _give_back(conn: Conn, dsn: str, pinned: pinning.Pinned) -> None:
+def _give_back(line: Line, dsn: str, pinned: pinning.Pinned) -> None:
     with suppress(psycopg.Error, ConnectionFailed):  # without a connection the lease expires by itself
-        if conn.info.transaction_status is TransactionStatus.IDLE:
-            release(conn, pinned.rollout_id, pinned.token)
+        if line.conn.info.transaction_status is TransactionStatus.IDLE:
+            release(line.conn, pinned.rollout_id, pinned.token)
             return
-        conn.close()  # it was interrupted in the middle of something
+        line.conn.close()  # it was lost, or interrupted in the middle of something
         with connect(dsn, timeout=2.0) as fresh:
             release(fresh, pinned.rollout_id, pinned.token)
 
 
 class Runner:
-    """Acts on one rollout. Made by hold(); every method checks the lease in the transaction it commits."""
+    """Acts on one rollout. Made by hold(); every method checks the lease in the transaction it commits.
+
+    A connection that is lost meanwhile is made again, for as long as the settings say; what had been
+    committed by then is read from the ledger. When that fails, all of them raise RunError.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.plan = session.plan
         self.observer = session.observer
+        self._loss: Loss | None = None
 
     @property
     def session(self) -> Session:
@@ -89,10 +100,16 @@ class Runner:
 
     def rollout(self) -> Rollout:
         """The rollout as the ledger has it now."""
-        found = rollouts.read_rollout(self._session.conn, self.plan.name)
+        found = self._persist(lambda: rollouts.read_rollout(self._session.conn, self.plan.name))
         if found is None:
             raise RunError(f"the rollout '{self.plan.name}' is gone from the ledger")
         return found
+
+    def in_stage(self) -> timedelta:
+        """How long the rollout has been in its stage, by the server's clock."""
+        row = self._persist(lambda: self._session.conn.execute("SELECT clock_timestamp()").fetchone())
+        now: datetime = row[0] if row else datetime.now(UTC)
+        return now - self.rollout().stage_at
 
     def advance(self, stage: Stage) -> None:
         """Run the schema steps that lead to this stage, from where they stand. Reached already: do nothing.
@@ -112,7 +129,7 @@ class Runner:
             )
         todo = self.plan.steps_to(stage)
         for step in todo:
-            self._run(step, reaches=stage if step is todo[-1] else None)
+            run_step(self._session, step, reaches=stage if step is todo[-1] else None)
         if self.rollout().stage is not stage:
             self.enter(stage)
 
@@ -139,14 +156,13 @@ class Runner:
             )
         lower = before(self.plan, stage)
         for step in reversed(self.plan.steps_to(stage)):
-            self._undo(step, falls_to=lower if self.rollout().stage is stage else None)
+            undo_step(self._session, step, falls_to=lower if self.rollout().stage is stage else None)
         if self.rollout().stage is stage:
             self.enter(lower)
 
     def _left_something(self, stage: Stage) -> bool:
         """Whether a step of this stage was done, not only tried."""
-        rows = steps.read_steps(self._session.conn, self._session.rollout_id)
-        return any(row.stage is stage and row.state is StepState.DONE for row in rows)
+        return any(row.stage is stage and row.state is StepState.DONE for row in self._steps())
 
     def enter(self, stage: Stage) -> None:
         """Record a stage whose schema is there already: all steps up to it done, none of a later one begun.
@@ -156,7 +172,7 @@ class Runner:
         """
         session = self._session
         order = {step.id: step.stage.position for step in self.plan.steps}
-        for row in steps.read_steps(session.conn, session.rollout_id):
+        for row in self._steps():
             reached = order[row.id] <= stage.position
             if (row.state is StepState.DONE) != reached or (
                 not reached and row.state is not StepState.PENDING
@@ -167,8 +183,13 @@ class Runner:
                 )
         if self.rollout().stage is stage:
             return
-        with session.transaction():
+        seconds = 0.0
+
+        def write() -> None:
+            nonlocal seconds
             seconds = rollouts.set_stage(session.conn, session.rollout_id, stage)
+
+        self._commit(write, is_there=lambda: self.rollout().stage is stage)
         ddl.report_stage(session, stage, seconds)
 
     def intend_traffic(self, green_percent: int) -> None:
@@ -194,7 +215,37 @@ class Runner:
             StopRequested: Somebody asked us to stop, from another terminal.
             Fenced: Somebody took the rollout over.
         """
-        self._session.check()
+        self._persist(self._session.check)
+
+    def look(self) -> bool:
+        """Like check(), for who has other things to watch: False while the connection is lost, at once.
+
+        Ask again soon: each time it tries to connect.
+
+        Raises:
+            StopRequested: Somebody asked us to stop, from another terminal.
+            Fenced: Somebody took the rollout over.
+            RunError: The connection has been lost for too long.
+        """
+        if self._loss is None or not self._session.conn.closed:
+            self._loss = None
+            try:
+                self._session.check()
+            except psycopg.Error as error:
+                self._loss = lose(self._session, error)
+            else:
+                return True
+        return self._loss.is_repaired()
+
+    @contextmanager
+    def without_waiting(self) -> Iterator[None]:
+        """In this block a lost connection is an error at once (psycopg.Error): something is more urgent."""
+        line = self._session.line
+        former, line.is_waited_for = line.is_waited_for, False
+        try:
+            yield
+        finally:
+            line.is_waited_for = former
 
     def wait(self, seconds: float, reason: str) -> None:
         """Sleep, ready to stop at any time.
@@ -212,87 +263,45 @@ class Runner:
 
     def audit(self, event: str, detail: Mapping[str, object]) -> None:
         """Append a line to the audit trail."""
-        with self._session.transaction():
-            rollouts.add_audit(self._session.conn, self._session.rollout_id, event, detail)
+        self._append(event, detail, lambda: None)
 
     def _update(self, values: dict[str, object], event: str) -> None:
-        with self._session.transaction():
-            rollouts.update_rollout(self._session.conn, self._session.rollout_id, values)
-            detail = {key: value for key, value in values.items() if value not in ("", None)}
-            rollouts.add_audit(self._session.conn, self._session.rollout_id, event, detail)
-
-    def _run(self, step: Step, *, reaches: Stage | None) -> None:
+        detail = {key: value for key, value in values.items() if value not in ("", None)}
         session = self._session
-        row = steps.read_step(session.conn, session.rollout_id, step.id)
-        if row.state is StepState.DONE:
-            return
-        self.check()
-        began = time.monotonic()
-        with self._failures(step):
-            if isinstance(step, IndexStep):
-                require_free_name(session, step)
-            with session.transaction():
-                steps.start_step(session.conn, session.rollout_id, step.id)
-            session.emit(StepStarted(step=step.id, title=step.title, resumed=row.attempts > 0))
-            self._dispatch(step, reaches)
-        done = steps.read_step(session.conn, session.rollout_id, step.id)
-        changed = done.rows if isinstance(step, BackfillStep) else None
-        session.emit(StepFinished(step=step.id, seconds=time.monotonic() - began, rows=changed))
+        self._append(event, detail, lambda: rollouts.update_rollout(session.conn, session.rollout_id, values))
 
-    def _dispatch(self, step: Step, reaches: Stage | None) -> None:
-        match step:
-            case DdlStep():
-                ddl.run_ddl(self._session, step, reaches)
-            case IndexStep():
-                run_index(self._session, step, reaches)
-            case BackfillStep():
-                run_backfill(self._session, step, reaches)
-            case VerifyStep():
-                run_verify(self._session, step, reaches)
-            case _:
-                raise RunError(f"'{step.title}' is a kind of step that this migsafe does not know")
-
-    def _undo(self, step: Step, *, falls_to: Stage | None) -> None:
+    def _append(self, event: str, detail: Mapping[str, object], write: Callable[[], None]) -> None:
+        """Write something, and the line about it."""
         session = self._session
-        row = steps.read_step(session.conn, session.rollout_id, step.id)
-        if row.state is StepState.PENDING:
-            return
-        self.check()
-        with self._failures(step):
-            if isinstance(step, IndexStep):
-                undo_index(session, step, falls_to)
-            elif step.undo and row.state is StepState.DONE:
-                ddl.undo_ddl(session, step, falls_to)
-            else:  # nothing of it is there, or what came before it takes it along
-                with session.transaction():
-                    seconds = ddl.forget(session, step, falls_to)
-                ddl.report_stage(session, falls_to, seconds)
 
-    @contextmanager
-    def _failures(self, step: Step) -> Iterator[None]:
-        """Record why a step failed, and say it in our words."""
-        try:
-            yield
-        except StopRequested:
-            raise
-        except psycopg.Error as error:
-            message = error.diag.message_primary or " ".join(str(error).split())
-            if self._session.conn.closed or error.diag.sqlstate is None:
-                raise RunError(
-                    f"the connection to the database was lost during '{step.title}': {message}",
-                    advice="What was done is in the ledger: run the same command again to go on.",
-                ) from error
-            self._record_failure(step, message)
-            raise RunError(
-                f"'{step.title}' failed: {message}",
-                advice="Nothing of that statement was applied. Correct the cause, then run the same command "
-                "again; or take everything back with `migsafe revert`.",
-            ) from error
-        except MigsafeError as error:
-            self._record_failure(step, error.message)
-            raise
+        def both() -> None:
+            write()
+            rollouts.add_audit(session.conn, session.rollout_id, event, detail)
 
-    def _record_failure(self, step: Step, message: str) -> None:
+        def is_there() -> bool:
+            lines = rollouts.read_audit(session.conn, session.rollout_id, last=10)
+            last = next((line for line in reversed(lines) if line.event != LOST), None)
+            return last is not None and (last.event, last.detail) == (event, json.loads(json.dumps(detail)))
+
+        self._commit(both, is_there=is_there)
+
+    def _commit(self, write: Callable[[], None], *, is_there: Callable[[], bool]) -> None:
+        """Commit it once: after a lost connection `is_there` asks the ledger whether it was."""
+        tried = False
+
+        def work() -> None:
+            nonlocal tried
+            if tried and is_there():
+                return
+            tried = True
+            with self._session.transaction():
+                write()
+
+        self._persist(work)
+
+    def _steps(self) -> tuple[StepRow, ...]:
         session = self._session
-        with suppress(psycopg.Error, MigsafeError), session.transaction():
-            steps.fail_step(session.conn, session.rollout_id, step.id, message)
+        return self._persist(lambda: steps.read_steps(session.conn, session.rollout_id))
+
+    def _persist(self, work: Callable[[], Result]) -> Result:
+        return persist(self._session, work)

@@ -8,10 +8,10 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from migsafe.errors import Fenced
 from migsafe.plan.model import Plan
 from migsafe.run.connect import Conn
 from migsafe.run.events import Event, Observer
+from migsafe.run.lease import taken_over
 from migsafe.run.ledger.model import Request, StopRequested
 from migsafe.run.settings import Settings
 
@@ -31,11 +31,23 @@ class Server:
     waits_for_standbys: bool  # at commit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """One hold on a rollout. `conn` is used by one thread only."""
+@dataclass(slots=True)
+class Line:
+    """The connection of a session. Another one takes its place when it is lost."""
 
     conn: Conn
+    is_waited_for: bool = True  # whether somebody has the time to wait for another one
+
+    def close(self) -> None:
+        """Close the connection that there is now."""
+        self.conn.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One hold on a rollout. Its connection is used by one thread only."""
+
+    line: Line
     dsn: str
     plan: Plan
     rollout_id: int
@@ -43,6 +55,11 @@ class Session:
     server: Server
     settings: Settings
     observer: Observer
+
+    @property
+    def conn(self) -> Conn:
+        """The connection as it is now."""
+        return self.line.conn
 
     def emit(self, event: Event) -> None:
         """Tell the observer."""
@@ -100,10 +117,7 @@ class Session:
     def _request(self, query: LiteralString) -> Request | None:
         row = self.conn.execute(query, (self.rollout_id, self.token)).fetchone()
         if row is None:
-            raise Fenced(
-                f"another runner took over the rollout '{self.plan.name}'",
-                advice="Nothing of ours was applied after that. Watch it with `migsafe status`.",
-            )
+            raise taken_over(self.plan.name)
         return Request(row[0]) if row[0] else None
 
 

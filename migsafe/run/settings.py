@@ -10,6 +10,8 @@ class Settings:
     direct_dsn: str | None = None
     connect_timeout: float = 10.0
 
+    reconnect_seconds: float = 30.0  # how long a lost connection is tried again; 0: not at all
+
     lease_beat: float = 5.0
     lease_expiry: float = 15.0  # of silence, by the server's clock, until another host may take over
 

@@ -10,9 +10,10 @@ import pytest
 from migsafe.errors import RunError, StateRefused, TrafficError, UsageError
 from migsafe.plan.model import Contract, DdlStep, Gate, Plan, Traffic
 from migsafe.plan.stages import Stage
-from migsafe.rollout.controller import Controller, Outcome
+from migsafe.rollout.controller import Controller
 from migsafe.rollout.gates import Reading, Situation, Verdict
 from migsafe.rollout.machine import Question
+from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.providers.envoy import EnvoyProvider, envoy_provider
 from migsafe.rollout.session import controller
 from migsafe.rollout.watch import Pace
@@ -21,6 +22,7 @@ from migsafe.run.events import Event, GateRead, Notice, StageReached, TrafficMov
 from migsafe.run.ledger.model import Request, Rollout, State
 from migsafe.run.ledger.rollouts import read_rollout, request
 from migsafe.run.runner import Runner, hold
+from migsafe.run.settings import Settings
 from tests.rollout.shop import Shop
 from tests.run.plans import fill_users, rename_plan
 
@@ -273,7 +275,7 @@ def test_a_failing_gate_moves_traffic_even_when_the_ledger_cannot_be_written(sho
             pass
 
     gate = Unlucky()
-    with hold(plan, users) as runner:
+    with hold(plan, users, settings=Settings(reconnect_seconds=0)) as runner:
         gate.runner = runner
         control = Controller(runner, provider=envoy_provider(shop.envoy.options), gates=[gate], pace=FAST)
         with pytest.raises(RunError, match="all traffic is on blue, but the ledger could not be written"):
