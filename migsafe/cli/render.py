@@ -10,6 +10,7 @@ from migsafe.run.events import (
     LockRetry,
     Notice,
     Observer,
+    PointPassed,
     Progress,
     StageReached,
     StepFinished,
@@ -115,6 +116,7 @@ class Recorder:
         self._traffic: list[dict[str, Any]] = []
         self._gates: dict[str, dict[str, Any]] = {}
         self._lock_retries = 0
+        self._points: list[dict[str, str]] = []
 
     def __call__(self, event: Event) -> None:
         """Note one event."""
@@ -129,6 +131,8 @@ class Recorder:
                 self._rows[step] = rows
             case LockRetry():
                 self._lock_retries += 1
+            case PointPassed(kind=kind, at=at, text=text):
+                self._points.append({"kind": kind, "at": at.isoformat(), "text": text})
             case _:
                 pass
 
@@ -141,6 +145,7 @@ class Recorder:
             "stages": self._stages,
             "traffic": self._traffic,
             "gates": list(self._gates.values()),
+            "points_of_no_return_passed": self._points,
         }
 
 

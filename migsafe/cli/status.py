@@ -10,6 +10,7 @@ from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file,
 if TYPE_CHECKING:
     from migsafe.run.connect import Conn
     from migsafe.run.ledger.model import Rollout
+    from migsafe.run.status import StepStatus
 
 
 def status(
@@ -50,6 +51,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.run.lease import read_holder
     from migsafe.run.ledger.rollouts import count_sync_events
     from migsafe.run.ledger.steps import read_steps
+    from migsafe.run.status import step_status
 
     holder = read_holder(conn, rollout.id)
     events = count_sync_events(conn, rollout.name)
@@ -75,20 +77,44 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         if holder
         else None,
         "steps": [
-            {
-                "id": row.id,
-                "title": row.title,
-                "stage": row.stage.value,
-                "state": row.state.value,
-                "rows": row.rows,
-            }
-            | ({"error": row.error} if row.error else {})
+            _step(step_status(row, at_work=holder is not None and holder.alive))
             for row in read_steps(conn, rollout.id)
         ],
         "sync_events": events,
         "going_back": going_back(plan, rollout.stage) if plan else "",
         "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
     }
+
+
+def _step(step: "StepStatus") -> dict[str, Any]:
+    measured = {
+        "percent": None if step.fraction is None else round(100 * step.fraction, 1),
+        "rows_per_second": step.rows_per_second,
+        "eta_seconds": None if step.eta_seconds is None else round(step.eta_seconds, 1),
+        "error": step.error,
+    }
+    return {
+        "id": step.id,
+        "title": step.title,
+        "stage": step.stage.value,
+        "state": step.state.value,
+        "rows": step.rows,
+    } | {key: value for key, value in measured.items() if value is not None}
+
+
+def _step_line(step: dict[str, Any]) -> str:
+    from migsafe.cli.render import duration
+
+    parts = [f"{step['state']:<12} {step['title']}"]
+    if "percent" in step and step["state"] != "done":
+        parts.append(f"{step['percent']:.0f} %")
+    if step["rows"]:
+        parts.append(f"{step['rows']:,} rows")
+    if step.get("rows_per_second"):
+        parts.append(f"{step['rows_per_second']:,.0f} rows/s")
+    if "eta_seconds" in step:
+        parts.append(f"ETA {duration(step['eta_seconds'])}")
+    return ", ".join(parts) + (f": {step['error']}" if "error" in step else "")
 
 
 def _text(document: dict[str, Any]) -> str:
@@ -107,10 +133,7 @@ def _text(document: dict[str, Any]) -> str:
     ]
     if document["intended_green_percent"] != green:
         lines[3] += f" (green {document['intended_green_percent']} % was intended and not confirmed)"
-    for step in document["steps"]:
-        rows = f", {step['rows']:,} rows" if step["rows"] else ""
-        error = f": {step['error']}" if "error" in step else ""
-        lines.append(f"  {step['state']:<12} {step['title']}{rows}{error}")
+    lines += [f"  {_step_line(step)}" for step in document["steps"]]
     events = document["sync_events"]
     if events:
         lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))

@@ -12,6 +12,7 @@ from migsafe.rollout.gates.canary import CanaryGate
 from migsafe.rollout.gates.database import SessionGate
 from migsafe.rollout.machine import Ask, Position, Question
 from migsafe.rollout.mover import Mover
+from migsafe.rollout.no_return import DataPoint
 from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.providers.base import Provider
 from migsafe.rollout.watch import Held, Pace, Watch
@@ -54,7 +55,15 @@ class Controller:
         self._mover = Mover(runner, provider)
         self._back = WayBack(self._mover)
         hold = runner.plan.traffic.hold_seconds if runner.plan.traffic else DEFAULT_HOLD_SECONDS
-        self._watch = Watch(runner, gates, provider, hold_seconds=hold, pace=self._pace)
+        self._data_point = DataPoint(runner)
+        self._watch = Watch(
+            runner,
+            gates,
+            provider,
+            hold_seconds=hold,
+            pace=self._pace,
+            also=self._data_point.look,
+        )
 
     @property
     def position(self) -> Position:
@@ -121,6 +130,7 @@ class Controller:
                     self._ask(move.question)
                 else:
                     self._mover.make(move)
+                self._data_point.look()
         over = machine.next_stage(self._mover.track, self.position.stage) is None
         return self._mover.stop(State.DONE if over else State.WAITING, "", ok=True)
 

@@ -1,7 +1,7 @@
 """Puts a question to the gates, again and again, until they let the rollout go on or do not."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from migsafe.errors import GateFailed, MigsafeError, TrafficError
@@ -41,7 +41,10 @@ class Watch:
         *,
         hold_seconds: float,
         pace: Pace,
+        also: Callable[[], None] = lambda: None,
     ) -> None:
+        """With every reading of the gates, while the database is there, `also` is called."""
+        self._also = also
         self._runner, self._gates, self._provider = runner, gates, provider
         self._hold_seconds, self._pace = hold_seconds, pace
 
@@ -70,6 +73,8 @@ class Watch:
             numbers = interval.read()
             situation = Situation(green_percent=green_percent, interval=numbers, trouble=interval.trouble)
             readings = {gate.name: gate.read(situation) for gate in gates}
+            if connected:
+                self._also()
             # Without the database nothing is decided but to go back: see _sleep.
             over = connected and time.monotonic() >= ends
             self._show(readings, shown, final=over, where=f" at {green_percent} % green")

@@ -105,7 +105,9 @@ class _Backfill:
         while self.cursor.first < leaf.pages:
             if self.cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
                 self.cursor = replace(self.cursor, end=min(leaf.pages, self.cursor.first + self.size.pages))
-            batch = Batch(leaf=leaf, key=key, cursor=self.cursor, stripes=stripes)
+            batch = Batch(
+                leaf=leaf, key=key, cursor=self.cursor, stripes=stripes, progress=self.meter.progress
+            )
             result = run_batch(self.session, self.step, batch, self.size)
             self._account(self.cursor, result)
             self.cursor = result.cursor

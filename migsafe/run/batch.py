@@ -14,7 +14,7 @@ from migsafe.run.blockers import find_blockers
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import LockRetry
 from migsafe.run.ledger import steps
-from migsafe.run.ledger.model import StopRequested
+from migsafe.run.ledger.model import Progress, StopRequested
 from migsafe.run.pace import WindowSize
 from migsafe.run.pages import Leaf, stripe, window
 from migsafe.run.session import Session
@@ -34,6 +34,7 @@ class Batch:
     key: str | None
     cursor: Cursor
     stripes: int
+    progress: Progress | None = None  # of the step, up to this batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,9 @@ def _attempt(
             raise StopRequested(asked)
         rows = conn.execute(_statement(step, batch, skipping=skipping)).rowcount
         cursor = batch.cursor.next_stripe(batch.stripes, rows=rows, skipped=skipping)
-        steps.move_cursor(conn, session.rollout_id, step.id, cursor.to_json(), rows)
+        steps.move_cursor(
+            conn, session.rollout_id, step.id, cursor.to_json(), rows=rows, progress=batch.progress
+        )
     return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from migsafe.plan.stages import Stage
 
@@ -89,6 +90,14 @@ class Notice(Event):
     """Something a person should know."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointPassed(Notice):
+    """Something that cannot be taken back has happened: which point of no return, and since when."""
+
+    kind: str
+    at: datetime
 
 
 Observer = Callable[[Event], None]

@@ -3,6 +3,7 @@
 import time
 
 from migsafe.run.events import Progress
+from migsafe.run.ledger import model
 from migsafe.run.pace import Rate
 from migsafe.run.session import Session
 
@@ -57,15 +58,24 @@ class Meter:
         """Rows changed, earlier runs included."""
         return self._rows
 
+    @property
+    def progress(self) -> model.Progress:
+        """How far it is now, for the ledger."""
+        return model.Progress(
+            done=round(self._done, 3),
+            total=round(self._total, 3),
+            per_second=round(self._work.per_second, 3),
+            rows_per_second=round(self._row_rate.per_second, 1),
+        )
+
     def _tell(self) -> None:
-        rate = self._work.per_second
-        remaining = max(0.0, self._total - self._done)
+        now = self.progress
         self._session.emit(
             Progress(
                 step=self._step,
-                fraction=1.0 if self._total <= 0 else min(1.0, self._done / self._total),
+                fraction=now.fraction,
                 rows=self._rows,
-                rows_per_second=self._row_rate.per_second,
-                eta_seconds=remaining / rate if rate > 0 else (0.0 if remaining == 0 else None),
+                rows_per_second=now.rows_per_second,
+                eta_seconds=now.eta_seconds,
             )
         )

@@ -111,6 +111,10 @@ class Runner:
         now: datetime = row[0] if row else datetime.now(UTC)
         return now - self.rollout().stage_at
 
+    def data_point_passed_at(self) -> datetime | None:
+        """When a value was first written that the old shape cannot hold; None while there is none."""
+        return self._persist(lambda: rollouts.first_unrepresentable(self._session.conn, self.plan.name))
+
     def advance(self, stage: Stage) -> None:
         """Run the schema steps that lead to this stage, from where they stand. Reached already: do nothing.
 

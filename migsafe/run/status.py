@@ -9,22 +9,27 @@ from migsafe.plan.file import read_plan
 from migsafe.plan.model import DownMap, Plan
 from migsafe.plan.stages import Stage, Version
 from migsafe.run.connect import Conn
-from migsafe.run.cursor import Cursor
 from migsafe.run.lease import Holder, read_holder
 from migsafe.run.ledger.model import AuditLine, Request, Rollout, State, StepRow, StepState
-from migsafe.run.ledger.rollouts import count_sync_events, list_rollouts, read_audit, read_rollout
+from migsafe.run.ledger.rollouts import (
+    UNREPRESENTABLE,
+    count_sync_events,
+    list_rollouts,
+    read_audit,
+    read_rollout,
+)
 from migsafe.run.ledger.steps import read_steps
 from migsafe.run.order import stages_of
-from migsafe.run.pages import read_leaves
-from migsafe.sql.names import Name
 
 FORMAT_VERSION = 1
-_LOSSY = "unrepresentable"  # the kind of sync event that passes the point of no return for data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStatus:
-    """One step. `fraction` (0 to 1, of the pass it is in) is known while a step goes through a table."""
+    """One step. `fraction` (0 to 1) is known for a step that goes through a table, and for one that is done.
+
+    Speed and the time that is left are known while somebody works on it, as of its last batch.
+    """
 
     id: str
     title: str
@@ -36,6 +41,8 @@ class StepStatus:
     error: str | None
     seconds: float | None
     fraction: float | None
+    rows_per_second: float | None
+    eta_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +93,8 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
         raise UsageError(f"no rollout named '{name}' in this database", advice=f"Known here: {known}.")
     plan = read_plan(found.plan, file=f"the ledger's plan of '{name}'")
     events = count_sync_events(conn, name)
-    tables = {step.id: getattr(step, "table", None) for step in plan.steps}
+    holder = read_holder(conn, found.id)
+    at_work = holder is not None and holder.alive
     return Status(
         name=name,
         stage=found.stage,
@@ -99,16 +107,19 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
         stage_at=found.stage_at,
         updated_at=found.updated_at,
         allowed=tuple(version for version in Version if plan.compatibility.allows(version, found.stage)),
-        steps=tuple(_step(conn, row, tables.get(row.id)) for row in read_steps(conn, found.id)),
-        holder=read_holder(conn, found.id),
+        steps=tuple(step_status(row, at_work=at_work) for row in read_steps(conn, found.id)),
+        holder=holder,
         sync_events=events,
         points_of_no_return=_points(plan, found, events),
         audit=read_audit(conn, found.id, last=audit_lines),
     )
 
 
-def _step(conn: Conn, row: StepRow, table: Name | None) -> StepStatus:
+def step_status(row: StepRow, *, at_work: bool) -> StepStatus:
+    """One step, as its row tells; `at_work` says that somebody alive holds the lease."""
     end = row.finished_at or (row.updated_at if row.started_at else None)
+    moving = row.progress if at_work and row.state is StepState.RUNNING else None
+    fraction = row.progress.fraction if row.progress else None
     return StepStatus(
         id=row.id,
         title=row.title,
@@ -119,24 +130,14 @@ def _step(conn: Conn, row: StepRow, table: Name | None) -> StepStatus:
         attempts=row.attempts,
         error=row.error,
         seconds=(end - row.started_at).total_seconds() if end and row.started_at else None,
-        fraction=_fraction(conn, row, table),
+        fraction=1.0 if row.state is StepState.DONE else fraction,
+        rows_per_second=moving.rows_per_second if moving and moving.per_second > 0 else None,
+        eta_seconds=moving.eta_seconds if moving else None,
     )
 
 
-def _fraction(conn: Conn, row: StepRow, table: Name | None) -> float | None:
-    if row.state is StepState.DONE:
-        return 1.0
-    if row.cursor is None or "sweep" not in row.cursor or table is None:
-        return None
-    cursor = Cursor.from_json(row.cursor)
-    leaves = read_leaves(conn, table)
-    total = sum(leaf.pages for leaf in leaves)
-    done = sum(leaf.pages for leaf in leaves if leaf.oid < cursor.leaf) + cursor.first
-    return min(1.0, done / total) if total else 1.0
-
-
 def _points(plan: Plan, found: Rollout, events: dict[str, int]) -> tuple[PointOfNoReturn, ...]:
-    lost = events.get(_LOSSY, 0)
+    lost = events.get(UNREPRESENTABLE, 0)
     data = {
         DownMap.TOTAL: "the old shape can hold every value of the new one",
         DownMap.LOSSY: f"values that the old shape cannot hold: {lost} so far",

@@ -94,7 +94,13 @@ class _Reading:
             try:
                 with session.transaction(seconds=limit):
                     found = session.conn.execute(_query(self.step, leaf, first, end)).fetchall()
-                    steps.move_cursor(session.conn, session.rollout_id, self.step.id, moved.to_json(), 0)
+                    steps.move_cursor(
+                        session.conn,
+                        session.rollout_id,
+                        self.step.id,
+                        moved.to_json(),
+                        progress=self.meter.progress,
+                    )
                 self.cursor = moved
                 return [row[0] for row in found]
             except errors.QueryCanceled:
@@ -126,7 +132,7 @@ def _query(step: VerifyStep, leaf: Leaf, first: int, end: int) -> sql.Composed:
 def _record(session: Session, step: VerifyStep, mismatches: list[dict[str, Any]]) -> VerificationFailed:
     with session.transaction():
         cursor = {"mismatches": mismatches}
-        steps.move_cursor(session.conn, session.rollout_id, step.id, cursor, 0)
+        steps.move_cursor(session.conn, session.rollout_id, step.id, cursor)
         detail = {"step": step.id, "rows": mismatches}
         rollouts.add_audit(session.conn, session.rollout_id, "verification failed", detail)
     rows = "\n".join("  " + ", ".join(f"{key} = {value}" for key, value in row.items()) for row in mismatches)

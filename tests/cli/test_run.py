@@ -289,6 +289,28 @@ def test_control_commands_act_themselves_when_nobody_runs_the_rollout(
     assert columns(users) == {"id", "name"}
 
 
+# --- what cannot be taken back ---
+
+
+def test_the_data_point_of_no_return_is_in_the_json_of_the_run_that_finds_it_passed(
+    database: str, tmp_path: Path
+) -> None:
+    migration, plan = tmp_path / "wider.sql", str(tmp_path / "plan.toml")
+    migration.write_text("ALTER TABLE sales ALTER COLUMN total TYPE bigint;")
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("CREATE TABLE sales (id int PRIMARY KEY, total int); INSERT INTO sales VALUES (1, 1)")
+        planned = migsafe("plan", str(migration), "-o", plan, "--new-column", "total_wide", dsn=database)
+        assert planned.returncode == 0, planned.stderr
+        before = migsafe("run", plan, "--to", "expanded", "--format", "json", dsn=database)
+        assert json.loads(before.stdout)["points_of_no_return_passed"] == []
+        conn.execute("UPDATE sales SET total_wide = 3000000000")
+    done = migsafe("run", plan, "--format", "json", dsn=database)
+    assert done.returncode == 0, done.stderr
+    passed = json.loads(done.stdout)["points_of_no_return_passed"]
+    assert [point["kind"] for point in passed] == ["data"]
+    assert done.stderr.count("the data point of no return is passed") == 1
+
+
 # --- interruptions ---
 
 

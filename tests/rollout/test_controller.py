@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from migsafe.errors import RunError, StateRefused, TrafficError, UsageError
-from migsafe.plan.model import Contract, DdlStep, Gate, Plan, Traffic
+from migsafe.plan.model import Contract, DdlStep, DownMap, Gate, Plan, Traffic
 from migsafe.plan.stages import Stage
 from migsafe.rollout.controller import Controller
 from migsafe.rollout.gates import Reading, Situation, Verdict
@@ -18,7 +18,7 @@ from migsafe.rollout.providers.envoy import EnvoyProvider, envoy_provider
 from migsafe.rollout.session import controller
 from migsafe.rollout.watch import Pace
 from migsafe.run.connect import connect
-from migsafe.run.events import Event, GateRead, Notice, StageReached, TrafficMoved
+from migsafe.run.events import Event, GateRead, Notice, PointPassed, StageReached, TrafficMoved
 from migsafe.run.ledger.model import Request, Rollout, State
 from migsafe.run.ledger.rollouts import read_rollout, request
 from migsafe.run.runner import Runner, hold
@@ -281,6 +281,30 @@ def test_a_failing_gate_moves_traffic_even_when_the_ledger_cannot_be_written(sho
         with pytest.raises(RunError, match="all traffic is on blue, but the ledger could not be written"):
             control.drive(Stage.SOAKED)
     assert shop.ask(20) == ["blue"] * 20
+
+
+@pytest.mark.usefixtures("requests_keep_coming")
+def test_the_data_point_of_no_return_is_told_once_when_it_is_passed(
+    shop: Shop, users: str, run: Callable[..., Outcome], events: list[Event]
+) -> None:
+    plan = plan_for(shop, ERRORS)
+    plan = replace(plan, change=replace(plan.change, down_map=DownMap.LOSSY))
+    run(plan, Stage.CANARY)
+    assert not [event for event in events if isinstance(event, PointPassed)]
+    with psycopg.connect(users, autocommit=True) as conn:
+        for kind in ("old_shape_written", "unrepresentable", "unrepresentable"):
+            conn.execute(
+                "INSERT INTO migsafe.sync_event (rollout, relation, kind, detail) "
+                "VALUES ('rename', 'users', %s, '{}')",
+                (kind,),
+            )
+    assert run(plan).stage is Stage.SOAKED
+    told = [event for event in events if isinstance(event, PointPassed)]
+    assert [event.kind for event in told] == ["data"]
+    assert "going back from here loses it" in told[0].text
+    assert events.index(told[0]) < events.index(
+        next(e for e in events[-1::-1] if isinstance(e, StageReached))
+    )
 
 
 def test_a_drop_that_failed_can_still_be_taken_back(

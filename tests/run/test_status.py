@@ -11,6 +11,7 @@ import pytest
 from migsafe.errors import UsageError
 from migsafe.plan.stages import Stage, Version
 from migsafe.run.connect import connect
+from migsafe.run.events import Progress
 from migsafe.run.ledger.model import Request, StepState, StopRequested
 from migsafe.run.ledger.rollouts import request
 from migsafe.run.runner import hold
@@ -30,8 +31,7 @@ def test_status_tells_the_stage_the_steps_and_who_is_at_work(
         seen: list[Status] = []
 
         def look(event: object) -> None:
-            del event
-            if not seen:
+            if isinstance(event, Progress) and event.fraction > 0.2 and not seen:
                 seen.append(read_status(other, plan.name))
                 request(other, plan.name, Request.PAUSE)
 
@@ -45,7 +45,18 @@ def test_status_tells_the_stage_the_steps_and_who_is_at_work(
     assert status.holder.process.pid == os.getpid()
     by_id = {step.id: step for step in status.steps}
     assert by_id["expand"].state is StepState.DONE
-    assert by_id["fill"].state is StepState.RUNNING
+    fill = by_id["fill"]
+    assert (fill.state, fill.rows > 0) == (StepState.RUNNING, True)
+    assert fill.fraction is not None
+    assert 0.1 < fill.fraction < 0.9
+    assert fill.rows_per_second is not None
+    assert fill.rows_per_second > 100
+    assert fill.eta_seconds is not None
+    assert 0 < fill.eta_seconds < 60
+    with connect(database) as other:
+        left = read_status(other, plan.name).steps[1]
+    assert left.fraction is not None
+    assert (left.rows_per_second, left.eta_seconds) == (None, None)  # nobody is at work on it
     assert [point.kind for point in status.points_of_no_return] == ["structural", "data", "artifact"]
     assert not any(point.passed for point in status.points_of_no_return)
     assert status.audit[-1].event == "pause requested"

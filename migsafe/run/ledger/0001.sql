@@ -43,6 +43,7 @@ CREATE TABLE migsafe.step (
     title text NOT NULL,
     state text NOT NULL DEFAULT 'pending',
     cursor jsonb,
+    progress jsonb,  -- pages done and to do, and speeds, as of the last batch
     rows bigint NOT NULL DEFAULT 0,
     attempts integer NOT NULL DEFAULT 0,
     error text,

@@ -77,6 +77,33 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a step that goes through a table was when its last batch began.
+
+    `done` and `total` are pages, weighted by the work they are; speeds leave out pauses, and are 0 while
+    they are not known.
+    """
+
+    done: float
+    total: float
+    per_second: float
+    rows_per_second: float
+
+    @property
+    def fraction(self) -> float:
+        """Of the whole work, 0 to 1."""
+        return 1.0 if self.total <= 0 else min(1.0, self.done / self.total)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Until the work is done, at this speed; None while that is not known."""
+        remaining = max(0.0, self.total - self.done)
+        if self.per_second > 0:
+            return remaining / self.per_second
+        return 0.0 if remaining == 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
     """A step's record."""
 
@@ -86,6 +113,7 @@ class StepRow:
     title: str
     state: StepState
     cursor: dict[str, Any] | None
+    progress: Progress | None
     rows: int
     attempts: int
     error: str | None

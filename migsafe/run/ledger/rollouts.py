@@ -1,6 +1,7 @@
 """The ledger's rollouts. Who writes to a running one holds its lease; readers need none."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -12,6 +13,8 @@ from migsafe.plan.stages import Stage
 from migsafe.run.connect import Conn
 from migsafe.run.ledger.install import require_current, version
 from migsafe.run.ledger.model import AuditLine, Request, Rollout, State
+
+UNREPRESENTABLE = "unrepresentable"  # the kind of sync event that passes the point of no return for data
 
 _COLUMNS = """
     SELECT r.id, r.name, r.plan, r.fingerprint, r.stage, r.state, r.request, r.reason, r.green_percent,
@@ -130,6 +133,15 @@ def count_sync_events(conn: Conn, name: str) -> dict[str, int]:
         (name,),
     ).fetchall()
     return {str(kind): int(count) for kind, count in rows}
+
+
+def first_unrepresentable(conn: Conn, name: str) -> datetime | None:
+    """When sync first met a value that the other side cannot hold; None while it has not."""
+    row = conn.execute(
+        "SELECT min(at) FROM migsafe.sync_event WHERE rollout = %s AND kind = %s", (name, UNREPRESENTABLE)
+    ).fetchone()
+    found: datetime | None = row[0] if row else None
+    return found
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:

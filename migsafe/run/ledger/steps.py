@@ -1,6 +1,7 @@
 """Reading and writing the ledger's step rows; writers are inside a transaction that holds the lease."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -9,10 +10,11 @@ from psycopg.types.json import Jsonb
 from migsafe.plan.model import Step
 from migsafe.plan.stages import Stage
 from migsafe.run.connect import Conn
-from migsafe.run.ledger.model import StepRow, StepState
+from migsafe.run.ledger.model import Progress, StepRow, StepState
 
 _COLUMNS = """
-    SELECT id, stage, kind, title, state, cursor, rows, attempts, error, started_at, finished_at, updated_at
+    SELECT id, stage, kind, title, state, cursor, progress, rows, attempts, error, started_at, finished_at,
+           updated_at
     FROM migsafe.step WHERE rollout_id = %s
 """
 
@@ -55,12 +57,20 @@ def start_step(conn: Conn, rollout_id: int, step_id: str) -> None:
     )
 
 
-def move_cursor(conn: Conn, rollout_id: int, step_id: str, cursor: Mapping[str, object], rows: int) -> None:
+def move_cursor(
+    conn: Conn,
+    rollout_id: int,
+    step_id: str,
+    cursor: Mapping[str, object],
+    *,
+    rows: int = 0,
+    progress: Progress | None = None,
+) -> None:
     """How far a long step is, and how many rows it changed since the last time."""
     conn.execute(
-        "UPDATE migsafe.step SET cursor = %s, rows = rows + %s, updated_at = clock_timestamp() "
-        "WHERE rollout_id = %s AND id = %s",
-        (Jsonb(dict(cursor)), rows, rollout_id, step_id),
+        "UPDATE migsafe.step SET cursor = %s, rows = rows + %s, progress = coalesce(%s, progress), "
+        "updated_at = clock_timestamp() WHERE rollout_id = %s AND id = %s",
+        (Jsonb(dict(cursor)), rows, Jsonb(asdict(progress)) if progress else None, rollout_id, step_id),
     )
 
 
@@ -85,12 +95,17 @@ def fail_step(conn: Conn, rollout_id: int, step_id: str, error: str) -> None:
 def reset_step(conn: Conn, rollout_id: int, step_id: str) -> None:
     """A step was taken back: as if it had never begun."""
     conn.execute(
-        "UPDATE migsafe.step SET state = 'pending', cursor = NULL, rows = 0, attempts = 0, error = NULL, "
-        "started_at = NULL, finished_at = NULL, updated_at = clock_timestamp() "
+        "UPDATE migsafe.step SET state = 'pending', cursor = NULL, progress = NULL, rows = 0, attempts = 0, "
+        "error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp() "
         "WHERE rollout_id = %s AND id = %s",
         (rollout_id, step_id),
     )
 
 
 def _step(row: Mapping[str, Any]) -> StepRow:
-    return StepRow(**{**row, "stage": Stage(row["stage"]), "state": StepState(row["state"])})
+    typed = {
+        "stage": Stage(row["stage"]),
+        "state": StepState(row["state"]),
+        "progress": Progress(**row["progress"]) if row["progress"] else None,
+    }
+    return StepRow(**{**row, **typed})
