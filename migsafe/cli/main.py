@@ -10,7 +10,7 @@ from migsafe.cli.demo import demo
 from migsafe.cli.lint import lint
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
-from migsafe.cli.run import contract, resume, run
+from migsafe.cli.run import contract, run
 from migsafe.cli.status import status
 from migsafe.errors import MigsafeError
 
@@ -48,7 +48,7 @@ app.command()(plan)
 app.command()(rules)
 app.command()(demo)
 app.command()(run)
-app.command()(resume)
+app.command("resume", help="Go on with a rollout that was paused or interrupted: the same as `run`.")(run)
 app.command()(status)
 app.command()(pause)
 app.command()(retreat)

@@ -1,4 +1,4 @@
-"""`migsafe run`, `migsafe resume` and `migsafe contract`: carry out a plan."""
+"""`migsafe run` (also called `resume`) and `migsafe contract`: carry out a plan."""
 
 import os
 from typing import TYPE_CHECKING
@@ -45,26 +45,6 @@ def run(
     Safe to repeat at any time. Exit code 1: a gate failed (all traffic is on blue, the schema stays) or
     held for too long. 130: interrupted.
     """
-    drive(
-        plan,
-        database=database,
-        direct_database=direct_database,
-        to=to,
-        max_rows_per_second=max_rows_per_second,
-        output_format=output_format,
-    )
-
-
-def resume(
-    plan: str = PLAN,
-    *,
-    database: str | None = DATABASE,
-    direct_database: str | None = DIRECT,
-    to: str | None = typer.Option(None, "--to", help="The stage to go to. [default: as for run]"),
-    max_rows_per_second: float | None = RATE,
-    output_format: OutputFormat = FORMAT,
-) -> None:
-    """Go on with a rollout that was paused or interrupted: the same as `run`."""
     drive(
         plan,
         database=database,

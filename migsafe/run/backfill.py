@@ -91,12 +91,11 @@ class _Backfill:
         self.size.most = self.session.settings.sweep_pages if sweeping else self.session.settings.window_pages
         self.meter.plan(sum(leaf.pages for leaf in leaves), sweep=self.cursor.sweep)
         for leaf in leaves:
-            if leaf.oid < self.cursor.leaf:
-                self.meter.skip(leaf.pages)
+            cursor = self.cursor.within(leaf.oid)
+            self.meter.skip(cursor.first if cursor else leaf.pages)
+            if cursor is None:
                 continue
-            if leaf.oid > self.cursor.leaf:
-                self.cursor = self.cursor.at_leaf(leaf.oid)
-            self.meter.skip(self.cursor.first)
+            self.cursor = cursor
             self._leaf(leaf)
 
     def _leaf(self, leaf: Leaf) -> None:

@@ -36,9 +36,11 @@ class Cursor:
         """The beginning of the next pass."""
         return Cursor(sweep=self.sweep + 1)
 
-    def at_leaf(self, leaf: int) -> "Cursor":
-        """The beginning of another relation of the same pass."""
-        return replace(self, leaf=leaf, first=0, end=0, stripe=0)
+    def within(self, leaf: int) -> "Cursor | None":
+        """Where this pass goes on in this relation; None when it has left it behind."""
+        if leaf < self.leaf:
+            return None
+        return self if leaf == self.leaf else replace(self, leaf=leaf, first=0, end=0, stripe=0)
 
     def to_json(self) -> dict[str, object]:
         """For the ledger."""

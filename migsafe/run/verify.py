@@ -62,12 +62,11 @@ class _Reading:
         leaves = read_leaves(self.session.conn, self.step.table)
         self.meter.plan_reading(sum(leaf.pages for leaf in leaves), self.step.passes, self.cursor.sweep)
         for leaf in leaves:
-            if leaf.oid < self.cursor.leaf:
-                self.meter.skip(leaf.pages)
+            cursor = self.cursor.within(leaf.oid)
+            self.meter.skip(cursor.first if cursor else leaf.pages)
+            if cursor is None:
                 continue
-            if leaf.oid > self.cursor.leaf:
-                self.cursor = self.cursor.at_leaf(leaf.oid)
-            self.meter.skip(self.cursor.first)
+            self.cursor = cursor
             while self.cursor.first < leaf.pages:
                 self._read_window(leaf)
         self.cursor = self.cursor.next_sweep()

@@ -67,6 +67,14 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> str:
     pytest.fail(f"no line with {text!r} in:\n{seen}")
 
 
+@contextmanager
+def watching_green(plan: str, dsn: str) -> Iterator["subprocess.Popen[str]"]:
+    """A run that has given green its first 5 % and watches it."""
+    with running("run", plan, dsn=dsn) as runner:
+        wait_for(runner, "watching 5 % green")
+        yield runner
+
+
 @pytest.fixture
 def users(database: str) -> str:
     with psycopg.connect(database, autocommit=True) as conn:
@@ -214,8 +222,7 @@ def test_pause_and_resume_from_another_terminal(
     users: str, write_plan: Callable[..., str], proxy: Envoy
 ) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         shown = status(users)
         assert (shown["stage"], shown["state"], shown["green_percent"]) == ("canary", "running", 5)
         assert str(runner.pid) in str(shown["holder"])
@@ -233,8 +240,7 @@ def test_retreat_from_another_terminal_moves_traffic_and_keeps_the_schema(
     users: str, write_plan: Callable[..., str], proxy: Envoy
 ) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         done = migsafe("retreat", plan, dsn=users)
         assert done.returncode == 0, done.stderr
         assert split(proxy) == 0
@@ -247,8 +253,7 @@ def test_retreat_takes_over_from_a_runner_that_does_not_answer(
     users: str, write_plan: Callable[..., str], proxy: Envoy
 ) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         runner.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         done = migsafe("retreat", plan, dsn=users)
@@ -268,8 +273,7 @@ def test_revert_from_another_terminal_takes_everything_back(
     users: str, write_plan: Callable[..., str], proxy: Envoy
 ) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users):
         done = migsafe("revert", NAME, dsn=users)
         assert done.returncode == 0, done.stderr
     assert "reverted: stage 'planned'" in done.stdout
@@ -319,8 +323,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     users: str, write_plan: Callable[..., str], proxy: Envoy, number: signal.Signals
 ) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         runner.send_signal(number)
         assert runner.wait(timeout=10) == 130
         assert runner.stdout is not None
@@ -379,8 +382,7 @@ def test_a_database_connection_that_breaks_is_made_again_and_the_canary_stays_wa
     users: str, write_plan: Callable[..., str], proxy: Envoy
 ) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         with psycopg.connect(users, autocommit=True) as conn:
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -400,8 +402,7 @@ def test_a_gate_that_fails_ends_with_exit_code_1_and_says_why(
         name="health", kind="sql", options={"query": "SELECT count(*) FROM users WHERE id = -1", "max": 0}
     )
     plan = write_plan(slow(proxy, sick))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         with psycopg.connect(users, autocommit=True) as conn:
             conn.execute("INSERT INTO users (id, name) VALUES (-1, 'bad')")
         assert runner.wait(timeout=10) == 1
@@ -417,8 +418,7 @@ def test_a_gate_that_fails_ends_with_exit_code_1_and_says_why(
 
 def test_two_runners_on_one_plan(users: str, write_plan: Callable[..., str], proxy: Envoy) -> None:
     plan = write_plan(slow(proxy))
-    with running("run", plan, dsn=users) as runner:
-        wait_for(runner, "watching 5 % green")
+    with watching_green(plan, users) as runner:
         second = migsafe("run", plan, dsn=users)
         assert second.returncode == 2
         assert f"is being run by pid {runner.pid}" in second.stderr

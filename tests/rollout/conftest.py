@@ -4,10 +4,12 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from migsafe.demo.envoy import envoy
 from tests.rollout.shop import Shop, Version
+from tests.run.plans import fill_users
 
 
 @pytest.fixture
@@ -35,3 +37,10 @@ def requests_keep_coming(shop: Shop) -> Iterator[list[str]]:
     yield answers
     done.set()
     thread.join(timeout=10)
+
+
+@pytest.fixture
+def users(database: str) -> str:
+    with psycopg.connect(database, autocommit=True) as conn:
+        fill_users(conn, 200)
+    return database

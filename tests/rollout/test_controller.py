@@ -16,31 +16,15 @@ from migsafe.rollout.machine import Question
 from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.providers.envoy import EnvoyProvider, envoy_provider
 from migsafe.rollout.session import controller
-from migsafe.rollout.watch import Pace
 from migsafe.run.connect import connect
 from migsafe.run.events import Event, GateRead, Notice, PointPassed, StageReached, TrafficMoved
 from migsafe.run.ledger.model import Request, Rollout, State
 from migsafe.run.ledger.rollouts import read_rollout, request
 from migsafe.run.runner import Runner, hold
 from migsafe.run.settings import Settings
+from tests.rollout.plans import ERRORS, FAST, plan_for
 from tests.rollout.shop import Shop
-from tests.run.plans import fill_users, rename_plan
-
-FAST = Pace(between_reads=0.1, slice=0.05)
-ERRORS = Gate(name="errors", kind="canary", options={"min_requests": 5, "max_error_percent": 1.0})
-
-
-def plan_for(shop: Shop, *gates: Gate, steps: tuple[int, ...] = (5, 25, 100), **traffic: float) -> Plan:
-    times = {"step_seconds": 0.4, "hold_seconds": 20.0, **traffic}
-    moves = Traffic(provider="envoy", options=shop.envoy.options, steps=steps, gates=gates, **times)
-    return replace(rename_plan(passes=1), traffic=moves, contract=Contract(keep_seconds=0.0))
-
-
-@pytest.fixture
-def users(database: str) -> str:
-    with psycopg.connect(database, autocommit=True) as conn:
-        fill_users(conn, 200)
-    return database
+from tests.run.plans import rename_plan
 
 
 @pytest.fixture

@@ -4,42 +4,24 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psycopg
 import pytest
 
 from migsafe.errors import RunError
-from migsafe.plan.model import Contract, Gate, Plan, Traffic
+from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.postgres.binaries import embedded_binaries
 from migsafe.postgres.server import Server, scratch_server
 from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.session import controller
-from migsafe.rollout.watch import Pace
-from migsafe.run.connect import connect
 from migsafe.run.events import Event, GateRead, TrafficMoved, Waiting
 from migsafe.run.ledger.model import State
-from migsafe.run.ledger.rollouts import read_audit, read_rollout
-from migsafe.run.reconnect import LOST
 from migsafe.run.settings import Settings
+from tests.rollout.plans import ERRORS, FAST, plan_for
 from tests.rollout.shop import Shop
-from tests.run.plans import fill_users, rename_plan
-
-FAST = Pace(between_reads=0.1, slice=0.05)
-ERRORS = Gate(name="errors", kind="canary", options={"min_requests": 5, "max_error_percent": 1.0})
-
-
-def plan_for(shop: Shop, *, steps: tuple[int, ...], step_seconds: float) -> Plan:
-    moves = Traffic(
-        provider="envoy",
-        options=shop.envoy.options,
-        steps=steps,
-        gates=(ERRORS,),
-        step_seconds=step_seconds,
-        hold_seconds=20.0,
-    )
-    return replace(rename_plan(passes=1), traffic=moves, contract=Contract(keep_seconds=0.0))
+from tests.run.losing import lost_lines, terminate_runner
+from tests.run.plans import fill_users
 
 
 class Rollout:
@@ -79,13 +61,6 @@ class Rollout:
 
 
 @pytest.fixture
-def users(database: str) -> str:
-    with psycopg.connect(database, autocommit=True) as conn:
-        fill_users(conn, 200)
-    return database
-
-
-@pytest.fixture
 def own_server() -> Iterator[Server]:
     with scratch_server(binaries=embedded_binaries()) as running:
         with psycopg.connect(running.dsn(), autocommit=True) as conn:
@@ -93,24 +68,9 @@ def own_server() -> Iterator[Server]:
         yield running
 
 
-def terminate_runner(dsn: str) -> int:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        return conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'migsafe: rename' AND datname = current_database()"
-        ).rowcount
-
-
-def lost_lines(dsn: str) -> int:
-    with connect(dsn) as conn:
-        rollout = read_rollout(conn, "rename")
-        assert rollout is not None
-        return sum(line.event == LOST for line in read_audit(conn, rollout.id))
-
-
 @pytest.mark.usefixtures("requests_keep_coming")
 def test_sessions_terminated_at_random_moments_of_a_canary_do_not_stop_it(shop: Shop, users: str) -> None:
-    rollout = Rollout(plan_for(shop, steps=(5, 50, 100), step_seconds=1.0), users)
+    rollout = Rollout(plan_for(shop, ERRORS, steps=(5, 50, 100), step_seconds=1.0), users)
     rng, hits = random.Random(5), 0
     rollout.wait_for_share(5)
     for _ in range(5):
@@ -128,7 +88,7 @@ def test_sessions_terminated_at_random_moments_of_a_canary_do_not_stop_it(shop: 
 def test_a_server_that_restarts_while_a_canary_is_watched_does_not_stop_it(
     shop: Shop, own_server: Server
 ) -> None:
-    rollout = Rollout(plan_for(shop, steps=(5, 100), step_seconds=1.5), own_server.dsn())
+    rollout = Rollout(plan_for(shop, ERRORS, steps=(5, 100), step_seconds=1.5), own_server.dsn())
     rollout.wait_for_share(5)
     own_server.stop("immediate")
     time.sleep(2.5)  # longer than the step: it is not promoted while nobody can write it down
@@ -147,7 +107,7 @@ def test_a_server_that_restarts_while_a_canary_is_watched_does_not_stop_it(
 def test_a_canary_that_fails_while_the_database_is_away_gives_its_traffic_back_at_once(
     shop: Shop, own_server: Server
 ) -> None:
-    rollout = Rollout(plan_for(shop, steps=(50, 100), step_seconds=20.0), own_server.dsn())
+    rollout = Rollout(plan_for(shop, ERRORS, steps=(50, 100), step_seconds=20.0), own_server.dsn())
     rollout.wait_for_share(50)
     time.sleep(0.5)  # until it is watched
     own_server.stop("immediate")
@@ -166,7 +126,7 @@ def test_a_canary_that_fails_while_the_database_is_away_gives_its_traffic_back_a
 
 
 def test_a_database_that_stays_away_leaves_the_split_and_says_so(shop: Shop, own_server: Server) -> None:
-    plan = plan_for(shop, steps=(5, 100), step_seconds=20.0)
+    plan = plan_for(shop, ERRORS, steps=(5, 100), step_seconds=20.0)
     rollout = Rollout(plan, own_server.dsn(), Settings(reconnect_seconds=1.0))
     rollout.wait_for_share(5)
     time.sleep(0.3)

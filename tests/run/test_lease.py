@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -14,7 +15,7 @@ import pytest
 from psycopg import conninfo
 
 from migsafe.errors import Fenced, LeaseHeld
-from migsafe.plan.file import dump_plan, load_plan
+from migsafe.plan.file import dump_plan
 from migsafe.plan.stages import Stage
 from migsafe.run.connect import connect
 from migsafe.run.lease import read_holder
@@ -53,20 +54,29 @@ def test_a_beat_keeps_the_lease_for_longer_than_its_expiry(
         runner.check()
 
 
+@contextmanager
+def waiting_runner(conn: psycopg.Connection, dsn: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A runner in a process of its own that waits for a table, which `conn` holds until it commits."""
+    plan_file = folder / "plan.toml"
+    plan_file.write_text(dump_plan(rename_plan()))
+    conn.execute("BEGIN; LOCK TABLE users")
+    with subprocess.Popen(
+        [sys.executable, DRIVER, plan_file, dsn],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("step 00")
+        yield process
+
+
 def test_a_killed_runner_is_followed_at_once(
     database: str, users: Callable[[int], psycopg.Connection], tmp_path: Path
 ) -> None:
     conn = users(10)
-    plan_file = tmp_path / "plan.toml"
-    plan_file.write_text(dump_plan(rename_plan()))
-    plan = load_plan(plan_file)
-    conn.execute("BEGIN; LOCK TABLE users")  # the runner waits for it
-    process = subprocess.Popen(
-        [sys.executable, DRIVER, plan_file, database], stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("step 00")
+    with waiting_runner(conn, database, tmp_path) as process:
+        plan = load_plan(tmp_path / "plan.toml")
         with pytest.raises(LeaseHeld, match=f"pid {process.pid}"), hold(plan, database):
             pytest.fail("it was held twice")
         process.kill()
@@ -188,18 +198,7 @@ def test_the_lease_is_given_back_on_an_interrupt(
     database: str, users: Callable[[int], psycopg.Connection], tmp_path: Path
 ) -> None:
     conn = users(10)
-    plan_file = tmp_path / "plan.toml"
-    plan_file.write_text(dump_plan(rename_plan()))
-    conn.execute("BEGIN; LOCK TABLE users")
-    process = subprocess.Popen(
-        [sys.executable, DRIVER, plan_file, database],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("step 00")
+    with waiting_runner(conn, database, tmp_path) as process:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     conn.execute("COMMIT")

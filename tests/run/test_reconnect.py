@@ -25,6 +25,7 @@ from migsafe.run.reconnect import LOST
 from migsafe.run.revoke import revoke
 from migsafe.run.runner import hold
 from migsafe.run.settings import Settings
+from tests.run.losing import lost_lines, terminate_runner
 from tests.run.plans import fill_users, rename_plan
 from tests.run.relay import Cut, Relay
 
@@ -42,21 +43,6 @@ def counted_plan() -> Plan:
         for step in plan.steps
     )
     return replace(plan, steps=steps)
-
-
-def terminate_runner(dsn: str) -> int:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        return conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'migsafe: rename' AND datname = current_database()"
-        ).rowcount
-
-
-def lost_lines(dsn: str) -> int:
-    with connect(dsn) as conn:
-        rollout = read_rollout(conn, "rename")
-        assert rollout is not None
-        return sum(line.event == LOST for line in read_audit(conn, rollout.id))
 
 
 def require_filled_once(dsn: str, rows: int = ROWS) -> None:
