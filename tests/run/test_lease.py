@@ -15,7 +15,7 @@ import pytest
 from psycopg import conninfo
 
 from migsafe.errors import Fenced, LeaseHeld
-from migsafe.plan.file import dump_plan
+from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.stages import Stage
 from migsafe.run.connect import connect
 from migsafe.run.lease import read_holder
