@@ -70,7 +70,7 @@ class Mover:
             case Undo(stage):
                 self.runner.undo(stage)
             case Ask(question):
-                raise StateRefused(f"'{question}' is a question, not a move")
+                raise TypeError(f"'{question}' is a question, not a move")
 
     def declare(self, green_percent: int, text: str) -> None:
         """For a plan that moves no traffic: record what somebody said or proved about it."""

@@ -81,7 +81,7 @@ def test_sessions_terminated_at_random_moments_of_a_canary_do_not_stop_it(shop: 
     assert (outcome.stage, outcome.green_percent, outcome.ok) == (Stage.SOAKED, 100, True)
     assert rollout.shares == [5, 50, 100]
     assert hits >= 3
-    assert lost_lines(users) == hits
+    assert hits - 1 <= lost_lines(users) <= hits  # one may have met a connection that was just being made
 
 
 @pytest.mark.usefixtures("requests_keep_coming")

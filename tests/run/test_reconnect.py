@@ -96,15 +96,17 @@ def test_sessions_terminated_at_random_moments_of_a_backfill_do_not_stop_it(
         nonlocal hits
         wait_for_step(events, "fill")
         for _ in range(4):
-            time.sleep(rng.uniform(0.05, 0.5))
+            time.sleep(rng.uniform(0.3, 0.6))
             hits += terminate_runner(database)
 
     with in_background(disturb):
-        run_to(counted_plan(), database, Stage.VERIFIED, events)
+        settings = replace(SLOW, max_rows_per_second=4000)  # three seconds, longer than the disturbance
+        run_to(counted_plan(), database, Stage.VERIFIED, events, settings)
     require_filled_once(database)
-    assert hits >= 3
-    assert lost_lines(database) == hits
-    assert sum(isinstance(event, Waiting) and "was lost" in event.reason for event in events) == hits
+    lines = lost_lines(database)
+    assert hits >= 3  # one of them may have met a connection that was just being made
+    assert hits - 1 <= lines <= hits
+    assert sum(isinstance(event, Waiting) and "was lost" in event.reason for event in events) == lines
     reached = [event.stage for event in events if isinstance(event, StageReached)]
     assert reached == [Stage.EXPANDED, Stage.BACKFILLED, Stage.VERIFIED]
 
