@@ -100,7 +100,7 @@ def warnings(change: Replacement) -> tuple[str, ...]:
     if fired:
         told.append(
             f"The backfill changes every row, and these triggers fire each time: {', '.join(fired)}. See to "
-            "it that they can bear that (an updated_at becomes now, an audit trail gets a line for each row).",
+            "it that they can bear that (updated_at becomes now, an audit trail gets a line for each row).",
         )
     if not primary_key(change.table):
         told.append(f"{table} has no primary key: rows in reports are named by their position (ctid).")
