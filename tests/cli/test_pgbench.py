@@ -152,7 +152,7 @@ def test_kills_of_the_commands_at_any_moment_change_nothing(
     assert kills >= wanted
 
 
-def run_and_kill_after(command: tuple[str | Path, ...], dsn: str, seconds: float) -> float | None:
+def run_and_kill_after(command: tuple[str | Path, ...], dsn: str, seconds: float | None) -> float | None:
     """Kill the command after so many seconds; None when that was needed, else how long it took."""
     began = time.monotonic()
     with subprocess.Popen(
