@@ -142,7 +142,11 @@ def test_kills_of_the_commands_at_any_moment_change_nothing(
         ):
             migsafe("plan", migration, "--keep", "0s", "--force", dsn=dsn)
             for command, seconds in tuple(usual.items()):
-                while (took := run_and_kill_after(command, dsn, rng.uniform(0, seconds))) is None:
+                while True:
+                    # Bounded, so that a slow machine has its kills within minutes too.
+                    moment = rng.uniform(0, min(seconds, 10.0)) if kills < wanted else None
+                    if (took := run_and_kill_after(command, dsn, moment)) is not None:
+                        break
                     kills += 1
                 usual[command] = took
             load.finish()
