@@ -79,7 +79,12 @@ def bounded(prefix: str, base: str, tag: str) -> str:
 
 def fires_after_sync(trigger: str) -> bool:
     """Whether a trigger of this name comes after the sync triggers and is none of another rollout's."""
-    return trigger > TRIGGER_PREFIX and not _OF_A_ROLLOUT.fullmatch(trigger)
+    return trigger > TRIGGER_PREFIX and not is_sync_trigger(trigger)
+
+
+def is_sync_trigger(trigger: str) -> bool:
+    """Whether a trigger of this name is ours, of this rollout or another."""
+    return _OF_A_ROLLOUT.fullmatch(trigger) is not None
 
 
 def create_triggers(sync: Sync) -> tuple[str, ...]:

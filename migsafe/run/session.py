@@ -102,10 +102,13 @@ class Session:
         Should this process stop or die in the middle, the server ends the transaction: at once when the
         connection breaks, after two seconds when it just goes silent.
         """
-        values = {
+        values: dict[str, int | str] = {
             "lock_timeout": _milliseconds(lock_seconds),
             "statement_timeout": 0 if statement_seconds is None else _milliseconds(statement_seconds),
             "idle_in_transaction_session_timeout": 2000,
+            # Rows that a policy would hide from us are an error, never silently left out.
+            # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
+            "row_security": "off",
         }
         if self.server.checks_clients:
             values["client_connection_check_interval"] = 1000

@@ -96,6 +96,33 @@ def test_no_transaction_of_pgbench_fails_while_its_balances_become_bigint(
     pgbench.require_right_balances(accounts)
 
 
+def test_clients_that_prepare_their_statements_live_through_a_new_name_for_the_new_type(
+    server: Server, accounts: str, migration: Path
+) -> None:
+    """What the plan's warning about the swap promises: without a swap, `pgbench -M prepared` goes on."""
+    plan = migration.with_suffix(".plan.toml")
+    with pgbench.load(server, accounts, protocol="prepared") as load:
+        planned = migsafe("plan", migration, "--new-column", "abalance64", dsn=accounts)
+        assert "pgbench -M prepared" not in planned
+        migsafe("run", plan, dsn=accounts)
+        load.require_running()
+        migsafe("revert", plan, "--new-version-gone", dsn=accounts)
+        load.finish()
+    load.require_clean()
+
+
+def test_the_swap_breaks_prepared_statements_as_the_plan_says(
+    server: Server, accounts: str, migration: Path
+) -> None:
+    plan = migration.with_suffix(".plan.toml")
+    with pgbench.load(server, accounts, protocol="prepared", rate=200) as load:
+        assert "pgbench -M prepared" in migsafe("plan", migration, dsn=accounts)
+        migsafe("run", plan, dsn=accounts)
+        load.process.wait(timeout=30)  # every client is aborted, so pgbench ends by itself
+        _, errors = load.process.communicate()
+    assert "cached plan must not change result type" in errors
+
+
 @pytest.mark.parametrize(
     "wanted", [20, pytest.param(200, marks=[pytest.mark.proof, pytest.mark.timeout(900)])]
 )
@@ -115,7 +142,11 @@ def test_kills_of_the_commands_at_any_moment_change_nothing(
         ):
             migsafe("plan", migration, "--keep", "0s", "--force", dsn=dsn)
             for command, seconds in tuple(usual.items()):
-                while (took := run_and_kill_after(command, dsn, rng.uniform(0, seconds))) is None:
+                while True:
+                    # Bounded, so that a slow machine has its kills within minutes too.
+                    moment = rng.uniform(0, min(seconds, 10.0)) if kills < wanted else None
+                    if (took := run_and_kill_after(command, dsn, moment)) is not None:
+                        break
                     kills += 1
                 usual[command] = took
             load.finish()
@@ -125,7 +156,7 @@ def test_kills_of_the_commands_at_any_moment_change_nothing(
     assert kills >= wanted
 
 
-def run_and_kill_after(command: tuple[str | Path, ...], dsn: str, seconds: float) -> float | None:
+def run_and_kill_after(command: tuple[str | Path, ...], dsn: str, seconds: float | None) -> float | None:
     """Kill the command after so many seconds; None when that was needed, else how long it took."""
     began = time.monotonic()
     with subprocess.Popen(

@@ -185,3 +185,22 @@ def test_two_columns_of_a_table_may_be_on_their_way_at_once(
         plan_operations(
             (RenameColumn(table=T, column="x", new_name="y"),), read_catalog(connection), PlanOptions()
         )
+
+
+@pytest.mark.parametrize(
+    ("event", "fires"),
+    [
+        ("BEFORE UPDATE", True),
+        ("AFTER INSERT OR UPDATE", True),
+        ("BEFORE UPDATE OF x", False),
+        ("AFTER INSERT OR DELETE", False),
+        ("AFTER UPDATE OR DELETE", True),
+    ],
+)
+def test_triggers_that_the_backfill_sets_off_are_told(
+    plan_for: Planner, connection: psycopg.Connection, event: str, *, fires: bool
+) -> None:
+    connection.execute("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    trigger = f"CREATE TRIGGER touch {event} ON t FOR EACH ROW EXECUTE FUNCTION f()"
+    plan = plan_for(f"CREATE TABLE t (id int PRIMARY KEY, a int, x int); {trigger}", RENAME)
+    assert any("these triggers fire each time: touch" in text for text in plan.warnings) == fires
