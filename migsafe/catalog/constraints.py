@@ -71,7 +71,8 @@ def for_child(catalog: Catalog, child: Table, constraint: Constraint) -> Constra
             constraint.columns,
             free_constraint_name(catalog, child.name.schema),
         )
-    return replace(constraint, name=name, inherited=True)
+    parent = constraint.name if constraint.references else None
+    return replace(constraint, name=name, inherited=True, parent=parent)
 
 
 def drop_constraint(catalog: Catalog, name: Name, constraint: str, *, only: bool = False) -> Catalog:
@@ -202,12 +203,7 @@ def _taken_over(child: Table, constraint: Constraint) -> Constraint | None:
             continue
         if constraint.references is None and own.name == constraint.name:
             return own
-        if (
-            constraint.references is not None
-            and own.inherited
-            and own.references == constraint.references
-            and own.columns == constraint.columns
-        ):
+        if constraint.references is not None and own.parent == constraint.name:
             return own
     return None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from migsafe.catalog.model import Catalog
+from migsafe.catalog.passes import in_passes
 from migsafe.catalog.replay import apply
 from migsafe.catalog.session import apply_setting, committed, new_session, next_transaction
 from migsafe.errors import SqlError
@@ -72,7 +73,7 @@ def replay(scripts: Iterable[tuple[str | None, Script]], catalog: Catalog | None
         for statement in script.statements:
             if not history.in_transaction:
                 history = replace(history, catalog=next_transaction(history.catalog))
-            for operation in statement.operations:
+            for operation in in_passes(statement.operations):
                 history = advance(history, operation, script=name)
         history = History(catalog=new_session(history.catalog))
     return history.catalog

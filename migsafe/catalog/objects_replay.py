@@ -174,12 +174,7 @@ def _rename(catalog: Catalog, change: to.RenameObject) -> Catalog:
     if change.part is not None and kind in _TYPES:
         return types.rename_part(catalog, change)
     if change.part is not None:
-        view = catalog.view(name)
-        if view is None:
-            return rename_column(catalog, name, change.part, new)
-        return catalog.with_view(
-            replace(view, columns=tuple(new if c == change.part else c for c in view.columns))
-        )
+        return rename_column(catalog, name, change.part, new)
     if kind in {"TRIGGER", "POLICY", "RULE"} and change.table:
         return _rename_on_table(catalog, kind, change.table, (name.name, new))
     if kind == "SCHEMA":

@@ -71,7 +71,7 @@ def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None
     for like, taken in likes:
         catalog = copy_indexes(catalog, name, like, taken)
     for source in sources:
-        catalog = take_over(catalog, source.name, name, created=True) if source else catalog
+        catalog = take_over(catalog, source.name, name) if source else catalog
     return catalog
 
 
