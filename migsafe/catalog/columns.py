@@ -156,11 +156,24 @@ def composite_attributes(catalog: Catalog, name: Name) -> tuple[Column, ...]:
     return found.attributes if found and found.kind is TypeKind.COMPOSITE else ()
 
 
+def as_child(catalog: Catalog, column: Column, *, partition: bool) -> Column:
+    """A parent's column as a child has it: an identity is a partition's too since PostgreSQL 17."""
+    generated = column.generated
+    if generated is Generated.IDENTITY and not (partition and shares_identity(catalog)):
+        generated = None
+    return replace(column, local=False, sequences=(), is_serial=False, generated=generated)
+
+
+def shares_identity(catalog: Catalog) -> bool:
+    """Whether partitions of this server have the identity of their parent; the newest kind if unknown."""
+    return catalog.server_version is None or catalog.server_version >= 170000
+
+
 def _put_below(catalog: Catalog, table: Table, column: Column, *, only: bool) -> Catalog:
     catalog = catalog.with_table(with_column(table, column))
     for child in children(catalog, table.name) if not only else ():
         if child.column(column.name) is None:
-            inherited = replace(column, local=False, sequences=(), is_serial=False)
+            inherited = as_child(catalog, column, partition=child.partition_of is not None)
             catalog = _put_below(catalog, child, inherited, only=False)
     return catalog
 
@@ -168,6 +181,7 @@ def _put_below(catalog: Catalog, table: Table, column: Column, *, only: bool) ->
 __all__ = [
     "SEQUENCE_DEFAULT",
     "add_column",
+    "as_child",
     "change_column",
     "composite_attributes",
     "drop_column",
@@ -176,5 +190,6 @@ __all__ = [
     "forget_reference",
     "other_parent_has",
     "own_new_sequence",
+    "shares_identity",
     "stored",
 ]

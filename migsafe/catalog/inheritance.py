@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/ddl-inherit.html and ddl-partitioning.ht
 
 from dataclasses import replace
 
-from migsafe.catalog.columns import other_parent_has
+from migsafe.catalog.columns import other_parent_has, shares_identity
 from migsafe.catalog.constraints import for_child, put_constraint
 from migsafe.catalog.find import known, with_column
 from migsafe.catalog.keys import index_below
@@ -55,7 +55,7 @@ def attach(catalog: Catalog, parent: Name, child: Name, *, bound: str | None, de
         partition_of=above.name,
         default_partition=default,
         partition_bound=bound,
-        columns=tuple(_as_partition(above, column) for column in below.columns),
+        columns=tuple(_as_partition(catalog, above, column) for column in below.columns),
         constraints=tuple(replace(c, inherited=_has_check(above, c)) for c in below.constraints),
         not_nulls=tuple(
             replace(c, inherited=not_null_constraint(above, c.columns[0]) is not None)
@@ -66,10 +66,10 @@ def attach(catalog: Catalog, parent: Name, child: Name, *, bound: str | None, de
     return take_over(catalog, above.name, table.name)
 
 
-def _as_partition(above: Table, column: Column) -> Column:
+def _as_partition(catalog: Catalog, above: Table, column: Column) -> Column:
     """A partition's columns are its parent's; since PostgreSQL 17 an identity is too."""
     parent = above.column(column.name)
-    identity = parent is not None and parent.generated is Generated.IDENTITY
+    identity = parent is not None and parent.generated is Generated.IDENTITY and shares_identity(catalog)
     return replace(column, local=False, generated=Generated.IDENTITY if identity else column.generated)
 
 
@@ -86,7 +86,11 @@ def detach(catalog: Catalog, child: Name, *, concurrently: bool = False) -> Cata
         partition_bound=None,
         detaching=False,
         columns=tuple(
-            replace(c, local=True, generated=None if c.generated is Generated.IDENTITY else c.generated)
+            replace(
+                c,
+                local=True,
+                generated=None if c.generated is Generated.IDENTITY and not c.sequences else c.generated,
+            )
             for c in table.columns
         ),
         constraints=tuple(replace(c, inherited=False, parent=None) for c in table.constraints),
