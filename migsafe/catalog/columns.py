@@ -28,7 +28,7 @@ def stored(catalog: Catalog, definition: ColumnDefinition, inherited: Column | N
         generated=definition.generated,
         generated_as=definition.generated_as.text if definition.generated_as else None,
         is_serial=definition.is_serial,
-        collation=str(definition.collation) if definition.collation else None,
+        collation=collation_name(definition.collation),
     )
     if inherited is None:
         return made
@@ -38,8 +38,13 @@ def stored(catalog: Catalog, definition: ColumnDefinition, inherited: Column | N
         generated=definition.generated or inherited.generated,
         generated_as=made.generated_as or inherited.generated_as,
         is_serial=definition.is_serial,
-        local=definition.type != UNKNOWN_TYPE,
+        local=inherited.local or definition.type != UNKNOWN_TYPE,
     )
+
+
+def collation_name(name: Name | None) -> str | None:
+    """A collation as a column keeps it: without its schema."""
+    return name.name if name else None
 
 
 def exact(catalog: Catalog, written: TypeName) -> TypeName:
@@ -183,6 +188,7 @@ __all__ = [
     "add_column",
     "as_child",
     "change_column",
+    "collation_name",
     "composite_attributes",
     "drop_column",
     "exact",

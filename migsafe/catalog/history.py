@@ -79,7 +79,7 @@ def replay(scripts: Iterable[tuple[str | None, Script]], catalog: Catalog | None
     return history.catalog
 
 
-def load_schema(text: str, *, source: str = "the schema") -> Catalog:
+def load_schema(text: str, *, source: str = "the schema", server_version: int | None = None) -> Catalog:
     """The catalog of a whole schema, such as pg_dump --schema-only writes.
 
     Raises:
@@ -98,7 +98,7 @@ def load_schema(text: str, *, source: str = "the schema") -> Catalog:
         raise SqlError(
             f"{source} creates no table.", advice="Make the file with: pg_dump --schema-only DATABASE"
         )
-    return replay([(None, script)], Catalog(complete=True))
+    return replay([(None, script)], Catalog(complete=True, server_version=server_version))
 
 
 def _find(history: History, name: str) -> int:

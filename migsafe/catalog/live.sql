@@ -57,7 +57,7 @@ SELECT a.attrelid::bigint AS oid, a.attname AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null, a.attidentity <> '' AS identity, a.attgenerated AS generated,
        pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression, a.attislocal AS is_local,
-       CASE WHEN a.attcollation <> t.typcollation THEN co.collname END AS collation
+       CASE WHEN a.attcollation <> t.typcollation  THEN co.collname END AS collation
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

@@ -23,7 +23,7 @@ def differences(replayed: Catalog, live: Catalog, *, names_of_not_null: bool = T
                 found.append(f"{kind} {name}: replayed {mine!r}, live {true!r}")
             elif isinstance(mine, dict) and isinstance(true, dict):
                 found.extend(
-                    f"{kind} {name}, {key}: replayed {mine[key]!r}, live {true[key]!r}"
+                    f"{kind} {name}, {key}: {_apart(mine[key], true[key])}"
                     for key in mine
                     if mine[key] != true[key]
                 )
@@ -66,6 +66,12 @@ def differences(replayed: Catalog, live: Catalog, *, names_of_not_null: bool = T
     if replayed.schemas != live.schemas:
         found.append(f"schemas: replayed {sorted(replayed.schemas)}, live {sorted(live.schemas)}")
     return found
+
+
+def _apart(mine: object, true: object) -> str:
+    if isinstance(mine, set) and isinstance(true, set):
+        mine, true = mine - true, true - mine
+    return f"replayed {mine!r}, live {true!r}"
 
 
 def _domain(domain: Domain) -> object:
