@@ -47,7 +47,11 @@ def run(conn: psycopg.Connection, statement: str) -> bool:
     """Runs a statement; one that fails leaves no trace, as if it had not been there."""
     inside = conn.info.transaction_status is pq.TransactionStatus.INTRANS
     wrapped = inside and statement.split(maxsplit=1)[0] not in CONTROL
-    if not inside and statement.split(maxsplit=1)[0] in {"savepoint", "release", "rollback"} and " " in statement:
+    if (
+        not inside
+        and statement.split(maxsplit=1)[0] in {"savepoint", "release", "rollback"}
+        and " " in statement
+    ):
         return False
     if inside:
         conn.execute("SAVEPOINT hidden")
@@ -67,7 +71,7 @@ def check(conn: psycopg.Connection, statements: list[str]) -> None:
     if conn.info.transaction_status is not pq.TransactionStatus.IDLE:
         conn.execute("ROLLBACK")
     conn.execute(START)
-    history = History(catalog=read_catalog(conn))
+    history = History(catalog=read_catalog(conn), wrapped=False)
     done: list[str] = []
     for statement in statements:
         if not run(conn, statement):
