@@ -39,6 +39,8 @@ def copy_like(catalog: Catalog, name: Name, like: Name, options: frozenset[str])
             generated_as=column.generated_as if generated else None,
             is_serial=False,
             sequences=(),
+            # The copied default goes away when CASCADE drops the sequence: that is not followed.
+            assumed=column.assumed or (column.is_serial and "defaults" in options),
             local=True,
             not_null=False,
         )

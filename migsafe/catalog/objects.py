@@ -21,7 +21,8 @@ class Column:
     `default` is an expression as written, or as pg_get_expr() gives it. `not_null` says that no NULL can be
     in it: a NOT NULL constraint that is NOT VALID does not count. `sequences` are those it owns, which go
     with it; `is_serial` says that its default comes from one. `local` is False where the column is there only
-    because a parent has it. `assumed` marks what IF NOT EXISTS made, or found in another shape.
+    because a parent has it. `assumed` marks what IF NOT EXISTS made, or found in another
+    shape, and a default that counts with the sequence of another column.
     """
 
     name: str

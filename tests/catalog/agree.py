@@ -31,11 +31,21 @@ def differences(replayed: Catalog, live: Catalog, *, names_of_not_null: bool = T
                 found.append(f"{kind} {name}: replayed {mine!r}, live {true!r}")
 
     own = replayed.tables
+
+    def assumed(name: Name) -> set[str]:
+        return {column.name for column in own[name].columns if column.assumed} if name in own else set()
+
     loose = {name for name, table in own.items() if not table.columns_complete}
     compare(
         "table",
-        {n: _table(t, named=named) if n not in loose else "incomplete" for n, t in own.items()},
-        {n: _table(t, named=named) if n not in loose else "incomplete" for n, t in live.tables.items()},
+        {
+            n: _table(t, named=named, unsure=assumed(n)) if n not in loose else "incomplete"
+            for n, t in own.items()
+        },
+        {
+            n: _table(t, named=named, unsure=assumed(n)) if n not in loose else "incomplete"
+            for n, t in live.tables.items()
+        },
     )
     unsure = {name for name, view in replayed.views.items() if view.assumed}
     compare(
@@ -109,14 +119,14 @@ def _indexes(indexes: tuple[Index, ...]) -> object:
     }
 
 
-def _table(table: Table, *, named: bool) -> dict[str, object]:
+def _table(table: Table, *, named: bool, unsure: set[str]) -> dict[str, object]:
     return {
         "columns": {
             (
                 c.name,
                 c.type,
                 c.not_null,
-                c.default is not None,
+                c.name not in unsure and c.default is not None,
                 c.generated,
                 c.generated_as is not None,
                 c.is_serial,
