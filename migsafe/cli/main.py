@@ -5,9 +5,13 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.demo import demo
 from migsafe.cli.lint import lint
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
+from migsafe.cli.run import contract, resume, run
+from migsafe.cli.status import status
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -42,6 +46,14 @@ def options(
 app.command()(lint)
 app.command()(plan)
 app.command()(rules)
+app.command()(demo)
+app.command()(run)
+app.command()(resume)
+app.command()(status)
+app.command()(pause)
+app.command()(retreat)
+app.command()(revert)
+app.command()(contract)
 
 
 def main() -> None:
