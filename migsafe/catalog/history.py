@@ -4,15 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from migsafe.catalog.model import Catalog
+from migsafe.catalog.passes import in_passes
 from migsafe.catalog.replay import apply
+from migsafe.catalog.session import apply_setting, committed, new_session, next_transaction
 from migsafe.errors import SqlError
 from migsafe.sql.operations import (
     Begin,
     Commit,
     CreateTable,
     Operation,
+    ResetSetting,
     Rollback,
     Savepoint,
+    SetSetting,
 )
 from migsafe.sql.position import Lines
 from migsafe.sql.script import Script, read_script
@@ -20,11 +24,16 @@ from migsafe.sql.script import Script, read_script
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A catalog in the middle of a script: also what to go back to."""
+    """A catalog in the middle of a script: also what to go back to.
+
+    `wrapped` says whether somebody else runs the script in a transaction. Outside any, SET LOCAL does
+    nothing; as long as nobody says so, it is taken to mean what it was written for.
+    """
 
     catalog: Catalog = field(default_factory=Catalog)
     at_begin: Catalog | None = None
     savepoints: tuple[tuple[str, Catalog], ...] = ()
+    wrapped: bool | None = None
 
     @property
     def in_transaction(self) -> bool:
@@ -32,38 +41,54 @@ class History:
         return self.at_begin is not None
 
 
-def advance(history: History, operation: Operation, *, script: str | None = None) -> History:
+def advance(  # noqa: PLR0911 -- one flat table: operation, what it does to the history
+    history: History, operation: Operation, *, script: str | None = None
+) -> History:
     """The history after one more operation."""
     match operation:
         case Begin():
-            return history if history.in_transaction else replace(history, at_begin=history.catalog)
+            if history.in_transaction:
+                return history
+            begun = next_transaction(history.catalog)
+            return replace(history, at_begin=begun, catalog=begun)
         case Commit():
-            return History(catalog=history.catalog)
+            return History(catalog=committed(history.catalog), wrapped=history.wrapped)
         case Rollback(to_savepoint=None):
             # Outside a transaction ROLLBACK undoes nothing.
-            return History(catalog=history.catalog if history.at_begin is None else history.at_begin)
+            if history.at_begin is None:
+                return History(catalog=history.catalog, wrapped=history.wrapped)
+            return History(catalog=next_transaction(history.at_begin), wrapped=history.wrapped)
         case Rollback(to_savepoint=name):
             return _back_to(history, name or "")
         case Savepoint(name=name, release=False):
             return replace(history, savepoints=(*history.savepoints, (name, history.catalog)))
         case Savepoint(name=name):
             return replace(history, savepoints=history.savepoints[: _find(history, name)])
+        case SetSetting(local=True) if history.wrapped is False and not history.in_transaction:
+            return history
+        case SetSetting() | ResetSetting():
+            return replace(history, catalog=apply_setting(history.catalog, operation))
         case _:
             return replace(history, catalog=apply(history.catalog, operation, script=script))
 
 
 def replay(scripts: Iterable[tuple[str | None, Script]], catalog: Catalog | None = None) -> Catalog:
-    """The catalog after all scripts, each with its name; a transaction left open counts as committed."""
+    """The catalog after all scripts, each with its name; a transaction left open counts as committed.
+
+    Each script has a session of its own: its search_path and its temporary tables end with it.
+    """
     history = History(catalog=catalog if catalog is not None else Catalog())
     for name, script in scripts:
         for statement in script.statements:
-            for operation in statement.operations:
+            if not history.in_transaction:
+                history = replace(history, catalog=next_transaction(history.catalog))
+            for operation in in_passes(statement.operations):
                 history = advance(history, operation, script=name)
-        history = History(catalog=history.catalog)
+        history = History(catalog=new_session(history.catalog))
     return history.catalog
 
 
-def load_schema(text: str, *, source: str = "the schema") -> Catalog:
+def load_schema(text: str, *, source: str = "the schema", server_version: int | None = None) -> Catalog:
     """The catalog of a whole schema, such as pg_dump --schema-only writes.
 
     Raises:
@@ -82,7 +107,7 @@ def load_schema(text: str, *, source: str = "the schema") -> Catalog:
         raise SqlError(
             f"{source} creates no table.", advice="Make the file with: pg_dump --schema-only DATABASE"
         )
-    return replay([(None, script)], Catalog(complete=True))
+    return replay([(None, script)], Catalog(complete=True, server_version=server_version))
 
 
 def _find(history: History, name: str) -> int:
