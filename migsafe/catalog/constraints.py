@@ -164,7 +164,7 @@ def _add_key(
             keys=constraint.columns,
             method=_method(constraint),
             unique=constraint.kind is not ConstraintKind.EXCLUDE,
-            valid=not (only and children(catalog, table.name)),
+            valid=not (only and table.partitioned and children(catalog, table.name)),
         )
     constraint = replace(constraint, index=name)
     table = replace(

@@ -36,7 +36,7 @@ def add_index(catalog: Catalog, operation: CreateIndex) -> Catalog:
         unique=operation.unique,
         method=operation.method,
         where=operation.where.text if operation.where else None,
-        valid=not (operation.only and children(catalog, relation.name)),
+        valid=not (operation.only and _is_partitioned(relation) and children(catalog, relation.name)),
         assumed=operation.if_not_exists and not catalog.complete,
     )
     if isinstance(relation, View):
@@ -47,6 +47,10 @@ def add_index(catalog: Catalog, operation: CreateIndex) -> Catalog:
     for child in children(catalog, relation.name):
         catalog = index_below(catalog, relation.name, index, child.name)
     return catalog
+
+
+def _is_partitioned(relation: Table | View) -> bool:
+    return isinstance(relation, Table) and relation.partitioned
 
 
 def index_below(catalog: Catalog, parent: Name, index: Index, child: Name) -> Catalog:
