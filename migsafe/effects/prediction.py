@@ -22,6 +22,13 @@ class Prediction:
     builds_index: bool = False
     needs_no_transaction: bool = False
     other_blocks: Blocks = Blocks.NONE
+    may_scan: dict[Name, None] = field(default_factory=dict)
+    fails: str = ""
+    waits_for_others: bool = False
+
+    def fail(self, reason: str) -> None:
+        """The server refuses it; the first reason stands."""
+        self.fails = self.fails or reason
 
     def lock(self, relations: Iterable[Name], mode: LockMode) -> None:
         """Takes a lock on each relation, or keeps the stronger one."""
@@ -95,6 +102,9 @@ class Prediction:
             needs_no_transaction=self.needs_no_transaction,
             certain=not self.depends_on,
             depends_on=tuple(self.depends_on),
+            may_scan=tuple(sorted(self.may_scan)),
+            fails=self.fails,
+            waits_for_others=self.waits_for_others,
         )
 
 
@@ -127,4 +137,7 @@ def merge(parts: Iterable[Effects]) -> Effects:
         needs_no_transaction=any(part.needs_no_transaction for part in found),
         certain=all(part.certain for part in found),
         depends_on=tuple(dict.fromkeys(question for part in found for question in part.depends_on)),
+        may_scan=tuple(sorted({name for part in found for name in part.may_scan})),
+        fails=next((part.fails for part in found if part.fails), ""),
+        waits_for_others=any(part.waits_for_others for part in found),
     )

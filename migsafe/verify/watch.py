@@ -1,0 +1,154 @@
+"""Watches, from other connections, a statement that cannot run in a transaction.
+
+Such a statement holds each lock only for a moment. So a gatekeeper for every table takes SHARE UPDATE
+EXCLUSIVE first: whatever the statement asks for has to wait, and is seen in pg_locks; then that one
+gatekeeper goes. Two more, with ROW EXCLUSIVE and ACCESS SHARE, make a stronger request that comes later
+wait too. The same goes for the transactions that CONCURRENTLY waits for.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from threading import Thread
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql as pgsql
+
+from migsafe.effects.model import LockMode
+from migsafe.sql.names import Name
+from migsafe.verify.model import Observed
+from migsafe.verify.observe import (
+    TABLES,
+    Connection,
+    Notices,
+    Relation,
+    failed,
+    query,
+    relations,
+    summed_up,
+)
+
+_MODES = (LockMode.SHARE_UPDATE_EXCLUSIVE, LockMode.ROW_EXCLUSIVE, LockMode.ACCESS_SHARE)
+# Views and materialized views cannot be locked by themselves.
+_LOCKABLE = frozenset("rp")
+# A table of the system that nothing else reads: its count arrives with the counts of the statement.
+_MARKER: LiteralString = "pg_catalog.pg_largeobject_metadata"
+STATISTICS_SECONDS = 10.0
+_POLL_SECONDS = 0.002
+
+
+def watch(
+    connect: Callable[[], Connection], statement: str, *, gates: Iterable[Name] | None = None
+) -> Observed:
+    """Runs a statement outside a transaction and sees what it does; what it did stays.
+
+    `connect` gives new autocommit connections to one database that nobody else uses. `gates` are the
+    tables to watch closely, None for all of them: there are three connections for each.
+    """
+    with ExitStack() as stack:
+        observer = stack.enter_context(connect())
+        before = relations(observer)
+        wanted = None if gates is None else set(gates)
+        scanned_before, marked_before = _scans(observer)
+        gatekeepers = {
+            keeper.info.backend_pid: keeper
+            for found in before.values()
+            if found.kind in _LOCKABLE and (wanted is None or found.name in wanted)
+            for keeper in _gatekeepers(stack, connect, found)
+        }
+        runner = _Runner(stack.enter_context(connect()), statement)
+        held = _follow(observer, runner, gatekeepers)
+        if runner.error is not None:
+            return failed(runner.error)
+        for keeper in gatekeepers.values():
+            keeper.rollback()
+        runner.connection.execute("SELECT count(*) FROM " + _MARKER)
+        runner.connection.close()
+        scanned = _scanned_since(observer, scanned_before, marked_before)
+        on_tables = {oid: mode for oid, mode in held.items() if oid in before and before[oid].kind in TABLES}
+        seen = summed_up(before, relations(observer), on_tables, scanned, runner.notices, runner.seconds)
+    return seen
+
+
+def _gatekeepers(
+    stack: ExitStack, connect: Callable[[], Connection], found: Relation
+) -> Iterable[Connection]:
+    for mode in _MODES:
+        keeper = stack.enter_context(connect())
+        keeper.autocommit = False
+        keeper.execute(
+            pgsql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(
+                pgsql.Identifier(found.name.schema or "", found.name.name), pgsql.SQL(mode.label)
+            )
+        )
+        yield keeper
+
+
+class _Runner:
+    """The statement in a thread of its own."""
+
+    def __init__(self, connection: Connection, statement: str) -> None:
+        self.connection = connection
+        self.pid = connection.info.backend_pid
+        self.notices = Notices()
+        self.error: psycopg.Error | None = None
+        self.seconds = 0.0
+        self._statement = statement
+        connection.execute("SET client_min_messages = debug1")
+        connection.add_notice_handler(self.notices.hear)
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        start = time.perf_counter()
+        try:
+            self.connection.execute(self._statement.encode())
+        except psycopg.Error as error:
+            self.error = error
+        self.seconds = time.perf_counter() - start
+
+
+def _follow(observer: Connection, runner: _Runner, gatekeepers: dict[int, Connection]) -> dict[int, LockMode]:
+    """The strongest lock the statement held or asked for on each relation while it ran."""
+    held: dict[int, LockMode] = {}
+    pid: dict[str, Any] = {"pid": runner.pid}
+    while runner.running:
+        blockers = {blocker for (blocker,) in observer.execute(query("blockers"), pid).fetchall()}
+        for oid, rank in observer.execute(query("locks"), pid).fetchall():
+            held[oid] = max(LockMode(rank), held.get(oid, LockMode.ACCESS_SHARE))
+        for blocker in blockers & gatekeepers.keys():
+            with suppress(psycopg.Error):
+                gatekeepers[blocker].rollback()
+        if not blockers:
+            time.sleep(_POLL_SECONDS)
+    return held
+
+
+def _scans(observer: Connection) -> tuple[dict[int, int], int]:
+    observer.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
+    counts = dict(observer.execute(query("all_scans")).fetchall())
+    marked = observer.execute(f"SELECT pg_catalog.pg_stat_get_numscans('{_MARKER}'::regclass)").fetchone()
+    return counts, marked[0] if marked else 0
+
+
+def _scanned_since(observer: Connection, before: dict[int, int], marked_before: int) -> set[int]:
+    """The tables read in full since then. The server counts when the connection is closed, or soon after.
+
+    Raises:
+        TimeoutError: The server does not count (track_counts is off).
+    """
+    deadline = time.monotonic() + STATISTICS_SECONDS
+    marked = marked_before
+    while marked == marked_before:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the server counts no scans; is track_counts off?")
+        time.sleep(0.02)
+        _, marked = _scans(observer)
+    time.sleep(0.02)  # the counts of one backend may come in several parcels
+    counts, _ = _scans(observer)
+    return {oid for oid, count in counts.items() if count > before.get(oid, 0)}
