@@ -5,9 +5,11 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.explain import explain
 from migsafe.cli.lint import lint
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
+from migsafe.cli.verify import verify
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -39,9 +41,11 @@ def options(
     del version
 
 
+app.command()(explain)
 app.command()(lint)
 app.command()(plan)
 app.command()(rules)
+app.command()(verify)
 
 
 def main() -> None:

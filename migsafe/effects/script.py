@@ -44,8 +44,9 @@ class StatementEffects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptEffects:
-    """A script's statements in order, and the schema it leaves."""
+    """A script's text, its statements in order, and the schema it leaves."""
 
+    text: str
     statements: tuple[StatementEffects, ...]
     catalog: Catalog
 
@@ -98,7 +99,7 @@ def script_effects(
                 statement_timeout=before.statement_timeout,
             )
         )
-    return ScriptEffects(statements=tuple(found), catalog=history.catalog)
+    return ScriptEffects(text=script.text, statements=tuple(found), catalog=history.catalog)
 
 
 def _in_transaction(effects: Effects, state: SessionState) -> Effects:

@@ -22,7 +22,9 @@ def differences(predicted: Effects, observed: Observed, *, compare_scans: bool =
         found.append(f"expected an error ({predicted.fails}), but it ran")
     if predicted.needs_no_transaction != observed.needs_no_transaction:
         found.append(
-            "it cannot run in a transaction" if observed.needs_no_transaction else "it can run in a transaction"
+            "it cannot run in a transaction"
+            if observed.needs_no_transaction
+            else "it can run in a transaction"
         )
     found += _locks(predicted, observed)
     found += _names("rewrite", predicted.rewrites, observed.rewrites, certain=predicted.certain)
@@ -70,6 +72,3 @@ def _names(what: str, expected: Iterable[Name], seen: Iterable[Name], *, certain
         *(f"{what} of {name}, not expected" for name in missing),
         *(f"no {what} of {name}, but expected" for name in needless),
     ]
-
-
-

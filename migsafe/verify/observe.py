@@ -8,7 +8,7 @@ what a query reads is up to the planner.
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -60,13 +60,13 @@ def query(name: str) -> LiteralString:
 
 def observe(
     connection: Connection,
-    sql: str,
+    execute: Callable[[], None],
     *,
     keep: bool = False,
     index_reads_only: bool = True,
     ours: Iterable[int] = (),
 ) -> Observed:
-    """Runs a statement in a transaction (a nested one, if one is open) and sees what it does.
+    """Runs a statement, by calling `execute`, in a transaction (a nested one, if one is open) and sees what it does.
 
     `keep` says whether what it did stays. With `index_reads_only` the planner reads by index where it
     can, so that a scan is one that the statement cannot do without. `ours` are the oids of relations
@@ -80,7 +80,7 @@ def observe(
     with _listening(connection, notices):
         try:
             with block, _settings(connection, index_reads_only=index_reads_only):
-                return _observe(connection, sql, notices, frozenset(ours))
+                return _observe(connection, execute, notices, frozenset(ours))
         except psycopg.Error as error:
             return failed(error)
 
@@ -123,12 +123,14 @@ def relations(connection: Connection) -> dict[int, Relation]:
     }
 
 
-def _observe(connection: Connection, sql: str, notices: Notices, ours: frozenset[int]) -> Observed:
+def _observe(
+    connection: Connection, execute: Callable[[], None], notices: Notices, ours: frozenset[int]
+) -> Observed:
     before = {oid: found for oid, found in relations(connection).items() if oid not in ours}
     scanned_before = _scans(connection)
     notices.tables.clear()
     start = time.perf_counter()
-    connection.execute(sql.encode())
+    execute()
     seconds = time.perf_counter() - start
     scanned = {oid for oid, count in _scans(connection).items() if count > scanned_before.get(oid, 0)}
     pid = {"pid": connection.info.backend_pid}
@@ -146,16 +148,16 @@ def summed_up(
 ) -> Observed:
     """What two looks at the relations, and the locks in between, say about a statement."""
     tables = {oid: found.name for oid, found in before.items() if found.kind in TABLES}
-    locks = sorted(
-        Lock(tables[oid], mode) for oid, mode in held.items() if oid in tables and mode >= STRONG
-    )
+    locks = sorted(Lock(tables[oid], mode) for oid, mode in held.items() if oid in tables and mode >= STRONG)
     on_indexes = [blocks_of(mode) for oid, mode in held.items() if oid in before and oid not in tables]
     built = {name.replace('""', '"') for name in notices.tables}
     return Observed(
         locks=tuple(locks),
         rewrites=tuple(
             sorted(
-                name for oid, name in tables.items() if oid in after and after[oid].storage != before[oid].storage
+                name
+                for oid, name in tables.items()
+                if oid in after and after[oid].storage != before[oid].storage
             )
         ),
         scans=tuple(sorted(tables[oid] for oid in scanned if oid in tables)),

@@ -23,3 +23,13 @@ SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids(%(pid)s))
 
 -- name: all_scans
 SELECT relid::bigint, coalesce(seq_scan, 0) FROM pg_catalog.pg_stat_user_tables
+
+-- name: session_settings
+SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'
+
+-- name: mark
+-- Reads a table of the system that nothing else reads: its count arrives with the counts of the statement.
+SELECT count(*) FROM pg_catalog.pg_largeobject_metadata
+
+-- name: marked
+SELECT pg_catalog.pg_stat_get_numscans('pg_catalog.pg_largeobject_metadata'::regclass)

@@ -7,10 +7,10 @@ wait too. The same goes for the transactions that CONCURRENTLY waits for.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from threading import Thread
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql as pgsql
@@ -32,19 +32,22 @@ from migsafe.verify.observe import (
 _MODES = (LockMode.SHARE_UPDATE_EXCLUSIVE, LockMode.ROW_EXCLUSIVE, LockMode.ACCESS_SHARE)
 # Views and materialized views cannot be locked by themselves.
 _LOCKABLE = frozenset("rp")
-# A table of the system that nothing else reads: its count arrives with the counts of the statement.
-_MARKER: LiteralString = "pg_catalog.pg_largeobject_metadata"
 STATISTICS_SECONDS = 10.0
 _POLL_SECONDS = 0.002
 
 
 def watch(
-    connect: Callable[[], Connection], statement: str, *, gates: Iterable[Name] | None = None
+    connect: Callable[[], Connection],
+    statement: str,
+    *,
+    gates: Iterable[Name] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Observed:
     """Runs a statement outside a transaction and sees what it does; what it did stays.
 
     `connect` gives new autocommit connections to one database that nobody else uses. `gates` are the
-    tables to watch closely, None for all of them: there are three connections for each.
+    tables to watch closely, None for all of them: there are three connections for each. `settings` are
+    those of the session that the statement belongs to.
     """
     with ExitStack() as stack:
         observer = stack.enter_context(connect())
@@ -57,18 +60,17 @@ def watch(
             if found.kind in _LOCKABLE and (wanted is None or found.name in wanted)
             for keeper in _gatekeepers(stack, connect, found)
         }
-        runner = _Runner(stack.enter_context(connect()), statement)
+        runner = _Runner(stack.enter_context(connect()), statement, settings or {})
         held = _follow(observer, runner, gatekeepers)
         if runner.error is not None:
             return failed(runner.error)
         for keeper in gatekeepers.values():
             keeper.rollback()
-        runner.connection.execute("SELECT count(*) FROM " + _MARKER)
+        runner.connection.execute(query("mark"))
         runner.connection.close()
         scanned = _scanned_since(observer, scanned_before, marked_before)
         on_tables = {oid: mode for oid, mode in held.items() if oid in before and before[oid].kind in TABLES}
-        seen = summed_up(before, relations(observer), on_tables, scanned, runner.notices, runner.seconds)
-    return seen
+        return summed_up(before, relations(observer), on_tables, scanned, runner.notices, runner.seconds)
 
 
 def _gatekeepers(
@@ -88,14 +90,15 @@ def _gatekeepers(
 class _Runner:
     """The statement in a thread of its own."""
 
-    def __init__(self, connection: Connection, statement: str) -> None:
+    def __init__(self, connection: Connection, statement: str, settings: Mapping[str, str]) -> None:
         self.connection = connection
         self.pid = connection.info.backend_pid
         self.notices = Notices()
         self.error: psycopg.Error | None = None
         self.seconds = 0.0
         self._statement = statement
-        connection.execute("SET client_min_messages = debug1")
+        for name, value in {**settings, "client_min_messages": "debug1"}.items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
         connection.add_notice_handler(self.notices.hear)
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -132,7 +135,7 @@ def _follow(observer: Connection, runner: _Runner, gatekeepers: dict[int, Connec
 def _scans(observer: Connection) -> tuple[dict[int, int], int]:
     observer.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
     counts = dict(observer.execute(query("all_scans")).fetchall())
-    marked = observer.execute(f"SELECT pg_catalog.pg_stat_get_numscans('{_MARKER}'::regclass)").fetchone()
+    marked = observer.execute(query("marked")).fetchone()
     return counts, marked[0] if marked else 0
 
 

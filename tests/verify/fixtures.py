@@ -12,11 +12,10 @@ import psycopg
 from psycopg import sql
 
 from migsafe.catalog.history import load_schema
-from migsafe.catalog.model import Catalog
 from migsafe.effects.script import script_effects
 from migsafe.postgres.server import Server
 from migsafe.sql.operations import Begin, Commit
-from migsafe.sql.script import ReadStatement, read_script
+from migsafe.sql.script import read_script
 from migsafe.verify.run import Verdict, run_script
 
 FOLDER = Path(__file__).parent.parent.parent / "fixtures" / "effects"
@@ -69,7 +68,7 @@ class Bench:
                 connection.execute(statement.text.encode())
             connection.execute("VACUUM ANALYZE")
         self.version = self._admin.info.server_version
-        self.catalog: Catalog = load_schema(schema)
+        self.catalog = load_schema(schema)
         self._open: psycopg.Connection[Any] | None = None
 
     def judge(self, case: Case) -> list[Verdict]:
