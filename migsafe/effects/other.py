@@ -1,8 +1,10 @@
 """What statements without an operation of their own do, by command tag."""
 
-from migsafe.catalog.model import qualified
+from migsafe.catalog.model import View
 from migsafe.effects.model import Blocks, LockMode
+from migsafe.effects.objects import changes_objects
 from migsafe.effects.prediction import Prediction
+from migsafe.sql.changes import CreateTrigger
 from migsafe.sql.operations import OPAQUE_TAGS, OtherStatement
 
 _LOCKS = {
@@ -20,26 +22,22 @@ _LOCKS = {
     "CREATE STATISTICS": LockMode.SHARE_UPDATE_EXCLUSIVE,
     "CREATE TRIGGER": LockMode.SHARE_ROW_EXCLUSIVE,
     "DROP FOREIGN TABLE": LockMode.ACCESS_EXCLUSIVE,
-    "DROP MATERIALIZED VIEW": LockMode.ACCESS_EXCLUSIVE,
-    "DROP POLICY": LockMode.ACCESS_EXCLUSIVE,
-    "DROP RULE": LockMode.ACCESS_EXCLUSIVE,
-    "DROP TRIGGER": LockMode.ACCESS_EXCLUSIVE,
-    "DROP VIEW": LockMode.ACCESS_EXCLUSIVE,
     "REFRESH MATERIALIZED VIEW": LockMode.ACCESS_EXCLUSIVE,
     "REFRESH MATERIALIZED VIEW CONCURRENTLY": LockMode.EXCLUSIVE,
     "VACUUM": LockMode.SHARE_UPDATE_EXCLUSIVE,
     "VACUUM FULL": LockMode.ACCESS_EXCLUSIVE,
 }
-_NEW_STORAGE = frozenset({"CLUSTER", "REFRESH MATERIALIZED VIEW", "VACUUM FULL"})
-_READS_ALL = frozenset({"CLUSTER", "VACUUM", "VACUUM FULL"})
+_NEW_STORAGE = frozenset({"CLUSTER", "VACUUM FULL"})
 _NO_TRANSACTION = frozenset(
     {
         *("ALTER SYSTEM", "CREATE DATABASE", "CREATE SUBSCRIPTION", "CREATE TABLESPACE", "DROP DATABASE"),
         *("DROP SUBSCRIPTION", "DROP TABLESPACE", "VACUUM", "VACUUM FULL"),
     }
 )
-# Only the parent's own rows are not everything: these go down to the partitions.
-_WITH_PARTITIONS = frozenset({"ANALYZE", "CREATE TRIGGER", "DROP TRIGGER", "VACUUM", "VACUUM FULL"})
+# Only the parent's own rows are not everything: these go down to the tables below.
+_WITH_BELOW = frozenset({"ANALYZE"})
+_WITH_PARTITIONS = frozenset({"CLUSTER", "VACUUM", "VACUUM FULL"})
+_FOR_ALL = frozenset({"ANALYZE", "CLUSTER", "VACUUM", "VACUUM FULL"})
 
 
 def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
@@ -49,28 +47,59 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
     if tag in OPAQUE_TAGS:
         anything(prediction, f"what {tag} runs")
         return
+    changes_objects(prediction, operation)
     mode = _LOCKS.get(tag)
-    if tag in {"ALTER DOMAIN", "CREATE PUBLICATION", "ALTER PUBLICATION", "SECURITY LABEL"}:
-        if tag == "ALTER DOMAIN":
-            prediction.unknown(f"which tables use the domain {target}")
-            prediction.block(Blocks.WRITES)
-        return
     if mode is None:
         return
     if target is None:
-        if tag in {"CLUSTER", "VACUUM", "VACUUM FULL", "ANALYZE"}:
+        if tag in _FOR_ALL:
             prediction.unknown("the tables of the database")
             prediction.block(Blocks.READS_AND_WRITES if "FULL" in tag or tag == "CLUSTER" else Blocks.NONE)
         return
-    prediction.lock(prediction.family(target) if tag in _WITH_PARTITIONS else [target], mode)
+    if prediction.is_missing(target):
+        if not tag.startswith("COMMENT"):
+            prediction.fail(f"there is no relation {target}")
+        return
+    if tag == "CREATE TRIGGER":
+        _trigger(prediction, operation)
+        return
+    members = (target,)
+    if tag in _WITH_BELOW:
+        members = prediction.family(target)
+    elif tag in _WITH_PARTITIONS:
+        members = prediction.partitions(target)
+    prediction.lock(members, mode)
     if tag in _NEW_STORAGE:
-        prediction.rewrites[qualified(target)] = None
-        prediction.builds_index = tag != "REFRESH MATERIALIZED VIEW"
-    if tag in _READS_ALL:
-        prediction.scan(prediction.stored(target))
+        prediction.rewrite(member for member in members if not prediction.is_partitioned(member))
+    if tag.startswith("REFRESH"):
+        _refresh(prediction, operation)
+
+
+def _trigger(prediction: Prediction, operation: OtherStatement) -> None:
+    """Only triggers for each row exist on the partitions too."""
+
+    if operation.target is None:
+        return
+    found = next((change for change in operation.changes if isinstance(change, CreateTrigger)), None)
+    by_row = found is None or found.row
+    members = prediction.partitions(operation.target) if by_row else (operation.target,)
+    prediction.lock(members, LockMode.SHARE_ROW_EXCLUSIVE)
+    table = prediction.table(operation.target)
+    if found and table and any(trigger.name == found.name for trigger in table.triggers):
+        prediction.unknown(f"whether CREATE OR REPLACE replaces the trigger {found.name}")
+
+
+def _refresh(prediction: Prediction, operation: OtherStatement) -> None:
+    view: View | None = prediction.catalog.view(operation.target) if operation.target else None
+    if operation.target is None or operation.tag.endswith("CONCURRENTLY"):
+        return
+    prediction.rewrites[prediction.catalog.resolve(operation.target)] = None
+    prediction.builds_index = view is None or bool(view.indexes)
 
 
 def anything(prediction: Prediction, question: str) -> None:
     """Text that says nothing about what it does: the worst case stands."""
     prediction.unknown(question)
     prediction.block(Blocks.READS_AND_WRITES)
+
+

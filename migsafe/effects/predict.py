@@ -5,18 +5,30 @@ https://www.postgresql.org/docs/current/sql-altertable.html
 """
 
 from migsafe.catalog.model import Catalog
-from migsafe.effects.columns import adds_column, changes_type, drops_column, sets_not_null
-from migsafe.effects.constraints import adds_constraint, drops_constraint, validates_constraint
+from migsafe.effects.changing_types import changes_type
+from migsafe.effects.columns import (
+    adds_column,
+    changes_column,
+    drops_column,
+    renames_column,
+    sets_not_null,
+)
+from migsafe.effects.constraints import (
+    adds_table_constraint,
+    drops_constraint,
+    renames_constraint,
+    validates_constraint,
+)
 from migsafe.effects.indexes import creates_index, drops_index, reindexes
 from migsafe.effects.model import Effects, LockMode
 from migsafe.effects.other import anything, other_statement
+from migsafe.effects.partitions import attaches_partition, detaches_partition
 from migsafe.effects.prediction import Prediction, merge
 from migsafe.effects.tables import (
-    attaches_partition,
     creates_table,
-    detaches_partition,
     drops_table,
     other_action,
+    renames_table,
     truncates,
 )
 from migsafe.sql.operations import (
@@ -39,6 +51,8 @@ from migsafe.sql.operations import (
     OtherTableAction,
     Query,
     Reindex,
+    RenameColumn,
+    RenameConstraint,
     RenameTable,
     SetNotNull,
     SetSchema,
@@ -79,11 +93,17 @@ def _predict(  # noqa: C901, PLR0912 -- one flat table: operation, who knows abo
         case SetNotNull():
             sets_not_null(prediction, operation)
         case AddConstraint():
-            adds_constraint(prediction, operation.table, operation.constraint, only=operation.only)
+            adds_table_constraint(prediction, operation)
         case ValidateConstraint():
             validates_constraint(prediction, operation)
         case DropConstraint():
             drops_constraint(prediction, operation)
+        case RenameColumn():
+            renames_column(prediction, operation)
+        case RenameConstraint():
+            renames_constraint(prediction, operation)
+        case RenameTable() | SetSchema():
+            renames_table(prediction, operation)
         case CreateTable():
             creates_table(prediction, operation)
         case DropTable():
@@ -114,8 +134,7 @@ def _simple(prediction: Prediction, operation: Operation) -> None:
     """Operations with one lock and little else."""
     match operation:
         case LockTable():
-            mode = LockMode[operation.mode.replace(" ", "_")]
-            prediction.lock(prediction.family(operation.table, only=operation.only), mode)
+            _locks(prediction, operation)
         case Insert():
             prediction.lock([operation.table], LockMode.ROW_EXCLUSIVE)
         case Update() | Delete():
@@ -124,11 +143,21 @@ def _simple(prediction: Prediction, operation: Operation) -> None:
                 prediction.scan(prediction.stored(operation.table, only=operation.only))
         case Query(for_update=True):
             prediction.lock(operation.tables, LockMode.ROW_SHARE)
-        case RenameTable() | SetSchema():
-            prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
         case TableOperation():
-            # Renames, defaults, DROP NOT NULL: every other form of ALTER TABLE is short but strong.
-            family = prediction.family(operation.table, only=operation.only)
-            prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
+            # Defaults, DROP NOT NULL: every other form of ALTER TABLE is short but strong.
+            changes_column(prediction, operation)
         case _:
             pass
+
+
+def _locks(prediction: Prediction, operation: LockTable) -> None:
+    """LOCK TABLE: also what a view reads, and the tables below."""
+    if prediction.skips(operation.table, if_exists=False):
+        return
+    mode = LockMode[operation.mode.replace(" ", "_")]
+    waiting = [operation.table]
+    while waiting:
+        name = waiting.pop()
+        prediction.lock(prediction.family(name, only=operation.only), mode)
+        view = prediction.catalog.view(name)
+        waiting += view.reads if view else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from migsafe.catalog.history import History
 from migsafe.catalog.history import advance as advance_history
-from migsafe.catalog.model import Catalog, qualified
+from migsafe.catalog.model import Catalog
 from migsafe.effects.compatibility import compatibility_of
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, Phase
 from migsafe.effects.phase import merge_phases, phase_of
@@ -127,7 +127,7 @@ def _outside(effects: Effects, made: frozenset[Name]) -> Effects:
 def _made(operation: Operation, catalog: Catalog) -> frozenset[Name]:
     match operation:
         case CreateTable(table=table) if catalog.table(table) is None:
-            return frozenset({qualified(table)})
+            return frozenset({catalog.resolve(table)})
         case _:
             return frozenset()
 
