@@ -61,6 +61,8 @@ def _change(prediction: Prediction, operation: AlterColumnType, column: Column |
 def _refuses(prediction: Prediction, table: Table, column: Column, operation: AlterColumnType) -> None:
     refuses_inherited(prediction, table, column)
     refuses_partition_key(prediction, table, column.name)
+    if table.of_type is not None:
+        prediction.fail(f"{table.name} is made of the type {table.of_type}")
     if operation.only and prediction.has_children(operation.table):
         prediction.fail("the type must change in the tables below too")
     for other in table.columns:

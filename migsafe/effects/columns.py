@@ -1,7 +1,7 @@
 """What operations on columns do."""
 
 from migsafe.catalog.model import Column, Table
-from migsafe.effects.constraints import adds_constraint, drops_key, locks_not_null, requires_not_null
+from migsafe.effects.constraints import NOT_NULL_SINCE, adds_constraint, drops_key, locks_not_null, requires_not_null
 from migsafe.effects.domains import is_constrained, is_plain
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
@@ -200,12 +200,21 @@ def changes_column(prediction: Prediction, operation: SetDefault | DropNotNull |
         return
     name = getattr(operation, "column", "")
     requires_column(prediction, operation, name)
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
     table = prediction.table(operation.table)
+    alone = operation.only or _is_nullable_already(prediction, operation, table)
+    prediction.lock(prediction.family(operation.table, only=alone), LockMode.ACCESS_EXCLUSIVE)
     if isinstance(operation, DropNotNull) and table is not None:
         for constraint in table.constraints:
             if constraint.kind is ConstraintKind.PRIMARY_KEY and name in constraint.columns:
                 prediction.fail(f"{name} is in the primary key")
+
+
+def _is_nullable_already(prediction: Prediction, operation: TableOperation, table: Table | None) -> bool:
+    """From PostgreSQL 18 on DROP NOT NULL drops a constraint: without one it goes nowhere."""
+    if not isinstance(operation, DropNotNull) or prediction.server_version < NOT_NULL_SINCE:
+        return False
+    column = table.column(operation.column) if table else None
+    return column is not None and not column.not_null
 
 
 def requires_column(prediction: Prediction, operation: TableOperation, name: str | None) -> None:

@@ -88,6 +88,9 @@ def _refuses(prediction: Prediction, name: Name, constraint: ConstraintDefinitio
         prediction.fail(f"there is no relation {constraint.references}")
     if table is None:
         return
+    for other in table.not_nulls if kind is ConstraintKind.NOT_NULL else ():
+        if other.columns == constraint.columns and constraint.name not in {None, other.name}:
+            prediction.fail(f"{name} has a NOT NULL constraint {other.name} on that column already")
     primary = any(c.kind is ConstraintKind.PRIMARY_KEY for c in table.constraints)
     if kind is ConstraintKind.PRIMARY_KEY and primary:
         prediction.fail(f"{name} has a primary key already")
@@ -126,7 +129,7 @@ def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefiniti
     primary = constraint.kind is ConstraintKind.PRIMARY_KEY
     if constraint.using_index is None:
         members = prediction.partitions(name) if not only else (name,)
-        prediction.lock(members, LockMode.SHARE)
+        prediction.lock(prediction.family(name, only=only), LockMode.ACCESS_EXCLUSIVE)
         stored = tuple(m for m in members if not prediction.is_partitioned(m))
         prediction.builds_index = prediction.builds_index or bool(stored)
         prediction.scan(stored)
@@ -174,6 +177,9 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
         prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
     alone = operation.only or (constraint is not None and constraint.no_inherit)
     validated = constraint is not None and constraint.validated
+    if constraint is not None and constraint.kind in _INHERITED and not validated:
+        if operation.only and not constraint.no_inherit and prediction.has_children(operation.table):
+            prediction.fail("the constraint must be validated on the tables below too")
     members = prediction.family(operation.table, only=alone or validated)
     prediction.lock(members, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if constraint is not None and constraint.references:
@@ -203,8 +209,11 @@ def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
     if constraint.inherited:
         prediction.fail(f"{operation.constraint} is there because a table above has it")
     alone = operation.only or constraint.no_inherit
-    if constraint.kind in _INHERITED or prediction.is_partitioned(operation.table):
+    if constraint.kind in _INHERITED:
         prediction.lock(prediction.family(operation.table, only=alone), LockMode.ACCESS_EXCLUSIVE)
+    else:
+        # Keys of partitions hang on those of the partitioned table, also under ONLY.
+        prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     if constraint.references:
         prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if constraint.index and table is not None:

@@ -53,14 +53,26 @@ def base_type(catalog: Catalog, written: TypeName) -> TypeName:
 
 
 def columns_of_domain(catalog: Catalog, domain: Name) -> tuple[Name, ...]:
-    """The tables, materialized views left out, with a column of this domain or one made of it.
+    """The tables with a column of this domain, or of one made of it."""
+    return tuple(
+        table.name
+        for table in catalog.tables.values()
+        if any(_is_made_of(catalog, column.type, domain) for column in table.columns)
+    )
 
-    Arrays, composite types and ranges of the domain count: PostgreSQL looks into those as well.
-    """
-    found: dict[Name, None] = {}
-    for table in catalog.tables.values():
-        for column in table.columns:
-            written = replace(column.type, array_dimensions=0)
-            if any(each.name == domain for each in domains_behind(catalog, written)):
-                found[table.name] = None
-    return tuple(found)
+
+def in_containers(catalog: Catalog, domain: Name) -> tuple[Name, ...]:
+    """The tables with an array of this domain, or of one made of it: then nothing can be asked of it anew."""
+    return tuple(
+        table.name
+        for table in catalog.tables.values()
+        if any(
+            column.type.array_dimensions
+            and _is_made_of(catalog, replace(column.type, array_dimensions=0), domain)
+            for column in table.columns
+        )
+    )
+
+
+def _is_made_of(catalog: Catalog, written: TypeName, domain: Name) -> bool:
+    return any(each.name == domain for each in domains_behind(catalog, written))

@@ -6,7 +6,7 @@ from migsafe.effects.constraints import requires_partition_key
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.prediction import Prediction
 from migsafe.sql.names import Name
-from migsafe.sql.operations import CreateIndex, DropIndex, Reindex, RenameIndex
+from migsafe.sql.operations import CreateIndex, DropIndex, Reindex
 
 
 def creates_index(prediction: Prediction, operation: CreateIndex) -> None:
@@ -57,6 +57,8 @@ def drops_index(prediction: Prediction, operation: DropIndex) -> None:
     found = relation_of_index(prediction.catalog, operation.index)
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if operation.concurrently else LockMode.ACCESS_EXCLUSIVE
     prediction.waits_for_others = operation.concurrently
+    if operation.concurrently and len(prediction.beside) > 1:
+        prediction.fail("CONCURRENTLY drops one index at a time")
     if found:
         _drops_known(prediction, operation, *found)
         members = prediction.partitions(found[0].name) if isinstance(found[0], Table) else [found[0].name]
@@ -80,12 +82,6 @@ def _drops_known(
         prediction.fail(f"{relation.name} is partitioned: CONCURRENTLY is not possible")
 
 
-def renames_index(prediction: Prediction, operation: RenameIndex) -> None:
-    """ALTER INDEX ... RENAME: so gentle that nobody waits."""
-    del operation
-    del prediction
-
-
 def reindexes(prediction: Prediction, operation: Reindex) -> None:
     """REINDEX: blocks writes by its lock on the table, and reads by its locks on the indexes."""
     concurrently = operation.concurrently
@@ -100,7 +96,7 @@ def reindexes(prediction: Prediction, operation: Reindex) -> None:
     elif operation.object_kind == "table":
         _reindexes(prediction, operation.target, mode)
     elif found := relation_of_index(prediction.catalog, operation.target):
-        _reindexes(prediction, found[0].name, mode)
+        _reindexes(prediction, found[0].name, mode, whole=False)
     else:
         prediction.builds_index = True
         prediction.unknown(f"the table of the index {operation.target}")
@@ -108,12 +104,16 @@ def reindexes(prediction: Prediction, operation: Reindex) -> None:
         prediction.block(Blocks.READS_AND_WRITES)
 
 
-def _reindexes(prediction: Prediction, name: Name, mode: LockMode) -> None:
-    members = prediction.partitions(name)
+def _reindexes(prediction: Prediction, name: Name, mode: LockMode, *, whole: bool = True) -> None:
+    """The partitions' indexes one by one; of one index alone, partitions of partitions are passed by."""
+    members = tuple(
+        member
+        for member in prediction.partitions(name)
+        if whole or member == name or not prediction.is_partitioned(member)
+    )
     if prediction.is_partitioned(name):
         # One transaction for each partition.
         prediction.needs_no_transaction = True
-        mode = mode if mode is LockMode.SHARE_UPDATE_EXCLUSIVE else LockMode.SHARE
     prediction.lock(members, mode)
     stored = [member for member in members if not prediction.is_partitioned(member)]
     table = prediction.table(name)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from migsafe.effects.domains import columns_of_domain
+from migsafe.effects.domains import columns_of_domain, in_containers
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.prediction import Prediction
 from migsafe.sql.changes import (
@@ -45,12 +45,10 @@ def _change(prediction: Prediction, change: SchemaChange) -> None:
         case AlterDomain():
             _domain(prediction, change)
         case ChangeAttribute():
+            _changes_type_in_use(prediction, change)
             _attribute(prediction, change.type, cascade=change.cascade)
-        case RenameObject(kind="TYPE", name=name, part_kind="ATTRIBUTE"):
+        case RenameObject(kind="TYPE", name=name, part_kind="attribute"):
             _attribute(prediction, name, cascade=None)
-        case RenameObject(kind=kind, name=name) | MoveObject(kind=kind, name=name) if kind in _VIEWS:
-            if not prediction.is_missing(name):
-                prediction.lock([name], LockMode.ACCESS_EXCLUSIVE)
         case CreateType(name=name) | CreateDomain(name=name):
             _new_type(prediction, name)
         case CreateSchema(name=schema) if prediction.catalog.complete:
@@ -190,9 +188,29 @@ def _domain(prediction: Prediction, change: AlterDomain) -> None:
         prediction.unknown(f"which tables use the domain {change.name}")
         prediction.block(Blocks.WRITES)
     users = columns_of_domain(catalog, name) if name else ()
+    if name and in_containers(catalog, name):
+        prediction.fail(f"{in_containers(catalog, name)[0]} has a column that is an array of it")
     stored = [user for user in users if not prediction.is_partitioned(user)]
     prediction.lock(stored, LockMode.SHARE)
     prediction.scan(stored)
+
+
+def _changes_type_in_use(prediction: Prediction, change: ChangeAttribute) -> None:
+    """The type of an attribute cannot change while a column holds values of the composite type."""
+    catalog = prediction.catalog
+    name = catalog.resolve_type(TypeName(name=change.type.name, schema=change.type.schema))
+    known = catalog.types.get(name) if name else None
+    if name is None or known is None or change.definition is None:
+        return
+    if any(attribute.name == change.attribute for attribute in known.attributes):
+        users = [user for user in _users_of_type(prediction, name) if not _is_of(prediction, user, name)]
+        if users:
+            prediction.fail(f"{users[0]} has a column of this type")
+
+
+def _is_of(prediction: Prediction, table: Name, name: Name) -> bool:
+    found = prediction.table(table)
+    return found is not None and found.of_type == name
 
 
 def _attribute(prediction: Prediction, written: Name, *, cascade: bool | None) -> None:

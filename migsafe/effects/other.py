@@ -48,6 +48,9 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
         anything(prediction, f"what {tag} runs")
         return
     changes_objects(prediction, operation)
+    if tag == "ALTER INDEX":
+        prediction.unknown("which setting of the index it changes")
+        prediction.block(Blocks.READS_AND_WRITES)
     mode = _LOCKS.get(tag)
     if mode is None:
         return
@@ -57,9 +60,14 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
             prediction.block(Blocks.READS_AND_WRITES if "FULL" in tag or tag == "CLUSTER" else Blocks.NONE)
         return
     if prediction.is_missing(target):
-        if not tag.startswith("COMMENT"):
-            prediction.fail(f"there is no relation {target}")
+        if tag == "COMMENT":
+            return
+        prediction.fail(f"there is no relation {target}")
+        if tag.startswith("ALTER"):
+            prediction.unknown("whether it says IF EXISTS")
         return
+    if tag == "ALTER MATERIALIZED VIEW":
+        prediction.unknown(f"which setting of {target} it changes")
     if tag == "CREATE TRIGGER":
         _trigger(prediction, operation)
         return

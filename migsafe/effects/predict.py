@@ -4,6 +4,8 @@ https://www.postgresql.org/docs/current/explicit-locking.html
 https://www.postgresql.org/docs/current/sql-altertable.html
 """
 
+from collections.abc import Sequence
+
 from migsafe.catalog.model import Catalog
 from migsafe.effects.changing_types import changes_type
 from migsafe.effects.columns import (
@@ -63,7 +65,7 @@ from migsafe.sql.operations import (
     ValidateConstraint,
 )
 
-__all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge"]
+__all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge", "statement_effects"]
 
 DEFAULT_SERVER_VERSION = 180000
 
@@ -75,7 +77,21 @@ def effects_of(operation: Operation, catalog: Catalog, server_version: int | Non
     `depends_on`, and the worse case is taken.
     """
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
-    prediction = Prediction(catalog=catalog, server_version=version)
+    return _effects(operation, catalog, version, (operation,))
+
+
+def statement_effects(
+    operations: Sequence[Operation], catalog: Catalog, server_version: int | None = None
+) -> Effects:
+    """What a statement does with all its operations, each on the same catalog; they know of each other."""
+    version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
+    return merge(_effects(operation, catalog, version, tuple(operations)) for operation in operations)
+
+
+def _effects(
+    operation: Operation, catalog: Catalog, version: int, beside: tuple[Operation, ...]
+) -> Effects:
+    prediction = Prediction(catalog=catalog, server_version=version, beside=beside)
     _predict(prediction, operation)
     return prediction.effects()
 
@@ -135,6 +151,8 @@ def _simple(prediction: Prediction, operation: Operation) -> None:
     match operation:
         case LockTable():
             _locks(prediction, operation)
+        case Insert() | Update() | Delete() if prediction.is_missing(operation.table):
+            prediction.fail(f"there is no relation {operation.table}")
         case Insert():
             prediction.lock([operation.table], LockMode.ROW_EXCLUSIVE)
         case Update() | Delete():

@@ -7,11 +7,15 @@ from migsafe.catalog.find import family
 from migsafe.catalog.model import Catalog, Table
 from migsafe.effects.model import Blocks, Effects, Lock, LockMode
 from migsafe.sql.names import Name
+from migsafe.sql.operations import Operation
 
 
 @dataclass(slots=True, kw_only=True)
 class Prediction:
-    """Effects while they are worked out; `effects` gives the finished value."""
+    """Effects while they are worked out; `effects` gives the finished value.
+
+    `beside` are all operations of the same statement.
+    """
 
     catalog: Catalog
     server_version: int
@@ -25,6 +29,7 @@ class Prediction:
     may_scan: dict[Name, None] = field(default_factory=dict)
     fails: str = ""
     waits_for_others: bool = False
+    beside: tuple[Operation, ...] = ()
 
     def fail(self, reason: str) -> None:
         """The server refuses it; the first reason stands."""

@@ -12,7 +12,8 @@ from migsafe.catalog.model import Catalog
 from migsafe.effects.compatibility import compatibility_of
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, Phase
 from migsafe.effects.phase import merge_phases, phase_of
-from migsafe.effects.predict import effects_of, merge
+from migsafe.effects.labels import with_new_labels
+from migsafe.effects.predict import statement_effects
 from migsafe.effects.prediction import blocks_of, worse_of
 from migsafe.effects.session import SessionState, advance, start_session
 from migsafe.sql.names import Name
@@ -76,8 +77,9 @@ def script_effects(
         if not before.in_transaction:
             made = frozenset()
         number += not before.in_transaction and any(isinstance(o, Begin) for o in statement.operations)
-        parts = [effects_of(operation, history.catalog, server_version) for operation in statement.operations]
-        effects = _outside(_in_transaction(merge(parts), before), made)
+        effects = statement_effects(statement.operations, history.catalog, server_version)
+        effects = _outside(_in_transaction(effects, before), made)
+        effects = with_new_labels(effects, statement, history.catalog)
         who = _merge_compatibility(
             [compatibility_of(operation, history.catalog) for operation in statement.operations]
         )

@@ -1,7 +1,7 @@
 """What operations on whole tables do."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from migsafe.catalog.model import Table
 from migsafe.effects.columns import requires_column
@@ -60,6 +60,9 @@ def creates_table(prediction: Prediction, operation: CreateTable) -> None:
         if prediction.is_missing(constraint.references):
             prediction.fail(f"there is no relation {constraint.references}")
         prediction.lock(prediction.partitions(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
+    schema = resolved.schema
+    if prediction.catalog.complete and schema not in {*prediction.catalog.schemas, "pg_temp"}:
+        prediction.fail(f"there is no schema {schema}")
     prediction.lock(operation.inherits, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if operation.partition_of:
         creates_partition(prediction, operation.partition_of, default=operation.default_partition)
@@ -94,8 +97,9 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
         for constraint in table.constraints:
             if constraint.references:
                 prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
-        for referrer in table.referenced_by:
-            if referrer in names:
+        above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
+        for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
+            if referrer in names or (_goes_too(prediction, referrer) and not above):
                 continue
             if not cascade:
                 prediction.fail(f"a foreign key of {referrer} needs it")
@@ -108,11 +112,29 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
         prediction.unknown(f"which views use {', '.join(map(str, names))}")
 
 
+def _goes_too(prediction: Prediction, name: Name) -> bool:
+    """Whether the same statement drops, or empties, this table as well."""
+    names = (each.table for each in prediction.beside if isinstance(each, DropTable | Truncate))
+    return name in {prediction.catalog.resolve(table) for table in names}
+
+
+def _above(prediction: Prediction, table: Table) -> Iterable[Name]:
+    """The partitioned tables that a partition belongs to."""
+    parent = prediction.table(table.partition_of) if table.partition_of else None
+    while parent is not None:
+        yield parent.name
+        parent = prediction.table(parent.partition_of) if parent.partition_of else None
+
+
 def renames_table(prediction: Prediction, operation: RenameTable | SetSchema) -> None:
     """RENAME TO and SET SCHEMA: the table alone."""
     if prediction.skips(operation.table, if_exists=operation.if_exists):
         return
-    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    prediction.lock(
+        [operation.table] if prediction.catalog.resolve(operation.table) not in _indexes(prediction) else [],
+        LockMode.ACCESS_EXCLUSIVE,
+    )
+    prediction.block(Blocks.READS_AND_WRITES)
     old = prediction.catalog.resolve(operation.table)
     if isinstance(operation, RenameTable):
         new = Name(operation.new_name, old.schema)
@@ -122,6 +144,10 @@ def renames_table(prediction: Prediction, operation: RenameTable | SetSchema) ->
             prediction.fail(f"there is no schema {operation.new_schema}")
     if prediction.catalog.has_relation(new):
         prediction.fail(f"there is a relation {new} already")
+
+
+def _indexes(prediction: Prediction) -> Mapping[Name, Name]:
+    return prediction.catalog.lookup.index_owner
 
 
 def truncates(prediction: Prediction, operation: Truncate) -> None:
@@ -139,6 +165,9 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
         if not prediction.is_partitioned(name):
             prediction.rewrites[name] = None
         table = prediction.table(name)
+        for referrer in table.referenced_by if table and not operation.cascade else ():
+            if referrer not in done and not _goes_too(prediction, referrer) and referrer != name:
+                prediction.fail(f"a foreign key of {referrer} refers to {name}")
         if operation.cascade and table is not None:
             waiting += [m for referrer in table.referenced_by for m in prediction.partitions(referrer)]
     if operation.cascade and prediction.table(operation.table) is None:
@@ -165,6 +194,9 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
         prediction.fail("a partitioned table has no storage parameters")
     if action == "INHERIT":
         parent = parse_name(operation.detail)
+        here = prediction.table(operation.table)
+        if parent and here and prediction.catalog.resolve(parent) in here.parents:
+            prediction.fail(f"{operation.table} inherits from {parent} already")
         prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
     if action in _NEW_STORAGE:
         _new_storage(prediction, operation)
@@ -176,7 +208,11 @@ def _triggers(prediction: Prediction, operation: OtherTableAction) -> None:
     """ENABLE and DISABLE TRIGGER go down to partitions that have the trigger too."""
     table = prediction.table(operation.table)
     prediction.lock([operation.table], LockMode.SHARE_ROW_EXCLUSIVE)
-    if table is not None and table.partitioned and table.triggers and not operation.only:
+    if table is None or not table.partitioned or operation.only:
+        return
+    internal = "ALL" in operation.detail.upper().split() or operation.action.endswith("ALL")
+    tied = table.referenced_by or any(constraint.references for constraint in table.constraints)
+    if table.triggers or (internal and tied):
         prediction.lock(prediction.partitions(operation.table), LockMode.SHARE_ROW_EXCLUSIVE)
 
 
@@ -192,6 +228,8 @@ def _new_storage(prediction: Prediction, operation: OtherTableAction) -> None:
         return
     if table is not None and table.partitioned:
         return
+    if table is not None:
+        _refuses_persistence(prediction, table, action)
     prediction.rewrite([operation.table])
     prediction.block(Blocks.READS_AND_WRITES)
 
@@ -199,6 +237,18 @@ def _new_storage(prediction: Prediction, operation: OtherTableAction) -> None:
 def _is_so_already(table: Table | None, action: str) -> bool:
     known = table is not None and table.columns_complete
     return known and table is not None and table.unlogged == (action == "SET UNLOGGED")
+
+
+def _refuses_persistence(prediction: Prediction, table: Table, action: str) -> None:
+    """A logged table cannot refer to an unlogged one."""
+    others = {
+        "SET UNLOGGED": table.referenced_by,
+        "SET LOGGED": tuple(c.references for c in table.constraints if c.references),
+    }.get(action, ())
+    for name in others:
+        other = prediction.table(name)
+        if other is not None and other is not table and other.unlogged != (action == "SET UNLOGGED"):
+            prediction.fail(f"a foreign key ties it to {name}, which stays as it is")
 
 
 def _new_expression(prediction: Prediction, operation: OtherTableAction) -> None:

@@ -30,8 +30,13 @@ from migsafe.verify.observe import (
 )
 
 _MODES = (LockMode.SHARE_UPDATE_EXCLUSIVE, LockMode.ROW_EXCLUSIVE, LockMode.ACCESS_SHARE)
-# Views and materialized views cannot be locked by themselves.
-_LOCKABLE = frozenset("rp")
+_LOCKABLE = frozenset("rpm")
+_LOCK = pgsql.SQL("LOCK TABLE ONLY {} IN {} MODE")
+# LOCK TABLE knows no materialized views: these take the same locks on one.
+_LOCK_VIEW = {
+    LockMode.SHARE_UPDATE_EXCLUSIVE: pgsql.SQL("COMMENT ON MATERIALIZED VIEW {} IS NULL"),
+    LockMode.ACCESS_SHARE: pgsql.SQL("SELECT FROM {} LIMIT 0"),
+}
 STATISTICS_SECONDS = 10.0
 _POLL_SECONDS = 0.002
 
@@ -77,13 +82,13 @@ def _gatekeepers(
     stack: ExitStack, connect: Callable[[], Connection], found: Relation
 ) -> Iterable[Connection]:
     for mode in _MODES:
+        template = _LOCK_VIEW.get(mode) if found.kind == "m" else _LOCK
+        if template is None:
+            continue
         keeper = stack.enter_context(connect())
         keeper.autocommit = False
-        keeper.execute(
-            pgsql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(
-                pgsql.Identifier(found.name.schema or "", found.name.name), pgsql.SQL(mode.label)
-            )
-        )
+        name = pgsql.Identifier(found.name.schema or "", found.name.name)
+        keeper.execute(template.format(name, pgsql.SQL(mode.label)))
         yield keeper
 
 
