@@ -1,139 +1,257 @@
-"""Constraints and indexes that come and go."""
+"""Constraints that come and go, on a table and below it."""
 
 import re
 from dataclasses import replace
 
-from migsafe.catalog.find import known, table_of_index, taken_names, with_column
-from migsafe.catalog.model import Catalog, Constraint, Index, Table, qualified
-from migsafe.catalog.names import constraint_name, index_name
+from migsafe.catalog.find import (
+    children,
+    free_constraint_name,
+    free_key_name,
+    known,
+)
+from migsafe.catalog.keys import drop_index, index_below
+from migsafe.catalog.model import Catalog, Constraint, Index, Table
+from migsafe.catalog.names import constraint_name, made_up_name
+from migsafe.catalog.nullness import NAMED_SINCE, drop_not_null, set_not_null
 from migsafe.sql.names import Name
-from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, CreateIndex
+from migsafe.sql.operations import ConstraintDefinition, ConstraintKind
 
 _NAME_BEFORE = re.compile(r"""^constraint\s+(?:"(?:[^"]|"")*"|\S+)\s+""", re.IGNORECASE)
 _MARK_BEHIND = re.compile(r"\s+not\s+(?:valid|enforced)\s*$", re.IGNORECASE)
+_NO_INHERIT = re.compile(r"\bno\s+inherit\b", re.IGNORECASE)
 _KEYS = frozenset({ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.EXCLUDE})
 
 
 def add_constraint(
-    catalog: Catalog, name: Name, definition: ConstraintDefinition, *, created: bool = False
+    catalog: Catalog,
+    name: Name,
+    definition: ConstraintDefinition,
+    *,
+    created: bool = False,
+    only: bool = False,
 ) -> Catalog:
     """The catalog with one more constraint. In CREATE TABLE (`created`) NOT VALID means nothing."""
     table = known(catalog, name)
-    constraint = _constraint(table, definition, created=created)
-    if constraint.references and not constraint.referenced_columns:
-        constraint = replace(constraint, referenced_columns=_primary_key(catalog, table, constraint))
+    if definition.kind is ConstraintKind.NOT_NULL:
+        return _add_not_null(catalog, table, definition, created=created, only=only)
+    constraint = _constraint(catalog, table, definition, created=created)
     if any(other.name == constraint.name for other in table.constraints):
         return catalog
     if definition.kind in _KEYS:
-        table, constraint = _with_key(table, constraint, definition.using_index)
-    if constraint.kind is ConstraintKind.PRIMARY_KEY or (
-        constraint.kind is ConstraintKind.NOT_NULL and constraint.validated
-    ):
-        table = _not_null(table, constraint.columns)
-    table = replace(table, constraints=(*table.constraints, constraint))
-    catalog = catalog.with_table(table)
-    return _refer(catalog, constraint, table.name) if constraint.references else catalog
+        return _add_key(catalog, table, constraint, definition.using_index, only=only)
+    if constraint.references and not constraint.referenced_columns:
+        constraint = replace(constraint, referenced_columns=_primary_key(catalog, table, constraint))
+    return put_constraint(catalog, table, constraint, only=only)
 
 
-def drop_constraint(catalog: Catalog, name: Name, constraint: str) -> Catalog:
-    """The catalog without a constraint, and without the index behind it."""
+def put_constraint(catalog: Catalog, table: Table, constraint: Constraint, *, only: bool = False) -> Catalog:
+    """The catalog with a CHECK or a foreign key on a table and on all below it that take it over."""
+    same = next((c for c in table.constraints if c.name == constraint.name), None)
+    if same is not None and same.kind is constraint.kind:
+        # A parent's constraint meets the child's own: the child keeps it.
+        return catalog
+    catalog = catalog.with_table(replace(table, constraints=(*table.constraints, constraint)))
+    if constraint.references:
+        catalog = _refer(catalog, constraint, table.name)
+    below = children(catalog, table.name) if not only and not constraint.no_inherit else ()
+    if constraint.references and not table.partitioned:
+        below = ()
+    for child in below:
+        catalog = put_constraint(catalog, child, for_child(catalog, child, constraint))
+    return catalog
+
+
+def for_child(catalog: Catalog, child: Table, constraint: Constraint) -> Constraint:
+    """A parent's constraint as its child has it: a foreign key gets a name of its own where it must."""
+    name = constraint.name
+    if constraint.references and child.constraint(name):
+        name = made_up_name(
+            child.name.name,
+            constraint.kind,
+            constraint.columns,
+            free_constraint_name(catalog, child.name.schema),
+        )
+    return replace(constraint, name=name, inherited=True)
+
+
+def drop_constraint(catalog: Catalog, name: Name, constraint: str, *, only: bool = False) -> Catalog:
+    """The catalog without a constraint, without the index behind it, and without what children had of it."""
     table = catalog.table(name)
-    gone = next((c for c in table.constraints if c.name == constraint), None) if table else None
+    gone = table.constraint(constraint) if table else None
     if table is None or gone is None:
         return catalog
-    table = replace(
-        table,
-        constraints=tuple(c for c in table.constraints if c is not gone),
-        indexes=tuple(i for i in table.indexes if i.name != gone.index),
-    )
     if gone.kind is ConstraintKind.NOT_NULL:
-        for column in gone.columns:
-            if found := table.column(column):
-                table = with_column(table, replace(found, not_null=False))
+        return drop_not_null(catalog, table.name, gone.columns[0], only=only)
+    table = replace(table, constraints=tuple(c for c in table.constraints if c is not gone))
     catalog = forget_reference(catalog.with_table(table), gone.references, table)
-    return _drop_referring(catalog, table.name, gone) if gone.index else catalog
+    below = children(catalog, table.name)
+    if gone.index:
+        parts = {Name(gone.index, table.name.schema)}
+        for child in below:
+            for index in child.indexes:
+                if index.parent in parts:
+                    mine = next((c.name for c in child.constraints if c.index == index.name), None)
+                    catalog = drop_constraint(catalog, child.name, mine) if mine else catalog
+        catalog = drop_index(catalog, Name(gone.index, table.name.schema))
+        return _drop_referring(catalog, table.name, gone)
+    for child in below:
+        own = _taken_over(child, gone)
+        if own and not only and own.inherited and not _another_parent(catalog, child, table, own):
+            catalog = drop_constraint(catalog, child.name, own.name)
+        elif own and only:
+            catalog = _as_own(catalog, child, own)
+    return catalog
 
 
-def _drop_referring(catalog: Catalog, name: Name, key: Constraint) -> Catalog:
-    """Foreign keys that need a key are gone with it: without CASCADE it would still be there."""
+def validate(catalog: Catalog, name: Name, constraint: str) -> Catalog:
+    """The catalog in which a constraint is valid, below too."""
     table = catalog.table(name)
-    for referrer in table.referenced_by if table else ():
-        other = catalog.table(referrer)
-        if other is None:
-            continue
-        left = tuple(
-            c
-            for c in other.constraints
-            if not (c.references == name and set(c.referenced_columns) == set(key.columns))
+    found = table.constraint(constraint) if table else None
+    if table is None or found is None or not found.enforced:
+        return catalog
+    if found.kind is ConstraintKind.NOT_NULL:
+        return set_not_null(
+            catalog, table.name, found.columns[0], inherited=found.inherited, no_inherit=found.no_inherit
         )
-        other = replace(other, constraints=left)
-        catalog = forget_reference(catalog.with_table(other), name, other)
+    constraints = tuple(replace(c, validated=True) if c is found else c for c in table.constraints)
+    catalog = catalog.with_table(replace(table, constraints=constraints))
+    for child in children(catalog, table.name) if not found.no_inherit else ():
+        own = _taken_over(child, found)
+        catalog = validate(catalog, child.name, own.name) if own else catalog
     return catalog
 
 
 def forget_reference(catalog: Catalog, referenced: Name | None, table: Table) -> Catalog:
     """The catalog in which the referenced table no longer names this one, unless another key does."""
-    target = catalog.table(referenced) if referenced else None
-    if target is None or any(
-        c.references and qualified(c.references) == target.name for c in table.constraints
-    ):
+    target = catalog.tables.get(referenced) if referenced else None
+    if target is None or any(c.references == target.name for c in table.constraints):
         return catalog
     left = tuple(other for other in target.referenced_by if other != table.name)
     return catalog.with_table(replace(target, referenced_by=left))
 
 
-def add_index(catalog: Catalog, operation: CreateIndex) -> Catalog:
-    """The catalog with one more index."""
-    table = known(catalog, operation.table)
-    name = operation.name or index_name(table.name.name, operation.key_names, set(taken_names(table)))
-    if table_of_index(catalog, Name(name, table.name.schema)):
-        return catalog
-    index = Index(name=name, columns=operation.used_columns, unique=operation.unique)
-    return catalog.with_table(replace(table, indexes=(*table.indexes, index)))
+def _add_not_null(
+    catalog: Catalog, table: Table, definition: ConstraintDefinition, *, created: bool, only: bool
+) -> Catalog:
+    for column in definition.columns:
+        catalog = set_not_null(
+            catalog,
+            table.name,
+            column,
+            constraint=definition.name,
+            validated=created or not definition.not_valid,
+            no_inherit=bool(_NO_INHERIT.search(definition.text)),
+            only=only,
+        )
+    return catalog
 
 
-def _constraint(table: Table, definition: ConstraintDefinition, *, created: bool) -> Constraint:
+def _add_key(
+    catalog: Catalog, table: Table, constraint: Constraint, using: str | None, *, only: bool
+) -> Catalog:
+    """A key and its index: a new one, or the one that USING INDEX takes over and renames."""
+    existing = next((index for index in table.indexes if index.name == using), None) if using else None
+    name = constraint.name
+    if existing:
+        index = replace(existing, name=name)
+        constraint = replace(constraint, columns=existing.keys or existing.columns)
+    else:
+        index = Index(
+            name=name,
+            columns=constraint.columns,
+            keys=constraint.columns,
+            unique=constraint.kind is not ConstraintKind.EXCLUDE,
+            valid=not (only and children(catalog, table.name)),
+        )
+    constraint = replace(constraint, index=name)
+    table = replace(
+        table,
+        indexes=(*(other for other in table.indexes if other is not existing), index),
+        constraints=(*table.constraints, constraint),
+    )
+    catalog = catalog.with_table(table)
+    if constraint.kind is ConstraintKind.PRIMARY_KEY:
+        for column in constraint.columns:
+            catalog = _key_not_null(catalog, table.name, column)
+    if not only and table.partitioned:
+        for child in children(catalog, table.name):
+            catalog = index_below(catalog, table.name, index, child.name)
+    return catalog
+
+
+def _key_not_null(catalog: Catalog, name: Name, column: str) -> Catalog:
+    # Before PostgreSQL 18 a primary key made its columns NOT NULL without a constraint, on children too.
+    return set_not_null(catalog, name, column)
+
+
+def _drop_referring(catalog: Catalog, name: Name, key: Constraint) -> Catalog:
+    """Foreign keys that need a key are gone with it: without CASCADE it would still be there."""
+    table = catalog.tables.get(name)
+    for referrer in table.referenced_by if table else ():
+        other = catalog.tables.get(referrer)
+        for each in other.constraints if other else ():
+            if each.references == name and set(each.referenced_columns) == set(key.columns):
+                catalog = drop_constraint(catalog, referrer, each.name)
+    return catalog
+
+
+def _taken_over(child: Table, constraint: Constraint) -> Constraint | None:
+    """What a child has of its parent's CHECK (by name) or foreign key (by what it says)."""
+    for own in child.constraints:
+        if own.kind is not constraint.kind:
+            continue
+        if constraint.references is None and own.name == constraint.name:
+            return own
+        if (
+            constraint.references is not None
+            and own.inherited
+            and own.references == constraint.references
+            and own.columns == constraint.columns
+        ):
+            return own
+    return None
+
+
+def _another_parent(catalog: Catalog, child: Table, left: Table, own: Constraint) -> bool:
+    others = (catalog.tables.get(parent) for parent in child.parents if parent != left.name)
+    return any(other is not None and other.constraint(own.name) for other in others)
+
+
+def _as_own(catalog: Catalog, child: Table, own: Constraint) -> Catalog:
+    mine = replace(own, inherited=False)
+    constraints = tuple(mine if each is own else each for each in child.constraints)
+    return catalog.with_table(replace(child, constraints=constraints))
+
+
+def _constraint(
+    catalog: Catalog, table: Table, definition: ConstraintDefinition, *, created: bool
+) -> Constraint:
     if definition.using_index and not definition.name:
         # The constraint takes the name of its index.
         definition = replace(definition, name=definition.using_index)
     text = _MARK_BEHIND.sub("", _NAME_BEFORE.sub("", definition.text))
-    taken = set(taken_names(table))
+    schema = table.name.schema
+    key = definition.kind in _KEYS
+    free = free_key_name(catalog, schema) if key else free_constraint_name(catalog, schema)
     return Constraint(
-        name=constraint_name(table.name.name, definition, taken),
+        name=constraint_name(table.name.name, definition, free),
         kind=definition.kind,
         columns=definition.columns,
         definition=text,
         validated=not definition.not_enforced and (created or not definition.not_valid),
-        references=qualified(definition.references) if definition.references else None,
+        enforced=not definition.not_enforced,
+        references=catalog.resolve(definition.references) if definition.references else None,
         referenced_columns=definition.referenced_columns,
+        no_inherit=definition.kind is ConstraintKind.CHECK and bool(_NO_INHERIT.search(text)),
     )
 
 
 def _primary_key(catalog: Catalog, table: Table, constraint: Constraint) -> tuple[str, ...]:
     """The columns that REFERENCES without a list means; none when the key is not known."""
     to_itself = constraint.references == table.name
-    target = table if to_itself or not constraint.references else catalog.table(constraint.references)
+    target = table if to_itself or not constraint.references else catalog.tables.get(constraint.references)
     keys = target.constraints if target else ()
     return next((key.columns for key in keys if key.kind is ConstraintKind.PRIMARY_KEY), ())
-
-
-def _with_key(table: Table, constraint: Constraint, using: str | None) -> tuple[Table, Constraint]:
-    """The index behind a key: a new one, or the one that USING INDEX takes over and renames."""
-    existing = next((index for index in table.indexes if index.name == using), None) if using else None
-    columns = existing.columns if existing else constraint.columns
-    name = constraint.name
-    unique = constraint.kind is not ConstraintKind.EXCLUDE
-    index = Index(name=name, columns=columns, unique=unique)
-    indexes = (*(other for other in table.indexes if other is not existing), index)
-    constraint = replace(constraint, name=name, columns=columns, index=name)
-    return replace(table, indexes=indexes), constraint
-
-
-def _not_null(table: Table, columns: tuple[str, ...]) -> Table:
-    for name in columns:
-        if column := table.column(name):
-            table = with_column(table, replace(column, not_null=True))
-    return table
 
 
 def _refer(catalog: Catalog, constraint: Constraint, table: Name) -> Catalog:
@@ -141,6 +259,20 @@ def _refer(catalog: Catalog, constraint: Constraint, table: Name) -> Catalog:
     if constraint.references is None:
         return catalog
     target = known(catalog, constraint.references)
-    if table in target.referenced_by:
+    source = catalog.tables.get(table)
+    before = sum(c.references == constraint.references for c in source.constraints) if source else 0
+    # Looking at the table itself is quick; thousands may refer to the same one.
+    if before > 1 and table in target.referenced_by:
         return catalog
     return catalog.with_table(replace(target, referenced_by=(*target.referenced_by, table)))
+
+
+__all__ = [
+    "NAMED_SINCE",
+    "add_constraint",
+    "drop_constraint",
+    "for_child",
+    "forget_reference",
+    "put_constraint",
+    "validate",
+]

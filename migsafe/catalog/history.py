@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from migsafe.catalog.model import Catalog
 from migsafe.catalog.replay import apply
+from migsafe.catalog.session import apply_setting, committed, new_session, next_transaction
 from migsafe.errors import SqlError
 from migsafe.sql.operations import (
     Begin,
     Commit,
     CreateTable,
     Operation,
+    ResetSetting,
     Rollback,
     Savepoint,
+    SetSetting,
 )
 from migsafe.sql.position import Lines
 from migsafe.sql.script import Script, read_script
@@ -36,30 +39,42 @@ def advance(history: History, operation: Operation, *, script: str | None = None
     """The history after one more operation."""
     match operation:
         case Begin():
-            return history if history.in_transaction else replace(history, at_begin=history.catalog)
+            if history.in_transaction:
+                return history
+            begun = next_transaction(history.catalog)
+            return replace(history, at_begin=begun, catalog=begun)
         case Commit():
-            return History(catalog=history.catalog)
+            return History(catalog=committed(history.catalog))
         case Rollback(to_savepoint=None):
             # Outside a transaction ROLLBACK undoes nothing.
-            return History(catalog=history.catalog if history.at_begin is None else history.at_begin)
+            if history.at_begin is None:
+                return History(catalog=history.catalog)
+            return History(catalog=next_transaction(history.at_begin))
         case Rollback(to_savepoint=name):
             return _back_to(history, name or "")
         case Savepoint(name=name, release=False):
             return replace(history, savepoints=(*history.savepoints, (name, history.catalog)))
         case Savepoint(name=name):
             return replace(history, savepoints=history.savepoints[: _find(history, name)])
+        case SetSetting() | ResetSetting():
+            return replace(history, catalog=apply_setting(history.catalog, operation))
         case _:
             return replace(history, catalog=apply(history.catalog, operation, script=script))
 
 
 def replay(scripts: Iterable[tuple[str | None, Script]], catalog: Catalog | None = None) -> Catalog:
-    """The catalog after all scripts, each with its name; a transaction left open counts as committed."""
+    """The catalog after all scripts, each with its name; a transaction left open counts as committed.
+
+    Each script has a session of its own: its search_path and its temporary tables end with it.
+    """
     history = History(catalog=catalog if catalog is not None else Catalog())
     for name, script in scripts:
         for statement in script.statements:
+            if not history.in_transaction:
+                history = replace(history, catalog=next_transaction(history.catalog))
             for operation in statement.operations:
                 history = advance(history, operation, script=name)
-        history = History(catalog=history.catalog)
+        history = History(catalog=new_session(history.catalog))
     return history.catalog
 
 

@@ -3,7 +3,7 @@
 https://www.postgresql.org/docs/current/sql-createtable.html and src/backend/commands/indexcmds.c
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind
@@ -18,21 +18,30 @@ _LABELS = {
 }
 
 
-def constraint_name(table: str, constraint: ConstraintDefinition, taken: Collection[str]) -> str:
-    """The name of a constraint on a table, unlike all that are taken."""
-    if constraint.name:
-        return constraint.name
-    columns: tuple[str, ...] = constraint.columns
-    if constraint.kind is ConstraintKind.PRIMARY_KEY or (
-        constraint.kind is ConstraintKind.CHECK and len(columns) != 1
-    ):
+def constraint_name(table: str, constraint: ConstraintDefinition, is_free: Callable[[str], bool]) -> str:
+    """The name of a constraint on a table: its own, or the first one made up that is free."""
+    return constraint.name or made_up_name(table, constraint.kind, constraint.columns, is_free)
+
+
+def made_up_name(
+    table: str, kind: ConstraintKind, columns: tuple[str, ...], is_free: Callable[[str], bool]
+) -> str:
+    """The name that PostgreSQL makes up for a constraint of this kind on these columns."""
+    if kind is ConstraintKind.PRIMARY_KEY or (kind is ConstraintKind.CHECK and len(columns) != 1):
         columns = ()
-    return _free(table, columns, _LABELS[constraint.kind], taken)
+    if kind is ConstraintKind.EXCLUDE:
+        columns = _distinct(columns)
+    return _free(table, columns, _LABELS[kind], is_free)
 
 
-def index_name(table: str, keys: Iterable[str], taken: Collection[str]) -> str:
-    """The name of an index on these columns and expressions, unlike all that are taken."""
-    return _free(table, _distinct(keys), "idx", taken)
+def index_name(table: str, keys: Iterable[str], is_free: Callable[[str], bool]) -> str:
+    """The name of an index on these columns and expressions: the first one made up that is free."""
+    return _free(table, _distinct(keys), "idx", is_free)
+
+
+def sequence_name(table: str, column: str, is_free: Callable[[str], bool]) -> str:
+    """The name of a sequence that a serial or identity column owns."""
+    return _free(table, (column,), "seq", is_free)
 
 
 def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
@@ -47,9 +56,9 @@ def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _free(table: str, columns: tuple[str, ...], label: str, taken: Collection[str]) -> str:
+def _free(table: str, columns: tuple[str, ...], label: str, is_free: Callable[[str], bool]) -> str:
     name, number = _joined(table, columns, label), 0
-    while name in taken:
+    while not is_free(name):
         number += 1
         name = _joined(table, columns, f"{label}{number}")
     return name

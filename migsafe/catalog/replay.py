@@ -5,18 +5,25 @@ A table that is not known becomes known, without its columns, as soon as somethi
 
 from dataclasses import replace
 
-from migsafe.catalog.constraints import add_constraint, add_index, drop_constraint
-from migsafe.catalog.find import column_or_new, known, table_of_index, with_column
-from migsafe.catalog.model import Catalog, Column, Table, qualified
-from migsafe.catalog.renames import move_table, rename_column, rename_constraint, rename_index
-from migsafe.catalog.tables import add_column, create_table, drop_column, drop_table
+from migsafe.catalog.actions import apply_action
+from migsafe.catalog.columns import add_column, change_column, drop_column, exact
+from migsafe.catalog.constraints import add_constraint, drop_constraint, validate
+from migsafe.catalog.inheritance import attach, detach
+from migsafe.catalog.keys import add_index, drop_index
+from migsafe.catalog.model import Catalog, Column
+from migsafe.catalog.nullness import drop_not_null, set_not_null
+from migsafe.catalog.objects_replay import apply_change
+from migsafe.catalog.renames import move_relation, rename_column, rename_constraint, rename_index
+from migsafe.catalog.sequences import with_serial
+from migsafe.catalog.tables import create_table, drop_table
+from migsafe.catalog.views import doubt_readers
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
+    OPAQUE_TAGS,
     AddColumn,
     AddConstraint,
     AlterColumnType,
     AttachPartition,
-    ConstraintKind,
     CreateIndex,
     CreateTable,
     DetachPartition,
@@ -26,7 +33,6 @@ from migsafe.sql.operations import (
     DropIndex,
     DropNotNull,
     DropTable,
-    Generated,
     Operation,
     OtherStatement,
     OtherTableAction,
@@ -38,6 +44,7 @@ from migsafe.sql.operations import (
     SetNotNull,
     SetSchema,
     TableOperation,
+    Unread,
     ValidateConstraint,
 )
 
@@ -49,106 +56,87 @@ def apply(  # noqa: C901, PLR0911, PLR0912 -- one flat table: operation, what it
     match operation:
         case CreateTable():
             return create_table(catalog, operation, script=script)
-        case DropTable():
-            return drop_table(catalog, operation.table)
-        case RenameTable():
-            return move_table(catalog, operation.table, Name(operation.new_name, operation.table.schema))
-        case SetSchema():
-            return move_table(catalog, operation.table, Name(operation.table.name, operation.new_schema))
+        case DropTable(table=table, cascade=cascade):
+            return drop_table(catalog, table, cascade=cascade)
+        case RenameTable(table=table, new_name=new):
+            found = catalog.resolve(table)
+            return move_relation(catalog, found, Name(new, found.schema))
+        case SetSchema(table=table, new_schema=schema):
+            found = catalog.resolve(table)
+            return move_relation(catalog, found, Name(found.name, schema))
         case RenameColumn():
             return rename_column(catalog, operation.table, operation.column, operation.new_name)
-        case DropColumn():
-            return drop_column(catalog, operation.table, operation.column)
-        case DropConstraint():
-            return drop_constraint(catalog, operation.table, operation.constraint)
+        case DropColumn(table=table, column=column, only=only):
+            catalog = doubt_readers(catalog, catalog.resolve(table)) if operation.cascade else catalog
+            return drop_column(catalog, table, column, only=only)
+        case DropConstraint(table=table, constraint=constraint, only=only):
+            return drop_constraint(catalog, table, constraint, only=only)
         case DropIndex():
-            return _drop_index(catalog, operation.index)
-        case RenameIndex():
-            return rename_index(catalog, operation.index, operation.new_name)
-        case AttachPartition():
-            return _set_parent(catalog, operation.partition, operation.table, default=operation.default)
-        case DetachPartition():
-            return _set_parent(catalog, operation.partition, None, default=False)
-        case OtherStatement(tag="CREATE TYPE", target=Name() as made):
-            return replace(catalog, types=catalog.types | {qualified(made)})
-        case OtherStatement(tag="DROP TYPE", target=Name() as dropped):
-            return replace(catalog, types=catalog.types - {qualified(dropped)})
-        case AddColumn():
-            return add_column(catalog, operation.table, operation.column)
-        case AddConstraint():
-            return add_constraint(catalog, operation.table, operation.constraint)
+            return drop_index(catalog, operation.index)
+        case RenameIndex(index=index, new_name=new):
+            if catalog.resolve(index) in catalog.tables:
+                return move_relation(
+                    catalog, catalog.resolve(index), Name(new, catalog.resolve(index).schema)
+                )
+            return rename_index(catalog, index, new)
+        case AttachPartition(table=table, partition=partition, bound=bound, default=default):
+            return attach(catalog, table, partition, bound=bound, default=default)
+        case DetachPartition(partition=partition):
+            return detach(catalog, partition, concurrently=operation.concurrently or operation.finalize)
+        case AddColumn(table=table, column=column, only=only):
+            assumed = operation.if_not_exists and not _columns_known(catalog, table)
+            return add_column(catalog, table, column, only=only, assumed=assumed)
+        case AddConstraint(table=table, constraint=constraint, only=only):
+            return add_constraint(catalog, table, constraint, only=only)
         case CreateIndex():
             return add_index(catalog, operation)
         case ValidateConstraint():
-            return _validate(catalog, operation)
+            return validate(catalog, operation.table, operation.constraint)
         case RenameConstraint():
-            renamed = rename_constraint(
-                known(catalog, operation.table), operation.constraint, operation.new_name
-            )
-            return catalog.with_table(renamed) if catalog.table(operation.table) else catalog
+            return rename_constraint(catalog, operation.table, operation.constraint, operation.new_name)
+        case SetNotNull(table=table, column=column, only=only):
+            return set_not_null(catalog, table, column, only=only)
+        case DropNotNull(table=table, column=column, only=only):
+            return drop_not_null(catalog, table, column, only=only)
+        case OtherTableAction():
+            return apply_action(catalog, operation)
         case TableOperation():
             return _change_column(catalog, operation)
+        case OtherStatement(tag=tag) if tag in OPAQUE_TAGS:
+            return catalog.with_doubt(tag)
+        case OtherStatement(changes=changes):
+            for change in changes:
+                catalog = apply_change(catalog, change, script=script)
+            return catalog
+        case Unread(reason=reason):
+            return catalog.with_doubt(f"a statement that was not understood: {reason}")
         case _:
             return catalog
 
 
-def _drop_index(catalog: Catalog, index: Name) -> Catalog:
-    found = table_of_index(catalog, index)
-    if found is None:
-        return catalog
-    table, gone = found
-    return catalog.with_table(replace(table, indexes=tuple(i for i in table.indexes if i is not gone)))
-
-
-def _set_parent(catalog: Catalog, partition: Name, parent: Name | None, *, default: bool) -> Catalog:
-    table = known(catalog, partition)
-    above = qualified(parent) if parent else None
-    catalog = catalog.with_table(replace(table, partition_of=above, default_partition=default))
-    if parent is None:
-        return catalog
-    return catalog.with_table(replace(known(catalog, parent), partitioned=True))
-
-
-def _validate(catalog: Catalog, operation: ValidateConstraint) -> Catalog:
-    table = catalog.table(operation.table)
-    found = next((c for c in table.constraints if c.name == operation.constraint), None) if table else None
-    if table is None or found is None:
-        return catalog
-    constraints = tuple(replace(c, validated=True) if c is found else c for c in table.constraints)
-    table = replace(table, constraints=constraints)
-    for name in found.columns if found.kind is ConstraintKind.NOT_NULL else ():
-        if column := column_or_new(table, name):
-            table = with_column(table, replace(column, not_null=True))
-    return catalog.with_table(table)
+def _columns_known(catalog: Catalog, name: Name) -> bool:
+    table = catalog.table(name)
+    return table is not None and table.columns_complete
 
 
 def _change_column(catalog: Catalog, operation: TableOperation) -> Catalog:
     """Operations that change one column and nothing else. Others leave the catalog as it is."""
-    name = getattr(operation, "column", None)
-    if not isinstance(name, str):
-        return catalog
-    table: Table = known(catalog, operation.table)
-    column = column_or_new(table, name)
-    changed = _changed(column, operation) if column else None
-    return catalog.with_table(with_column(table, changed)) if changed else catalog
-
-
-def _changed(column: Column, operation: TableOperation) -> Column | None:
     match operation:
-        case AlterColumnType():
+        case AlterColumnType(table=table, column=column, only=only):
+            new = exact(catalog, operation.type)
             collation = str(operation.collation) if operation.collation else None
-            return replace(column, type=operation.type, collation=collation)
-        case SetNotNull():
-            return replace(column, not_null=True)
-        case DropNotNull():
-            return replace(column, not_null=False)
-        case SetDefault():
-            return replace(column, default=operation.default.text)
-        case DropDefault():
-            return replace(column, default=None, is_serial=False)
-        case OtherTableAction(action="ALTER COLUMN ADD GENERATED AS IDENTITY"):
-            return replace(column, generated=Generated.IDENTITY)
-        case OtherTableAction(action="ALTER COLUMN DROP IDENTITY" | "ALTER COLUMN DROP EXPRESSION"):
-            return replace(column, generated=None)
+            return change_column(
+                catalog, table, column, lambda old: replace(old, type=new, collation=collation), only=only
+            )
+        case SetDefault(table=table, column=column, only=only, default=default):
+            return change_column(
+                catalog, table, column, lambda old: _with_default(old, default.text), only=only
+            )
+        case DropDefault(table=table, column=column, only=only):
+            return change_column(catalog, table, column, lambda old: _with_default(old, None), only=only)
         case _:
-            return None
+            return catalog
+
+
+def _with_default(column: Column, default: str | None) -> Column:
+    return with_serial(replace(column, default=default))

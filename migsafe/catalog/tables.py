@@ -1,128 +1,114 @@
-"""Tables and columns that come and go."""
+"""Tables that come and go."""
 
 from dataclasses import replace
 
-from migsafe.catalog.constraints import add_constraint, forget_reference
-from migsafe.catalog.find import UNKNOWN_TYPE, children, known, with_column
-from migsafe.catalog.model import Catalog, Column, Constraint, Table, qualified
+from migsafe.catalog.columns import composite_attributes, finish_column, stored
+from migsafe.catalog.constraints import add_constraint, drop_constraint, forget_reference
+from migsafe.catalog.find import children, with_column
+from migsafe.catalog.inheritance import take_over
+from migsafe.catalog.likeness import copy_indexes, copy_like
+from migsafe.catalog.model import TEMPORARY_SCHEMA, Catalog, Table
+from migsafe.catalog.persistent import drop
+from migsafe.catalog.views import drop_readers
 from migsafe.sql.names import Name
-from migsafe.sql.operations import ColumnDefinition, ConstraintKind, CreateTable
+from migsafe.sql.operations import ConstraintKind, CreateTable, TypeName
 
-_SEQUENCE_DEFAULT = "nextval(...)"
+
+def new_name(catalog: Catalog, name: Name, *, temporary: bool) -> Name:
+    """Where a new relation goes."""
+    if temporary:
+        return Name(name.name, TEMPORARY_SCHEMA)
+    return name if name.schema else Name(name.name, catalog.creation_schema)
 
 
 def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None) -> Catalog:
     """The catalog with a new table; unchanged when IF NOT EXISTS finds it there."""
-    if operation.if_not_exists and catalog.table(operation.table):
+    name = new_name(catalog, operation.table, temporary=operation.temporary)
+    if operation.if_not_exists and catalog.has_relation(name):
         return catalog
-    sources = tuple(
-        name for name in (operation.partition_of, *operation.inherits, *operation.like) if name is not None
-    )
-    inherited = tuple(catalog.table(name) for name in sources)
+    above = (operation.partition_of,) if operation.partition_of else operation.inherits
+    parents = tuple(catalog.resolve(each) for each in above)
+    sources = tuple(catalog.tables.get(each) for each in parents)
     table = Table(
-        name=qualified(operation.table),
-        temporary=operation.temporary,
+        name=name,
+        temporary=operation.temporary or name.schema == TEMPORARY_SCHEMA,
         partitioned=operation.partitioned,
-        partition_of=qualified(operation.partition_of) if operation.partition_of else None,
+        partition_of=parents[0] if operation.partition_of else None,
         default_partition=operation.default_partition,
+        inherits=() if operation.partition_of else parents,
         created_in=script,
+        created_by=catalog.transaction,
         columns_complete=not operation.as_query
-        and all(source is not None and source.columns_complete for source in inherited),
+        and all(source is not None and source.columns_complete for source in sources),
+        assumed=operation.if_not_exists and not catalog.complete,
+        of_type=catalog.resolve_type(_as_type(operation.of_type)) if operation.of_type else None,
+        partition_key=operation.partition_key,
+        partition_bound=operation.partition_bound,
+        unlogged=operation.unlogged,
+        drops_on_commit=operation.drops_on_commit,
     )
-    for source in inherited:
-        copied = source is not None and source.name in {qualified(name) for name in operation.like}
+    for column in composite_attributes(catalog, table.of_type) if table.of_type else ():
+        table = with_column(table, column)
+    if operation.of_type and not table.columns:
+        table = replace(table, columns_complete=False)
+    for source in sources:
         for column in source.columns if source else ():
-            # Sequences stay with the column that owns them, and LIKE copies no defaults.
-            column_here = replace(column, is_serial=False)
-            if copied:
-                column_here = replace(column_here, default=None, generated=None)
-            table = with_column(table, column_here)
-    for above in (operation.partition_of, *operation.inherits):
-        if above and (parent := catalog.table(above)):
-            table = replace(table, constraints=(*table.constraints, *_checks(parent)))
-    for definition in operation.columns:
-        table = with_column(table, _column(definition, table.column(definition.name)))
+            here = table.column(column.name)
+            inherited = replace(column, is_serial=False, sequences=(), local=False, not_null=False)
+            table = with_column(table, here or inherited)
     catalog = catalog.with_table(table)
-    constraints = (
+    options = (*operation.like_options, *(frozenset[str]() for _ in operation.like))
+    likes = tuple(zip(operation.like, options, strict=False))
+    for like, taken in likes:
+        catalog = copy_like(catalog, name, like, taken)
+    table = catalog.tables[name]
+    for definition in operation.columns:
+        table = with_column(table, stored(catalog, definition, table.column(definition.name)))
+    catalog = catalog.with_table(table)
+    for definition in operation.columns:
+        catalog = finish_column(catalog, name, definition)
+    catalog = _own_constraints(catalog, name, operation)
+    for like, taken in likes:
+        catalog = copy_indexes(catalog, name, like, taken)
+    for source in sources:
+        catalog = take_over(catalog, source.name, name, created=True) if source else catalog
+    return catalog
+
+
+def _as_type(name: Name) -> TypeName:
+    return TypeName(name=name.name, schema=name.schema)
+
+
+def _own_constraints(catalog: Catalog, name: Name, operation: CreateTable) -> Catalog:
+    """Checks come first, then keys, then foreign keys: so PostgreSQL makes up their names."""
+    found = (
         *(constraint for column in operation.columns for constraint in column.constraints),
         *operation.constraints,
     )
-    for constraint in constraints:
-        catalog = add_constraint(catalog, table.name, constraint, created=True)
+    late = {ConstraintKind.FOREIGN_KEY: 3, ConstraintKind.UNIQUE: 2, ConstraintKind.EXCLUDE: 2}
+    order = late | {ConstraintKind.PRIMARY_KEY: 1}
+    for constraint in sorted(found, key=lambda each: order.get(each.kind, 0)):
+        catalog = add_constraint(catalog, name, constraint, created=True)
     return catalog
 
 
-def drop_table(catalog: Catalog, name: Name) -> Catalog:
-    """The catalog without a table and its partitions; who referred to it or was referred to forgets it."""
+def drop_table(catalog: Catalog, name: Name, *, cascade: bool = True) -> Catalog:
+    """The catalog without a table and all below it; who referred to it or was referred to forgets it."""
     table = catalog.table(name)
     if table is None:
         return catalog
-    for child in children(catalog, name) if table.partitioned else ():
-        catalog = drop_table(catalog, child.name)
+    for child in children(catalog, table.name) if cascade or table.partitioned else ():
+        catalog = drop_table(catalog, child.name, cascade=cascade)
+    if cascade:
+        catalog = drop_readers(catalog, table.name)
     for referrer in table.referenced_by:
-        if other := catalog.table(referrer):
-            kept = tuple(
-                c for c in other.constraints if not c.references or qualified(c.references) != table.name
-            )
-            catalog = catalog.with_table(replace(other, constraints=kept))
+        other = catalog.tables.get(referrer)
+        for constraint in other.constraints if other else ():
+            if constraint.references == table.name and referrer != table.name:
+                catalog = drop_constraint(catalog, referrer, constraint.name)
     for constraint in table.constraints:
         catalog = forget_reference(catalog, constraint.references, replace(table, constraints=()))
-    return catalog.without_table(name)
-
-
-def add_column(catalog: Catalog, name: Name, definition: ColumnDefinition) -> Catalog:
-    """The catalog with one more column, on the table and on its partitions."""
-    table = known(catalog, name)
-    if table.column(definition.name):
-        return catalog
-    catalog = catalog.with_table(with_column(table, _column(definition, None)))
-    for constraint in definition.constraints:
-        catalog = add_constraint(catalog, name, constraint)
-    for child in children(catalog, name) if table.partitioned else ():
-        catalog = add_column(catalog, child.name, replace(definition, constraints=()))
-    return catalog
-
-
-def drop_column(catalog: Catalog, name: Name, column: str) -> Catalog:
-    """The catalog without a column, and without the constraints and indexes that use it."""
-    table = catalog.table(name)
-    if table is None:
-        return catalog
-    gone = tuple(c for c in table.constraints if column in c.columns)
-    table = replace(
-        table,
-        columns=tuple(c for c in table.columns if c.name != column),
-        constraints=tuple(c for c in table.constraints if c not in gone),
-        indexes=tuple(i for i in table.indexes if column not in i.columns),
-        dependents=tuple(d for d in table.dependents if d.column != column),
-    )
-    catalog = catalog.with_table(table)
-    for constraint in gone:
-        catalog = forget_reference(catalog, constraint.references, table)
-    for child in children(catalog, name) if table.partitioned else ():
-        catalog = drop_column(catalog, child.name, column)
-    return catalog
-
-
-def _column(definition: ColumnDefinition, inherited: Column | None) -> Column:
-    """A column as stored. Without a type of its own (PARTITION OF) it keeps the inherited one."""
-    default = definition.default.text if definition.default else None
-    if definition.is_serial:
-        default = _SEQUENCE_DEFAULT
-    if inherited is not None and definition.type == UNKNOWN_TYPE:
-        not_null = inherited.not_null or definition.not_null
-        return replace(inherited, default=default or inherited.default, not_null=not_null)
-    return Column(
-        name=definition.name,
-        type=definition.type,
-        not_null=definition.not_null or (inherited is not None and inherited.not_null),
-        default=default,
-        generated=definition.generated,
-        is_serial=definition.is_serial,
-        collation=str(definition.collation) if definition.collation else None,
-    )
-
-
-def _checks(parent: Table) -> tuple[Constraint, ...]:
-    """What a partition or child takes over from its parent by the same name."""
-    return tuple(c for c in parent.constraints if c.kind is ConstraintKind.CHECK)
+    for column in table.columns:
+        for sequence in column.sequences:
+            catalog = replace(catalog, sequences=drop(catalog.sequences, sequence))
+    return catalog.without_table(table.name)

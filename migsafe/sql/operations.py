@@ -6,6 +6,7 @@ compares by value. `Unread` stands for what was not understood; nothing else may
 
 from dataclasses import dataclass
 
+from migsafe.sql.changes import SchemaChange
 from migsafe.sql.definitions import (
     ColumnDefinition,
     ConstraintDefinition,
@@ -103,7 +104,11 @@ class TableOperation(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Operation):
-    """CREATE TABLE in any form."""
+    """CREATE TABLE in any form.
+
+    `like_options` belong to the names of `like` in turn: what each takes over, ALL written out, without what
+    is EXCLUDED. `partition_key` is what follows PARTITION BY, `partition_bound` what follows PARTITION OF t.
+    """
 
     table: Name
     columns: tuple[ColumnDefinition, ...] = ()
@@ -112,10 +117,16 @@ class CreateTable(Operation):
     if_not_exists: bool = False
     as_query: bool = False
     like: tuple[Name, ...] = ()
+    like_options: tuple[frozenset[str], ...] = ()
     inherits: tuple[Name, ...] = ()
     partition_of: Name | None = None
     default_partition: bool = False
     partitioned: bool = False
+    partition_key: str | None = None
+    partition_bound: str | None = None
+    of_type: Name | None = None
+    unlogged: bool = False
+    drops_on_commit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +260,11 @@ class OtherTableAction(TableOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachPartition(TableOperation):
-    """ALTER TABLE ... ATTACH PARTITION."""
+    """ALTER TABLE ... ATTACH PARTITION; `bound` is FOR VALUES and what follows it."""
 
     partition: Name
     default: bool = False
+    bound: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,11 +383,12 @@ class OtherStatement(Operation):
     """A statement that is understood (its command tag says which) and needs no type of its own yet.
 
     `target` is the table, view or other object it names first, where that can be said. A psql
-    meta-command has the command as its tag, with the backslash.
+    meta-command has the command as its tag, with the backslash. `changes` are what it does to the schema.
     """
 
     tag: str
     target: Name | None = None
+    changes: tuple[SchemaChange, ...] = ()
 
 
 # What these do is written somewhere else, or in another language: nobody can call them safe from their text.

@@ -1,11 +1,13 @@
 """Our own reader for PostgreSQL's statements, over tokens."""
 
 import re
+from dataclasses import replace
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.lex import Token, TokenKind, Unlexable, lex
-from migsafe.sql.operations import Operation, Unread
+from migsafe.sql.operations import Operation, OtherStatement, Unread
 from migsafe.sql.read.alter_table import alter_table
+from migsafe.sql.read.changes import schema_changes
 from migsafe.sql.read.create_table import create_table
 from migsafe.sql.read.data import copy, data_statement, explain, truncate
 from migsafe.sql.read.indexes import alter_index, create_index, drop_index, reindex
@@ -49,7 +51,15 @@ def _dispatch(cursor: Cursor) -> tuple[Operation, ...]:
     if found is None:
         raise cursor.unexpected("a statement of PostgreSQL")
     cursor.expect_end()
-    return found
+    return _with_changes(cursor, found)
+
+
+def _with_changes(cursor: Cursor, found: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """The operations, of which the first says what the statement does to the schema."""
+    first = found[0]
+    if not isinstance(first, OtherStatement) or not (changes := schema_changes(cursor)):
+        return found
+    return (replace(first, changes=changes), *found[1:])
 
 
 def _definition(cursor: Cursor) -> tuple[Operation, ...] | None:
@@ -74,9 +84,9 @@ def _create_table(cursor: Cursor) -> tuple[Operation, ...] | None:
     if cursor.take("create"):
         cursor.take_any("local", "global")
         temporary = bool(cursor.take_any("temporary", "temp"))
-        cursor.take("unlogged")
+        unlogged = cursor.take("unlogged")
         if cursor.take("table"):
-            return create_table(cursor, temporary=temporary)
+            return create_table(cursor, temporary=temporary, unlogged=unlogged)
     cursor.at = start
     return None
 

@@ -91,9 +91,8 @@ def _alone(cursor: Cursor, where: Where) -> Operation | None:
     if cursor.take("attach", "partition"):
         partition = cursor.name("a table")
         default = cursor.take("default")
-        if not default:
-            partition_bound(cursor)
-        return AttachPartition(**where, partition=partition, default=default)
+        bound = "DEFAULT" if default else partition_bound(cursor)
+        return AttachPartition(**where, partition=partition, default=default, bound=bound)
     if cursor.take("detach", "partition"):
         partition = cursor.name("a table")
         return DetachPartition(

@@ -16,7 +16,12 @@ from migsafe.sql.operations import (
 )
 from migsafe.sql.read.columns import column_definition, column_options, starts_constraint, table_constraint
 
-_LIKE_OPTIONS = frozenset({"including", "excluding"})
+_LIKE_OPTIONS = frozenset(
+    {
+        *("comments", "compression", "constraints", "defaults", "generated", "identity", "indexes"),
+        *("statistics", "storage"),
+    }
+)
 
 
 @dataclass(slots=True)
@@ -26,22 +31,24 @@ class _Body:
     columns: list[ColumnDefinition] = field(default_factory=list)
     constraints: list[ConstraintDefinition] = field(default_factory=list)
     like: list[Name] = field(default_factory=list)
+    like_options: list[frozenset[str]] = field(default_factory=list)
 
 
-def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
+def create_table(cursor: Cursor, *, temporary: bool, unlogged: bool = False) -> tuple[Operation, ...]:
     """The statement behind `CREATE [TEMPORARY] TABLE`."""
     if_not_exists = cursor.skip_if_not_exists()
     made = CreateTable(table=cursor.name("a table"), temporary=temporary, if_not_exists=if_not_exists)
+    made = replace(made, unlogged=unlogged)
     body = _Body()
     if cursor.take("partition", "of"):
         made = replace(made, partition_of=cursor.name("a table"))
         if cursor.word() == "(":
             _typed_elements(cursor.inside(), body)
-        made = replace(made, default_partition=cursor.take("default"))
-        if not made.default_partition:
-            partition_bound(cursor)
+        default = cursor.take("default")
+        bound = "DEFAULT" if default else partition_bound(cursor)
+        made = replace(made, default_partition=default, partition_bound=bound)
     elif cursor.take("of"):
-        cursor.name("a type")
+        made = replace(made, of_type=cursor.name("a type"))
         if cursor.word() == "(":
             _typed_elements(cursor.inside(), body)
     elif cursor.word() == "(" and not _is_column_list(cursor):
@@ -51,8 +58,9 @@ def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
             made = replace(made, inherits=parents.listed(lambda here: here.name("a table")))
             parents.expect_end()
     else:
-        return (replace(made, as_query=True, columns=_as_query(cursor)),)
-    partitioned = _storage(cursor)
+        columns, drops = _as_query(cursor)
+        return (replace(made, as_query=True, columns=columns, drops_on_commit=drops),)
+    partition_key, drops_on_commit = _storage(cursor)
     cursor.expect_end()
     return (
         replace(
@@ -60,7 +68,10 @@ def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
             columns=tuple(body.columns),
             constraints=tuple(body.constraints),
             like=tuple(body.like),
-            partitioned=partitioned,
+            like_options=tuple(body.like_options),
+            partitioned=partition_key is not None,
+            partition_key=partition_key,
+            drops_on_commit=drops_on_commit,
         ),
     )
 
@@ -74,8 +85,7 @@ def _elements(cursor: Cursor, body: _Body) -> None:
 def _element(cursor: Cursor, body: _Body) -> None:
     if cursor.take("like"):
         body.like.append(cursor.name("a table"))
-        while cursor.take_any(*_LIKE_OPTIONS):
-            cursor.identifier("what LIKE takes over", label=True)
+        body.like_options.append(_like_options(cursor))
     elif starts_constraint(cursor):
         body.constraints.append(table_constraint(cursor))
     else:
@@ -96,8 +106,9 @@ def _typed_elements(cursor: Cursor, body: _Body) -> None:
         cursor.expect(",")
 
 
-def partition_bound(cursor: Cursor) -> None:
-    """FOR VALUES and what follows it."""
+def partition_bound(cursor: Cursor) -> str:
+    """FOR VALUES and what follows it, as written."""
+    first = cursor.at
     cursor.expect("for", "values")
     if cursor.take("from"):
         cursor.inside()
@@ -105,26 +116,42 @@ def partition_bound(cursor: Cursor) -> None:
     elif not cursor.take("in"):
         cursor.expect("with")
     cursor.inside()
+    return Cursor(cursor.text, cursor.tokens, first, cursor.at).source()
 
 
-def _storage(cursor: Cursor) -> bool:
-    """What follows the brackets; whether the table is partitioned."""
-    partitioned = cursor.take("partition", "by")
-    if partitioned:
+def _like_options(cursor: Cursor) -> frozenset[str]:
+    """What LIKE takes over: a later option wins over an earlier one."""
+    taken: set[str] = set()
+    while word := cursor.take_any("including", "excluding"):
+        what = cursor.identifier("what LIKE takes over", label=True)
+        named = set(_LIKE_OPTIONS) if what == "all" else {what}
+        taken = taken | named if word == "including" else taken - named
+    return frozenset(taken)
+
+
+def _storage(cursor: Cursor) -> tuple[str | None, bool]:
+    """What follows the brackets: the partition key, and whether COMMIT drops the table."""
+    key: str | None = None
+    drops = False
+    if cursor.take("partition", "by"):
+        first = cursor.at
         cursor.one_of("range", "list", "hash")
         cursor.inside()
+        key = Cursor(cursor.text, cursor.tokens, first, cursor.at).source()
     if cursor.take("using"):
         cursor.identifier("an access method")
     if cursor.take("with"):
         cursor.inside()
     elif cursor.take("without"):
         cursor.expect("oids")
-    if cursor.take("on", "commit") and not cursor.take("drop"):
-        cursor.one_of("preserve", "delete")
-        cursor.expect("rows")
+    if cursor.take("on", "commit"):
+        drops = cursor.take("drop")
+        if not drops:
+            cursor.one_of("preserve", "delete")
+            cursor.expect("rows")
     if cursor.take("tablespace"):
         cursor.identifier("a tablespace")
-    return partitioned
+    return key, drops
 
 
 def _is_column_list(cursor: Cursor) -> bool:
@@ -136,8 +163,8 @@ def _is_column_list(cursor: Cursor) -> bool:
     return here.word() in {"as", "using", "with", "on", "tablespace"}
 
 
-def _as_query(cursor: Cursor) -> tuple[ColumnDefinition, ...]:
-    """The rest of CREATE TABLE AS: the columns named, whose types only the query knows."""
+def _as_query(cursor: Cursor) -> tuple[tuple[ColumnDefinition, ...], bool]:
+    """The rest of CREATE TABLE AS: the columns named, of unknown type; whether COMMIT drops the table."""
     columns: tuple[ColumnDefinition, ...] = ()
     if cursor.word() == "(":
         inside = cursor.inside()
@@ -145,11 +172,11 @@ def _as_query(cursor: Cursor) -> tuple[ColumnDefinition, ...]:
             lambda here: ColumnDefinition(name=here.identifier("a column"), type=TypeName(name=""))
         )
         inside.expect_end()
-    _storage(cursor)
+    _, drops = _storage(cursor)
     cursor.expect("as")
     if cursor.word() not in {"select", "values", "table", "with", "execute", "("}:
         raise cursor.unexpected("a query")
     query = cursor.rest()
     if query.at == query.end - 1:
         raise cursor.unexpected("a query")
-    return columns
+    return columns, drops

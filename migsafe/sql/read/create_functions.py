@@ -1,0 +1,105 @@
+"""CREATE and ALTER FUNCTION, PROCEDURE, AGGREGATE: which overload, and how volatile it is."""
+
+from migsafe.sql.changes import AlterFunction, CreateFunction, SchemaChange
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.definitions import TypeName
+from migsafe.sql.lex import TokenKind
+from migsafe.sql.names import Name
+from migsafe.sql.types import type_name
+
+Arguments = tuple[TypeName, ...] | None
+_MODES = ("in", "out", "inout", "variadic")
+_VOLATILITIES = ("immutable", "stable", "volatile")
+
+
+def create_function(cursor: Cursor, kind: str) -> tuple[SchemaChange, ...]:
+    """The statement behind `CREATE FUNCTION` and its like."""
+    name = cursor.name("a function")
+    inside = cursor.inside()
+    if kind == "AGGREGATE":
+        # Aggregates are immutable in pg_proc, and stand in no default.
+        old_style = any(token.value == "=" for token in inside.tokens[inside.at : inside.end])
+        found: tuple[TypeName, ...] = () if old_style else _aggregated(inside)
+        return (CreateFunction(kind="aggregate", name=name, arguments=found, volatility="immutable"),)
+    procedure = kind == "PROCEDURE"
+    found = arguments(inside, out_counts=procedure)
+    returns = None
+    if cursor.take("returns") and not cursor.take("table"):
+        returns = type_name(cursor)
+        if cursor.take("%", "type"):
+            returns = None
+    volatility, language, window = None, None, False
+    while not cursor.done:
+        token = cursor.next()
+        word = token.value if token.kind is TokenKind.WORD else ""
+        if word == "(" or token.value == "(":
+            cursor.at -= 1
+            cursor.inside()
+        elif word in _VOLATILITIES:
+            volatility = word
+        elif word == "window":
+            window = True
+        elif word == "language":
+            language = cursor.next().value.lower()
+        elif word in {"return", "begin"}:
+            break
+    return (
+        CreateFunction(
+            kind="procedure" if procedure else "window" if window else "function",
+            name=name,
+            arguments=found,
+            volatility=volatility,
+            returns=returns,
+            language=language,
+        ),
+    )
+
+
+def alter_function(cursor: Cursor, name: Name, given: Arguments) -> tuple[SchemaChange, ...]:
+    """What follows the name and arguments in `ALTER FUNCTION`."""
+    while not cursor.done:
+        token = cursor.next()
+        if token.kind is TokenKind.WORD and token.value in _VOLATILITIES:
+            return (AlterFunction(name=name, volatility=token.value, arguments=given),)
+        if token.kind is TokenKind.WORD and token.value == "set":
+            cursor.next()
+    return ()
+
+
+def arguments(inside: Cursor, *, out_counts: bool = False) -> tuple[TypeName, ...]:
+    """The types that tell one overload from another: those of the input arguments."""
+    if inside.done or inside.word() == "*":
+        return ()
+    found = inside.listed(lambda here: _argument(here, out_counts=out_counts))
+    inside.expect_end()
+    return tuple(each for each in found if each is not None)
+
+
+def _aggregated(inside: Cursor) -> tuple[TypeName, ...]:
+    direct = inside.until(lambda here: here.word() == "order")
+    first = arguments(direct)
+    return (*first, *arguments(inside)) if inside.take("order", "by") else first
+
+
+def _argument(cursor: Cursor, *, out_counts: bool) -> TypeName | None:
+    def end(here: Cursor) -> bool:
+        return here.word() in {",", "default", "=", ":="}
+
+    declared = cursor.until(end)
+    cursor.until(lambda here: here.word() == ",")
+    mode = declared.take_any(*_MODES)
+    start = declared.at
+    for skip in (0, 1):
+        declared.at = start + skip
+        if skip and not mode:
+            # The mode may stand behind the name.
+            mode = declared.take_any(*_MODES)
+        try:
+            found = type_name(declared)
+        except Unreadable:
+            continue
+        if declared.done:
+            return None if mode == "out" and not out_counts else found
+        if declared.take("%", "type"):
+            raise Unreadable("a type that is copied from a column is not followed")
+    raise declared.unexpected("an argument's type")
