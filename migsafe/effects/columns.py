@@ -1,7 +1,13 @@
 """What operations on columns do."""
 
 from migsafe.catalog.model import Column, Table
-from migsafe.effects.constraints import NOT_NULL_SINCE, adds_constraint, drops_key, locks_not_null, requires_not_null
+from migsafe.effects.constraints import (
+    NOT_NULL_SINCE,
+    adds_constraint,
+    drops_key,
+    locks_not_null,
+    requires_not_null,
+)
 from migsafe.effects.domains import is_constrained, is_plain
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
@@ -30,10 +36,11 @@ def adds_column(prediction: Prediction, operation: AddColumn) -> None:
     if prediction.skips(operation.table, if_exists=operation.if_exists):
         return
     column, table = operation.column, prediction.table(operation.table)
+    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    if table and table.column(column.name) and operation.if_not_exists:
+        return
     prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
     if table and table.column(column.name):
-        if operation.if_not_exists:
-            return
         prediction.fail(f"{operation.table} has a column {column.name} already")
     if table and table.partition_of:
         prediction.fail(f"{operation.table} is a partition: add the column to {table.partition_of}")
@@ -113,7 +120,8 @@ def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn
             drops_key(prediction, table, constraint, cascade=operation.cascade)
     for other in table.columns:
         if other.name != operation.column and reads_column(other, operation.column) and not operation.cascade:
-            prediction.fail(f"the generated column {other.name} needs it")
+            if prediction.server_version >= 150000:  # before, it goes silently
+                prediction.fail(f"the generated column {other.name} needs it")
     if table.policies and not operation.cascade:
         prediction.unknown(f"whether a policy uses {operation.column}")
 

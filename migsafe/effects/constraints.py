@@ -49,11 +49,17 @@ def adds_constraint(
     match constraint.kind:
         case ConstraintKind.FOREIGN_KEY:
             prediction.lock(prediction.partitions(name), LockMode.SHARE_ROW_EXCLUSIVE)
+            if prediction.server_version >= NOT_NULL_SINCE:
+                # From PostgreSQL 18 on, ADD CONSTRAINT goes to all tables below, whatever comes of it.
+                prediction.lock(prediction.family(name, only=only), LockMode.SHARE_ROW_EXCLUSIVE)
             if constraint.references:
                 others = prediction.partitions(constraint.references)
                 prediction.lock(others, LockMode.SHARE_ROW_EXCLUSIVE)
             if checks_rows:
-                prediction.scan(m for m in prediction.partitions(name) if not prediction.is_partitioned(m))
+                stored = [m for m in prediction.partitions(name) if not prediction.is_partitioned(m)]
+                prediction.scan(stored)
+                # With an index on the key, the planner may read that instead.
+                prediction.may_scan.update(dict.fromkeys(stored))
                 _may_read(prediction, constraint.references)
         case ConstraintKind.CHECK:
             prediction.lock(prediction.family(name, only=alone), LockMode.ACCESS_EXCLUSIVE)
@@ -124,12 +130,14 @@ def partition_columns(table: Table) -> frozenset[str] | None:
 
 
 def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefinition, *, only: bool) -> None:
-    """The table is locked most strongly, its partitions like under CREATE INDEX."""
+    """The table is locked most strongly; until PostgreSQL 17 its partitions only as by CREATE INDEX."""
     prediction.lock([name], LockMode.ACCESS_EXCLUSIVE)
     primary = constraint.kind is ConstraintKind.PRIMARY_KEY
     if constraint.using_index is None:
         members = prediction.partitions(name) if not only else (name,)
-        prediction.lock(prediction.family(name, only=only), LockMode.ACCESS_EXCLUSIVE)
+        if prediction.server_version >= NOT_NULL_SINCE:
+            prediction.lock(prediction.family(name, only=only), LockMode.ACCESS_EXCLUSIVE)
+        prediction.lock(members, LockMode.SHARE)
         stored = tuple(m for m in members if not prediction.is_partitioned(m))
         prediction.builds_index = prediction.builds_index or bool(stored)
         prediction.scan(stored)
@@ -185,6 +193,7 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
     if constraint is not None and constraint.references:
         prediction.lock([constraint.references], LockMode.ROW_SHARE)
         if not validated:
+            prediction.may_scan.update(dict.fromkeys(prediction.stored(operation.table, only=alone)))
             _may_read(prediction, constraint.references)
     if not validated:
         prediction.scan(prediction.stored(operation.table, only=alone))
@@ -266,7 +275,10 @@ def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> No
     prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
     name = operation.detail.split(" ", 1)[0]
     constraint = find(prediction.table(operation.table), name)
-    if constraint is not None and constraint.kind not in {ConstraintKind.FOREIGN_KEY, ConstraintKind.NOT_NULL}:
+    if constraint is not None and constraint.kind not in {
+        ConstraintKind.FOREIGN_KEY,
+        ConstraintKind.NOT_NULL,
+    }:
         prediction.fail(f"{name} is no foreign key")
     if "enforced" not in operation.detail.lower():
         return

@@ -69,9 +69,7 @@ def drops_index(prediction: Prediction, operation: DropIndex) -> None:
         prediction.block(Blocks.READS_AND_WRITES)
 
 
-def _drops_known(
-    prediction: Prediction, operation: DropIndex, relation: Table | View, index: Index
-) -> None:
+def _drops_known(prediction: Prediction, operation: DropIndex, relation: Table | View, index: Index) -> None:
     if isinstance(relation, View):
         return
     if any(constraint.index == index.name for constraint in relation.constraints):

@@ -13,7 +13,12 @@ from migsafe.sql.operations import OtherStatement
 from migsafe.sql.script import ReadStatement
 
 
-def with_new_labels(effects: Effects, statement: ReadStatement, catalog: Catalog) -> Effects:
+_TYPES_KNOWN_SINCE = 170000  # before, values added to an enum of the same transaction are refused too
+
+
+def with_new_labels(
+    effects: Effects, statement: ReadStatement, catalog: Catalog, server_version: int
+) -> Effects:
     """The effects of a statement that may use a value its own transaction added: a string says the same."""
     new = {
         label: found.name
@@ -21,15 +26,17 @@ def with_new_labels(effects: Effects, statement: ReadStatement, catalog: Catalog
         if found.new_labels and found.labels_by == catalog.transaction
         for label in found.new_labels
     }
+    if server_version < _TYPES_KNOWN_SINCE:
+        for found in catalog.types.values():
+            if found.created_by is not None and found.created_by == catalog.transaction:
+                new.update(dict.fromkeys(found.labels, found.name))
     if not new or effects.fails or _changes_labels(statement):
         return effects
     for label in _strings(statement.text):
         if label in new:
             reason = f"the value {label} of {new[label]} cannot be used in the transaction that adds it"
             question = f"whether {label!r} stands for a value of {new[label]}"
-            return replace(
-                effects, fails=reason, certain=False, depends_on=(*effects.depends_on, question)
-            )
+            return replace(effects, fails=reason, certain=False, depends_on=(*effects.depends_on, question))
     return effects
 
 

@@ -72,7 +72,9 @@ def _drop(prediction: Prediction, change: DropObject) -> None:
         users = [sequence.owner[0]] if sequence and sequence.owner else []
         _drop_used(prediction, change, users)
     elif change.kind == "SCHEMA":
-        inside = [n for n in (*prediction.catalog.tables, *prediction.catalog.views) if n.schema == change.name.name]
+        inside = [
+            n for n in (*prediction.catalog.tables, *prediction.catalog.views) if n.schema == change.name.name
+        ]
         _drop_used(prediction, change, [*inside, *prediction.readers(inside)])
     elif change.kind in {"FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE"}:
         _drop_function(prediction, change)
@@ -98,7 +100,11 @@ def _drop_on_table(prediction: Prediction, change: DropObject) -> None:
     table = prediction.table(change.table)
     names: tuple[str, ...] | None = None
     if table is not None and prediction.catalog.complete:
-        known = {"TRIGGER": tuple(t.name for t in table.triggers), "RULE": table.rules, "POLICY": table.policies}
+        known = {
+            "TRIGGER": tuple(t.name for t in table.triggers),
+            "RULE": table.rules,
+            "POLICY": table.policies,
+        }
         names = known[change.kind]
     if names is not None and change.name.name not in names:
         if not change.if_exists:

@@ -37,6 +37,8 @@ _NO_TRANSACTION = frozenset(
 # Only the parent's own rows are not everything: these go down to the tables below.
 _WITH_BELOW = frozenset({"ANALYZE"})
 _WITH_PARTITIONS = frozenset({"CLUSTER", "VACUUM", "VACUUM FULL"})
+# Which tables these are about is not told by their operations.
+_SOME_TABLES = frozenset({"ALTER PUBLICATION", "CREATE PUBLICATION", "DROP STATISTICS"})
 _FOR_ALL = frozenset({"ANALYZE", "CLUSTER", "VACUUM", "VACUUM FULL"})
 
 
@@ -51,6 +53,10 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
     if tag == "ALTER INDEX":
         prediction.unknown("which setting of the index it changes")
         prediction.block(Blocks.READS_AND_WRITES)
+    if tag in _SOME_TABLES:
+        prediction.unknown(f"which tables {tag} is about")
+        prediction.lock(prediction.catalog.tables, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        return
     mode = _LOCKS.get(tag)
     if mode is None:
         return
@@ -73,7 +79,9 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
         return
     members = (target,)
     if tag in _WITH_BELOW:
-        members = prediction.family(target)
+        # From PostgreSQL 18 on tables that inherit are analysed too.
+        below = prediction.family if prediction.server_version >= 180000 else prediction.partitions
+        members = below(target)
     elif tag in _WITH_PARTITIONS:
         members = prediction.partitions(target)
     prediction.lock(members, mode)
@@ -109,5 +117,3 @@ def anything(prediction: Prediction, question: str) -> None:
     """Text that says nothing about what it does: the worst case stands."""
     prediction.unknown(question)
     prediction.block(Blocks.READS_AND_WRITES)
-
-

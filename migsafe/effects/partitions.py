@@ -135,5 +135,7 @@ def _ties(prediction: Prediction, name: Name, mode: LockMode, *, referrers: bool
     for constraint in table.constraints:
         if constraint.references:
             prediction.lock(prediction.partitions(constraint.references), mode)
+    if prediction.server_version < 150000:
+        return
     for referrer in table.referenced_by if referrers else ():
         prediction.lock(prediction.partitions(referrer), mode)

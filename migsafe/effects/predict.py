@@ -88,9 +88,7 @@ def statement_effects(
     return merge(_effects(operation, catalog, version, tuple(operations)) for operation in operations)
 
 
-def _effects(
-    operation: Operation, catalog: Catalog, version: int, beside: tuple[Operation, ...]
-) -> Effects:
+def _effects(operation: Operation, catalog: Catalog, version: int, beside: tuple[Operation, ...]) -> Effects:
     prediction = Prediction(catalog=catalog, server_version=version, beside=beside)
     _predict(prediction, operation)
     return prediction.effects()

@@ -13,7 +13,7 @@ from migsafe.effects.compatibility import compatibility_of
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, Phase
 from migsafe.effects.phase import merge_phases, phase_of
 from migsafe.effects.labels import with_new_labels
-from migsafe.effects.predict import statement_effects
+from migsafe.effects.predict import DEFAULT_SERVER_VERSION, statement_effects
 from migsafe.effects.prediction import blocks_of, worse_of
 from migsafe.effects.session import SessionState, advance, start_session
 from migsafe.sql.names import Name
@@ -65,6 +65,9 @@ def script_effects(
 
     `settings` are in effect when the session starts; `server_version` is server_version_num.
     """
+    version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
+    if catalog.server_version is None:
+        catalog = replace(catalog, server_version=server_version)
     history = History(catalog=catalog)
     state = start_session(settings)
     number = 0
@@ -77,9 +80,9 @@ def script_effects(
         if not before.in_transaction:
             made = frozenset()
         number += not before.in_transaction and any(isinstance(o, Begin) for o in statement.operations)
-        effects = statement_effects(statement.operations, history.catalog, server_version)
+        effects = statement_effects(statement.operations, history.catalog, version)
         effects = _outside(_in_transaction(effects, before), made)
-        effects = with_new_labels(effects, statement, history.catalog)
+        effects = with_new_labels(effects, statement, history.catalog, version)
         who = _merge_compatibility(
             [compatibility_of(operation, history.catalog) for operation in statement.operations]
         )

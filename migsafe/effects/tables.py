@@ -96,7 +96,7 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
     for table in tables:
         for constraint in table.constraints:
             if constraint.references:
-                prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
+                _locks_referenced(prediction, constraint.references)
         above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
         for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
             if referrer in names or (_goes_too(prediction, referrer) and not above):
@@ -110,6 +110,14 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
     prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
     if cascade and not prediction.catalog.complete:
         prediction.unknown(f"which views use {', '.join(map(str, names))}")
+
+
+def _locks_referenced(prediction: Prediction, name: Name) -> None:
+    """The other side of a foreign key that goes; before PostgreSQL 15 only its partitions, if it has some."""
+    members = prediction.partitions(name)
+    if prediction.server_version < 150000 and len(members) > 1:
+        members = members[1:]
+    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
 
 
 def _goes_too(prediction: Prediction, name: Name) -> bool:
@@ -208,7 +216,7 @@ def _triggers(prediction: Prediction, operation: OtherTableAction) -> None:
     """ENABLE and DISABLE TRIGGER go down to partitions that have the trigger too."""
     table = prediction.table(operation.table)
     prediction.lock([operation.table], LockMode.SHARE_ROW_EXCLUSIVE)
-    if table is None or not table.partitioned or operation.only:
+    if table is None or not table.partitioned or operation.only or prediction.server_version < 150000:
         return
     internal = "ALL" in operation.detail.upper().split() or operation.action.endswith("ALL")
     tied = table.referenced_by or any(constraint.references for constraint in table.constraints)

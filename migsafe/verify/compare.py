@@ -31,7 +31,8 @@ def differences(predicted: Effects, observed: Observed, *, compare_scans: bool =
     if compare_scans:
         planned = set(predicted.may_scan)
         scans = [name for name in observed.scans if name not in planned or name in predicted.scans]
-        found += _names("full scan", predicted.scans, scans, certain=predicted.certain)
+        needed = [name for name in predicted.scans if name not in planned or name in scans]
+        found += _names("full scan", needed, scans, certain=predicted.certain)
     if observed.builds_index and not predicted.builds_index:
         found.append("it builds an index")
     elif predicted.certain and predicted.builds_index and not observed.builds_index:
