@@ -11,6 +11,7 @@ from migsafe.sql.operations import (
     AddConstraint,
     ConstraintDefinition,
     ConstraintKind,
+    DropColumn,
     DropConstraint,
     OtherTableAction,
     RenameConstraint,
@@ -62,7 +63,8 @@ def adds_constraint(
                 prediction.may_scan.update(dict.fromkeys(stored))
                 _may_read(prediction, constraint.references)
         case ConstraintKind.CHECK:
-            prediction.lock(prediction.family(name, only=alone), LockMode.ACCESS_EXCLUSIVE)
+            goes_down = not only if prediction.server_version >= NOT_NULL_SINCE else not alone
+            prediction.lock(prediction.family(name, only=not goes_down), LockMode.ACCESS_EXCLUSIVE)
             if checks_rows:
                 prediction.scan(prediction.stored(name, only=alone))
         case ConstraintKind.NOT_NULL:
@@ -157,10 +159,14 @@ def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefiniti
 
 
 def locks_not_null(prediction: Prediction, table: Name, column: str, *, only: bool = False) -> None:
-    """SET NOT NULL goes down to the tables below, unless the column is NOT NULL already."""
+    """SET NOT NULL goes down to the tables below, unless the column is NOT NULL already.
+
+    Before PostgreSQL 18 a table that inherits may differ from its parent there.
+    """
     known = prediction.table(table)
     found = known.column(column) if known else None
-    alone = only or (found is not None and found.not_null)
+    stays = prediction.server_version >= NOT_NULL_SINCE or (known is not None and known.partitioned)
+    alone = only or (stays and found is not None and found.not_null)
     prediction.lock(prediction.family(table, only=alone), LockMode.ACCESS_EXCLUSIVE)
 
 
@@ -188,7 +194,9 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
     if constraint is not None and constraint.kind in _INHERITED and not validated:
         if operation.only and not constraint.no_inherit and prediction.has_children(operation.table):
             prediction.fail("the constraint must be validated on the tables below too")
-    members = prediction.family(operation.table, only=alone or validated)
+    is_key = constraint is not None and constraint.kind is ConstraintKind.FOREIGN_KEY
+    below = prediction.partitions(operation.table) if is_key else prediction.family(operation.table)
+    members = (operation.table,) if alone or validated else below
     prediction.lock(members, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if constraint is not None and constraint.references:
         prediction.lock([constraint.references], LockMode.ROW_SHARE)
@@ -196,7 +204,7 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
             prediction.may_scan.update(dict.fromkeys(prediction.stored(operation.table, only=alone)))
             _may_read(prediction, constraint.references)
     if not validated:
-        prediction.scan(prediction.stored(operation.table, only=alone))
+        prediction.scan(member for member in members if not prediction.is_partitioned(member))
 
 
 def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
@@ -231,17 +239,28 @@ def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
 
 def _only(prediction: Prediction, name: Name) -> None:
     """Takes back what stood for a table below: IF EXISTS found nothing."""
-    for member in prediction.family(name)[1:]:
+    for member in set(prediction.family(name)) - set(prediction.partitions(name)):
         prediction.locks.pop(member, None)
 
 
 def drops_key(prediction: Prediction, table: Table, key: Constraint, *, cascade: bool) -> None:
     """A key that foreign keys need goes with CASCADE only, and takes them along."""
-    needed = [name for name in table.referenced_by if _needs(prediction, name, table, key)]
+    needed = [
+        name
+        for name in table.referenced_by
+        if _needs(prediction, name, table, key) and not (name == table.name and goes_too(prediction, table))
+    ]
     if needed and not cascade:
         prediction.fail(f"foreign keys of {', '.join(map(str, needed))} need it")
     for name in needed:
         prediction.lock(prediction.partitions(name), LockMode.ACCESS_EXCLUSIVE)
+
+
+def goes_too(prediction: Prediction, table: Table) -> bool:
+    """Whether the foreign keys of a table to itself go with columns that the same statement drops."""
+    dropped = {each.column for each in prediction.beside if isinstance(each, DropColumn)}
+    own = [c for c in table.constraints if c.references == table.name]
+    return all(dropped & set(constraint.columns) for constraint in own)
 
 
 def _needs(prediction: Prediction, referrer: Name, table: Table, key: Constraint) -> bool:

@@ -98,7 +98,7 @@ def reindexes(prediction: Prediction, operation: Reindex) -> None:
     else:
         prediction.builds_index = True
         prediction.unknown(f"the table of the index {operation.target}")
-    if not concurrently:
+    if not concurrently and (prediction.builds_index or whole):
         prediction.block(Blocks.READS_AND_WRITES)
 
 

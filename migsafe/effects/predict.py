@@ -5,6 +5,7 @@ https://www.postgresql.org/docs/current/sql-altertable.html
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from migsafe.catalog.model import Catalog
 from migsafe.effects.changing_types import changes_type
@@ -22,7 +23,7 @@ from migsafe.effects.constraints import (
     validates_constraint,
 )
 from migsafe.effects.indexes import creates_index, drops_index, reindexes
-from migsafe.effects.model import Effects, LockMode
+from migsafe.effects.model import Effects, Lock, LockMode
 from migsafe.effects.other import anything, other_statement
 from migsafe.effects.partitions import attaches_partition, detaches_partition
 from migsafe.effects.prediction import Prediction, merge
@@ -33,6 +34,7 @@ from migsafe.effects.tables import (
     renames_table,
     truncates,
 )
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
@@ -85,7 +87,23 @@ def statement_effects(
 ) -> Effects:
     """What a statement does with all its operations, each on the same catalog; they know of each other."""
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
-    return merge(_effects(operation, catalog, version, tuple(operations)) for operation in operations)
+    merged = merge(_effects(operation, catalog, version, tuple(operations)) for operation in operations)
+    tables = {operation.table for operation in operations if isinstance(operation, TableOperation)}
+    if len(operations) == 1 or len(tables) != 1:
+        return merged
+    return _at_one_level(merged, Prediction(catalog=catalog, server_version=version).family(tables.pop()))
+
+
+def _at_one_level(effects: Effects, members: tuple[Name, ...]) -> Effects:
+    """ALTER TABLE locks a table, and those below that it goes to, as strongly as its strongest action needs."""
+    top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
+    if top is None:
+        return effects
+    locks = tuple(
+        Lock(lock.relation, max(lock.mode, top)) if lock.relation in members else lock
+        for lock in effects.locks
+    )
+    return replace(effects, locks=locks)
 
 
 def _effects(operation: Operation, catalog: Catalog, version: int, beside: tuple[Operation, ...]) -> Effects:

@@ -7,7 +7,7 @@ from migsafe.catalog.find import family
 from migsafe.catalog.model import Catalog, Table
 from migsafe.effects.model import Blocks, Effects, Lock, LockMode
 from migsafe.sql.names import Name
-from migsafe.sql.operations import Operation
+from migsafe.sql.operations import DropColumn, DropConstraint, Operation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,8 +53,14 @@ class Prediction:
         self.builds_index = self.builds_index or any(self._has_index(name) for name in names)
 
     def _has_index(self, name: Name) -> bool:
+        """Whether an index is left to build: dropping comes first in a statement."""
         table = self.catalog.tables.get(name)
-        return table is None or not table.columns_complete or bool(table.indexes)
+        if table is None or not table.columns_complete:
+            return True
+        columns = {each.column for each in self.beside if isinstance(each, DropColumn)}
+        keys = {each.constraint for each in self.beside if isinstance(each, DropConstraint)}
+        gone = {constraint.index for constraint in table.constraints if constraint.name in keys}
+        return any(not columns & set(index.columns) and index.name not in gone for index in table.indexes)
 
     def unknown(self, question: str) -> None:
         """Something the catalog does not tell: the worse case has to be added by the caller."""

@@ -89,7 +89,8 @@ def script_effects(
         phases = [phase_of(operation, history.catalog) for operation in statement.operations]
         for operation in statement.operations:
             made |= _made(operation, history.catalog)
-            history = advance_history(history, operation, script=source)
+            if not (effects.fails and effects.certain):  # what is refused changes nothing
+                history = advance_history(history, operation, script=source)
             state = advance(state, operation, locks=effects.locks)
         found.append(
             StatementEffects(

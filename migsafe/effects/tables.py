@@ -205,6 +205,10 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
         here = prediction.table(operation.table)
         if parent and here and prediction.catalog.resolve(parent) in here.parents:
             prediction.fail(f"{operation.table} inherits from {parent} already")
+        if parent and prediction.catalog.resolve(parent) in prediction.family(operation.table):
+            prediction.fail(f"{operation.table} would inherit from itself")
+        if here and (here.partitioned or here.partition_of):
+            prediction.fail(f"{operation.table} is partitioned, or a partition")
         prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
     if action in _NEW_STORAGE:
         _new_storage(prediction, operation)
