@@ -84,8 +84,7 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
             continue
         if constraint.references:
             prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
-        is_check = constraint.kind is ConstraintKind.CHECK and constraint.validated
-        if is_check and not _is_same(column, operation):
+        if constraint.kind is ConstraintKind.CHECK and constraint.validated:
             prediction.scan(stored)
     for referrer in _referrers(prediction, table, operation.column):
         prediction.lock(prediction.partitions(referrer), LockMode.ACCESS_EXCLUSIVE)
@@ -94,10 +93,6 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
     if column is not None and not alike and any(operation.column in i.columns for i in table.indexes):
         prediction.builds_index = prediction.builds_index or bool(stored)
         prediction.scan(stored)
-
-
-def _is_same(column: Column | None, operation: AlterColumnType) -> bool:
-    return column is not None and column.type == operation.type and operation.using is None
 
 
 def _referrers(prediction: Prediction, table: Table, column: str) -> Iterator[Name]:

@@ -5,6 +5,7 @@ from migsafe.effects.constraints import (
     NOT_NULL_SINCE,
     adds_constraint,
     drops_key,
+    locks_referenced,
     locks_not_null,
     requires_not_null,
 )
@@ -115,7 +116,7 @@ def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn
         if operation.column not in constraint.columns:
             continue
         if constraint.references:
-            prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
+            locks_referenced(prediction, constraint.references)
         if constraint.index:
             drops_key(prediction, table, constraint, cascade=operation.cascade)
     for other in table.columns:

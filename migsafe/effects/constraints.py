@@ -309,6 +309,14 @@ def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> No
         prediction.scan(prediction.stored(operation.table, only=operation.only))
 
 
+def locks_referenced(prediction: Prediction, name: Name) -> None:
+    """The other side of a foreign key that goes; before PostgreSQL 15 only its partitions, if it has some."""
+    members = prediction.partitions(name)
+    if prediction.server_version < 150000 and len(members) > 1:
+        members = members[1:]
+    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
+
+
 def find(table: Table | None, name: str) -> Constraint | None:
     """The constraint of this name, if the catalog knows it."""
     return table.constraint(name) if table else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from migsafe.catalog.model import Table
 from migsafe.effects.columns import requires_column
-from migsafe.effects.constraints import alters_constraint
+from migsafe.effects.constraints import alters_constraint, locks_referenced
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.partitions import creates_partition, lock_default
 from migsafe.effects.prediction import Prediction
@@ -96,7 +96,7 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
     for table in tables:
         for constraint in table.constraints:
             if constraint.references:
-                _locks_referenced(prediction, constraint.references)
+                locks_referenced(prediction, constraint.references)
         above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
         for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
             if referrer in names or (_goes_too(prediction, referrer) and not above):
@@ -110,14 +110,6 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
     prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
     if cascade and not prediction.catalog.complete:
         prediction.unknown(f"which views use {', '.join(map(str, names))}")
-
-
-def _locks_referenced(prediction: Prediction, name: Name) -> None:
-    """The other side of a foreign key that goes; before PostgreSQL 15 only its partitions, if it has some."""
-    members = prediction.partitions(name)
-    if prediction.server_version < 150000 and len(members) > 1:
-        members = members[1:]
-    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
 
 
 def _goes_too(prediction: Prediction, name: Name) -> bool:
