@@ -28,7 +28,7 @@ def stored(catalog: Catalog, definition: ColumnDefinition, inherited: Column | N
         generated=definition.generated,
         generated_as=definition.generated_as.text if definition.generated_as else None,
         is_serial=definition.is_serial,
-        collation=str(definition.collation) if definition.collation else None,
+        collation=collation_name(definition.collation),
     )
     if inherited is None:
         return made
@@ -38,8 +38,13 @@ def stored(catalog: Catalog, definition: ColumnDefinition, inherited: Column | N
         generated=definition.generated or inherited.generated,
         generated_as=made.generated_as or inherited.generated_as,
         is_serial=definition.is_serial,
-        local=definition.type != UNKNOWN_TYPE,
+        local=inherited.local or definition.type != UNKNOWN_TYPE,
     )
+
+
+def collation_name(name: Name | None) -> str | None:
+    """A collation as a column keeps it: without its schema."""
+    return name.name if name else None
 
 
 def exact(catalog: Catalog, written: TypeName) -> TypeName:
@@ -156,11 +161,24 @@ def composite_attributes(catalog: Catalog, name: Name) -> tuple[Column, ...]:
     return found.attributes if found and found.kind is TypeKind.COMPOSITE else ()
 
 
+def as_child(catalog: Catalog, column: Column, *, partition: bool) -> Column:
+    """A parent's column as a child has it: an identity is a partition's too since PostgreSQL 17."""
+    generated = column.generated
+    if generated is Generated.IDENTITY and not (partition and shares_identity(catalog)):
+        generated = None
+    return replace(column, local=False, sequences=(), is_serial=False, generated=generated)
+
+
+def shares_identity(catalog: Catalog) -> bool:
+    """Whether partitions of this server have the identity of their parent; the newest kind if unknown."""
+    return catalog.server_version is None or catalog.server_version >= 170000
+
+
 def _put_below(catalog: Catalog, table: Table, column: Column, *, only: bool) -> Catalog:
     catalog = catalog.with_table(with_column(table, column))
     for child in children(catalog, table.name) if not only else ():
         if child.column(column.name) is None:
-            inherited = replace(column, local=False, sequences=(), is_serial=False)
+            inherited = as_child(catalog, column, partition=child.partition_of is not None)
             catalog = _put_below(catalog, child, inherited, only=False)
     return catalog
 
@@ -168,7 +186,9 @@ def _put_below(catalog: Catalog, table: Table, column: Column, *, only: bool) ->
 __all__ = [
     "SEQUENCE_DEFAULT",
     "add_column",
+    "as_child",
     "change_column",
+    "collation_name",
     "composite_attributes",
     "drop_column",
     "exact",
@@ -176,5 +196,6 @@ __all__ = [
     "forget_reference",
     "other_parent_has",
     "own_new_sequence",
+    "shares_identity",
     "stored",
 ]

@@ -19,6 +19,7 @@ from migsafe.sql.operations import ConstraintDefinition, ConstraintKind
 _NAME_BEFORE = re.compile(r"""^constraint\s+(?:"(?:[^"]|"")*"|\S+)\s+""", re.IGNORECASE)
 _MARK_BEHIND = re.compile(r"\s+not\s+(?:valid|enforced)\s*$", re.IGNORECASE)
 _NO_INHERIT = re.compile(r"\bno\s+inherit\b", re.IGNORECASE)
+_USING = re.compile(r"exclude\s+using\s+(\w+)", re.IGNORECASE)
 _KEYS = frozenset({ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.EXCLUDE})
 
 
@@ -71,7 +72,8 @@ def for_child(catalog: Catalog, child: Table, constraint: Constraint) -> Constra
             constraint.columns,
             free_constraint_name(catalog, child.name.schema),
         )
-    return replace(constraint, name=name, inherited=True)
+    parent = constraint.name if constraint.references else None
+    return replace(constraint, name=name, inherited=True, parent=parent)
 
 
 def drop_constraint(catalog: Catalog, name: Name, constraint: str, *, only: bool = False) -> Catalog:
@@ -160,6 +162,7 @@ def _add_key(
             name=name,
             columns=constraint.columns,
             keys=constraint.columns,
+            method=_method(constraint),
             unique=constraint.kind is not ConstraintKind.EXCLUDE,
             valid=not (only and children(catalog, table.name)),
         )
@@ -179,9 +182,17 @@ def _add_key(
     return catalog
 
 
+def _method(constraint: Constraint) -> str:
+    if constraint.kind is not ConstraintKind.EXCLUDE:
+        return "btree"
+    written = _USING.match(constraint.definition)
+    return written[1].lower() if written else "gist"
+
+
 def _key_not_null(catalog: Catalog, name: Name, column: str) -> Catalog:
-    # Before PostgreSQL 18 a primary key made its columns NOT NULL without a constraint, on children too.
-    return set_not_null(catalog, name, column)
+    """A primary key makes its columns NOT NULL; what is so already stays as it is."""
+    found = known(catalog, name).column(column)
+    return catalog if found and found.not_null else set_not_null(catalog, name, column)
 
 
 def _drop_referring(catalog: Catalog, name: Name, key: Constraint) -> Catalog:
@@ -202,12 +213,7 @@ def _taken_over(child: Table, constraint: Constraint) -> Constraint | None:
             continue
         if constraint.references is None and own.name == constraint.name:
             return own
-        if (
-            constraint.references is not None
-            and own.inherited
-            and own.references == constraint.references
-            and own.columns == constraint.columns
-        ):
+        if constraint.references is not None and own.parent == constraint.name:
             return own
     return None
 
@@ -230,6 +236,10 @@ def _constraint(
         # The constraint takes the name of its index.
         definition = replace(definition, name=definition.using_index)
     text = _MARK_BEHIND.sub("", _NAME_BEFORE.sub("", definition.text))
+    if definition.kind is ConstraintKind.CHECK and table.columns_complete:
+        # What looked like a column and is none was part of a type or a function.
+        columns = tuple(each for each in definition.columns if table.column(each))
+        definition = replace(definition, columns=columns)
     schema = table.name.schema
     key = definition.kind in _KEYS
     free = free_key_name(catalog, schema) if key else free_constraint_name(catalog, schema)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from migsafe.catalog.model import Catalog
+from migsafe.catalog.passes import in_passes
 from migsafe.catalog.replay import apply
 from migsafe.catalog.session import apply_setting, committed, new_session, next_transaction
 from migsafe.errors import SqlError
@@ -72,13 +73,13 @@ def replay(scripts: Iterable[tuple[str | None, Script]], catalog: Catalog | None
         for statement in script.statements:
             if not history.in_transaction:
                 history = replace(history, catalog=next_transaction(history.catalog))
-            for operation in statement.operations:
+            for operation in in_passes(statement.operations):
                 history = advance(history, operation, script=name)
         history = History(catalog=new_session(history.catalog))
     return history.catalog
 
 
-def load_schema(text: str, *, source: str = "the schema") -> Catalog:
+def load_schema(text: str, *, source: str = "the schema", server_version: int | None = None) -> Catalog:
     """The catalog of a whole schema, such as pg_dump --schema-only writes.
 
     Raises:
@@ -97,7 +98,7 @@ def load_schema(text: str, *, source: str = "the schema") -> Catalog:
         raise SqlError(
             f"{source} creates no table.", advice="Make the file with: pg_dump --schema-only DATABASE"
         )
-    return replay([(None, script)], Catalog(complete=True))
+    return replay([(None, script)], Catalog(complete=True, server_version=server_version))
 
 
 def _find(history: History, name: str) -> int:

@@ -5,17 +5,17 @@ https://www.postgresql.org/docs/current/ddl-inherit.html and ddl-partitioning.ht
 
 from dataclasses import replace
 
-from migsafe.catalog.columns import other_parent_has
+from migsafe.catalog.columns import other_parent_has, shares_identity
 from migsafe.catalog.constraints import for_child, put_constraint
 from migsafe.catalog.find import known, with_column
 from migsafe.catalog.keys import index_below
 from migsafe.catalog.model import Catalog, Column, Constraint, Table
-from migsafe.catalog.nullness import not_null_constraint, set_not_null
+from migsafe.catalog.nullness import demanded, not_null_constraint, set_not_null
 from migsafe.sql.definitions import ConstraintKind, Generated
 from migsafe.sql.names import Name
 
 
-def take_over(catalog: Catalog, parent: Name, child: Name, *, created: bool) -> Catalog:
+def take_over(catalog: Catalog, parent: Name, child: Name) -> Catalog:
     """The catalog in which a child has its parent's NOT NULLs, checks, keys, indexes and triggers."""
     above = catalog.tables.get(parent)
     if above is None or child not in catalog.tables:
@@ -29,7 +29,7 @@ def take_over(catalog: Catalog, parent: Name, child: Name, *, created: bool) -> 
                 column.name,
                 constraint=named.name if named else None,
                 validated=named.validated if named else True,
-                inherited=created,
+                inherited=True,
             )
     for constraint in above.constraints:
         catalog = _take_constraint(catalog, above, child, constraint)
@@ -55,17 +55,21 @@ def attach(catalog: Catalog, parent: Name, child: Name, *, bound: str | None, de
         partition_of=above.name,
         default_partition=default,
         partition_bound=bound,
-        columns=tuple(_as_partition(above, column) for column in below.columns),
+        columns=tuple(_as_partition(catalog, above, column) for column in below.columns),
         constraints=tuple(replace(c, inherited=_has_check(above, c)) for c in below.constraints),
+        not_nulls=tuple(
+            replace(c, inherited=not_null_constraint(above, c.columns[0]) is not None)
+            for c in below.not_nulls
+        ),
     )
     catalog = catalog.with_table(table)
-    return take_over(catalog, above.name, table.name, created=False)
+    return take_over(catalog, above.name, table.name)
 
 
-def _as_partition(above: Table, column: Column) -> Column:
+def _as_partition(catalog: Catalog, above: Table, column: Column) -> Column:
     """A partition's columns are its parent's; since PostgreSQL 17 an identity is too."""
     parent = above.column(column.name)
-    identity = parent is not None and parent.generated is Generated.IDENTITY
+    identity = parent is not None and parent.generated is Generated.IDENTITY and shares_identity(catalog)
     return replace(column, local=False, generated=Generated.IDENTITY if identity else column.generated)
 
 
@@ -82,10 +86,14 @@ def detach(catalog: Catalog, child: Name, *, concurrently: bool = False) -> Cata
         partition_bound=None,
         detaching=False,
         columns=tuple(
-            replace(c, local=True, generated=None if c.generated is Generated.IDENTITY else c.generated)
+            replace(
+                c,
+                local=True,
+                generated=None if c.generated is Generated.IDENTITY and not c.sequences else c.generated,
+            )
             for c in table.columns
         ),
-        constraints=tuple(replace(c, inherited=False) for c in table.constraints),
+        constraints=tuple(replace(c, inherited=False, parent=None) for c in table.constraints),
         not_nulls=tuple(replace(c, inherited=False) for c in table.not_nulls),
         indexes=tuple(replace(i, parent=None) for i in table.indexes),
         triggers=tuple(t for t in table.triggers if (t.name, t.function) not in gone),
@@ -99,7 +107,7 @@ def inherit(catalog: Catalog, child: Name, parent: Name) -> Catalog:
     if above.name in below.inherits:
         return catalog
     catalog = catalog.with_table(replace(below, inherits=(*below.inherits, above.name)))
-    return take_over(catalog, above.name, below.name, created=False) if above.columns else catalog
+    return take_over(catalog, above.name, below.name) if above.columns else catalog
 
 
 def disinherit(catalog: Catalog, child: Name, parent: Name) -> Catalog:
@@ -114,7 +122,9 @@ def disinherit(catalog: Catalog, child: Name, parent: Name) -> Catalog:
             table = with_column(table, replace(column, local=True))
     names = {c.name for c in above.constraints} if above else set()
     constraints = tuple(replace(c, inherited=False) if c.name in names else c for c in table.constraints)
-    not_nulls = tuple(replace(c, inherited=False) for c in table.not_nulls)
+    not_nulls = tuple(
+        replace(c, inherited=c.inherited and demanded(catalog, table, c.columns[0])) for c in table.not_nulls
+    )
     return catalog.with_table(replace(table, constraints=constraints, not_nulls=not_nulls))
 
 
@@ -136,7 +146,7 @@ def _take_constraint(catalog: Catalog, above: Table, child: Name, constraint: Co
             constraint.columns,
             constraint.referenced_columns,
         ):
-            mine = replace(own, inherited=True)
+            mine = replace(own, inherited=True, parent=constraint.name)
             constraints = tuple(mine if each is own else each for each in table.constraints)
             return catalog.with_table(replace(table, constraints=constraints))
     return put_constraint(catalog, table, for_child(catalog, table, constraint))

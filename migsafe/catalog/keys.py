@@ -26,9 +26,12 @@ def add_index(catalog: Catalog, operation: CreateIndex) -> Catalog:
     )
     if operation.if_not_exists and catalog.has_relation(Name(name, schema)):
         return catalog
+    used = operation.used_columns
+    if isinstance(relation, Table) and relation.columns_complete:
+        used = tuple(each for each in used if relation.column(each))
     index = Index(
         name=name,
-        columns=operation.used_columns,
+        columns=used,
         keys=operation.key_names[: len(operation.key_names) - len(operation.include)],
         unique=operation.unique,
         method=operation.method,

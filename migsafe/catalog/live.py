@@ -1,126 +1,143 @@
-"""The catalog of a live server, read without changing anything."""
+"""The catalog of a live server, read without changing anything.
+
+Reading pg_catalog is all the privilege it takes, and no table is locked by more than the question how big it
+is: when somebody holds a table for longer than a second, the sizes are those of the last VACUUM or ANALYZE.
+"""
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, LiteralString, TypeVar, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
+from psycopg import errors, pq
 from psycopg.rows import dict_row
 
-from migsafe.catalog.model import Catalog, Column, Constraint, Dependent, Index, Table, Trigger
+from migsafe.catalog import live_rows as rows
+from migsafe.catalog.model import Catalog, Extension
+from migsafe.catalog.session import parse_path
 from migsafe.sql.names import Name
-from migsafe.sql.operations import ConstraintKind, Generated, TypeName
-from migsafe.sql.types import parse_type
 
 if TYPE_CHECKING:
     import psycopg
 
 Row = Mapping[str, Any]
-Item = TypeVar("Item")
 
-_KINDS = {
-    "c": ConstraintKind.CHECK,
-    "f": ConstraintKind.FOREIGN_KEY,
-    "p": ConstraintKind.PRIMARY_KEY,
-    "u": ConstraintKind.UNIQUE,
-    "x": ConstraintKind.EXCLUDE,
-}
+SIZE_PATIENCE_MS = 1000
+
+_IS_USER_SCHEMA = (
+    "(n.nspname NOT IN ('pg_catalog', 'information_schema', 'migsafe') "
+    "AND (n.nspname !~ '^pg_(toast|temp_)' OR n.oid = pg_catalog.pg_my_temp_schema()))"
+)
+_LATER = ("search_path", "sizes", "estimated_sizes")
+_FIRST = ("tables", "views", "types")
 
 
 def read_catalog(connection: "psycopg.Connection[Any]") -> Catalog:
-    """All user tables of the connected database, in one read-only snapshot.
+    """The schema of the connected database, in one read-only snapshot.
 
-    The connection must not be in a transaction. `row_estimate` is reltuples (None before the first
-    ANALYZE), `size_bytes` includes TOAST but no indexes.
+    In an open transaction it is what that transaction sees, and nothing of it is disturbed. `row_estimate`
+    is reltuples (None before the first ANALYZE), `size_bytes` includes TOAST but no indexes.
 
     https://www.postgresql.org/docs/current/catalogs.html
     """
-    queries = _queries()
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    version = connection.info.server_version
+    queries = _queries(version)
+    alone = connection.info.transaction_status is pq.TransactionStatus.IDLE
+    # Rolled back, so that SET LOCAL ends with it even inside a transaction of somebody else's.
+    with connection.transaction(force_rollback=True), connection.cursor(row_factory=dict_row) as cursor:
+        if alone:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        path = cursor.execute(queries["search_path"]).fetchone() or {"path": "", "default_path": ""}
         cursor.execute("SET LOCAL search_path = pg_catalog")  # so that every type and table is qualified
-        tables = cursor.execute(queries.pop("tables")).fetchall()
-        parameters = {"oids": [row["oid"] for row in tables]}
-        parts = {name: cursor.execute(query, parameters).fetchall() for name, query in queries.items()}
-    grouped = {name: _by_table(rows) for name, rows in parts.items()}
-    found = (_table(row, {name: rows[row["oid"]] for name, rows in grouped.items()}) for row in tables)
-    return Catalog(
-        tables={table.name: table for table in found},
-        complete=True,
-        server_version=connection.info.server_version,
+        found: dict[str, Sequence[Row]] = {name: cursor.execute(queries[name]).fetchall() for name in _FIRST}
+        parameters = {
+            "oids": [row["oid"] for row in found["tables"]],
+            "views": [row["oid"] for row in found["views"]],
+            "composites": [row["oid"] for row in found["types"] if row["kind"] == "c"],
+            "stored": [
+                row["oid"]
+                for row in (*found["tables"], *found["views"])
+                if not (row.get("partitioned") or row.get("foreign")) and row.get("materialized", True)
+            ],
+        }
+        for name, query in queries.items():
+            if name not in _FIRST + _LATER:
+                found[name] = cursor.execute(query, parameters).fetchall()
+        found["sizes"] = _sizes(connection, cursor, queries, parameters)
+    catalog = _catalog(found, version)
+    return replace(
+        catalog, search_path=parse_path(path["path"]), default_path=parse_path(path["default_path"])
     )
 
 
-def _queries() -> dict[str, LiteralString]:
+def _sizes(
+    connection: "psycopg.Connection[Any]",
+    cursor: "psycopg.Cursor[Any]",
+    queries: Mapping[str, LiteralString],
+    parameters: Mapping[str, Any],
+) -> list[Row]:
+    try:
+        with connection.transaction():
+            cursor.execute(f"SET LOCAL lock_timeout = {SIZE_PATIENCE_MS}")
+            return cast("list[Row]", cursor.execute(queries["sizes"], parameters).fetchall())
+    except errors.LockNotAvailable:
+        return cast("list[Row]", cursor.execute(queries["estimated_sizes"], parameters).fetchall())
+
+
+def _catalog(found: Mapping[str, Sequence[Row]], version: int) -> Catalog:
+    sizes = {row["oid"]: row["size_bytes"] for row in found["sizes"]}
+    owners = {row["oid"]: Name(row["name"], row["schema"]) for row in found["tables"]}
+    sequences = [rows.sequence(row, owners) for row in found["sequences"]]
+    owned: defaultdict[tuple[Name, str], list[Name]] = defaultdict(list)
+    for sequence in sequences:
+        if sequence.owner:
+            owned[sequence.owner].append(sequence.name)
+    parts = {name: _by_relation(found[name]) for name in _PARTS}
+    tables = [rows.table(row, _of(parts, row["oid"]), owned, sizes) for row in found["tables"]]
+    views = [rows.view(row, _of(parts, row["oid"]), sizes) for row in found["views"]]
+    domains = _by_relation(found["domain_constraints"])
+    functions: defaultdict[Name, list[Any]] = defaultdict(list)
+    for row in found["functions"]:
+        functions[Name(row["name"], row["schema"])].append(rows.function(row))
+    return Catalog(
+        tables={table.name: table for table in tables},
+        views={view.name: view for view in views},
+        sequences={sequence.name: sequence for sequence in sequences},
+        types={each.name: each for each in (rows.user_type(row, parts["columns"]) for row in found["types"])},
+        domains={each.name: each for each in (rows.domain(row, domains) for row in found["domains"])},
+        functions={name: tuple(overloads) for name, overloads in functions.items()},
+        extensions={
+            row["name"]: Extension(name=row["name"], schema=row["schema"]) for row in found["extensions"]
+        },
+        schemas=frozenset(row["name"] for row in found["schemas"]),
+        complete=True,
+        server_version=version,
+    )
+
+
+_PARTS = (*("columns", "constraints", "indexes", "triggers", "dependents", "references", "parents", "reads"),)
+
+
+def _queries(version: int) -> dict[str, LiteralString]:
     text = (files("migsafe.catalog") / "live.sql").read_text(encoding="utf-8")
+    text = text.format(
+        is_user_schema=_IS_USER_SCHEMA,
+        schema="CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END",
+        f_schema="CASE WHEN fn.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE fn.nspname END",
+        enforced="c.conenforced" if version >= 180000 else "true",
+    )
     blocks = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
     return {name: cast("LiteralString", sql) for name, sql in zip(blocks[::2], blocks[1::2], strict=True)}
 
 
-def _by_table(rows: Sequence[Row]) -> Mapping[int, list[Row]]:
+def _by_relation(found: Sequence[Row]) -> Mapping[int, list[Row]]:
     grouped: defaultdict[int, list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in found:
         grouped[row["oid"]].append(row)
-    return grouped
+    return dict(grouped)
 
 
-def _table(row: Row, parts: Mapping[str, Sequence[Row]]) -> Table:
-    def each(name: str, build: Callable[[Row], Item]) -> tuple[Item, ...]:
-        return tuple(build(part) for part in parts[name])
-
-    return Table(
-        name=Name(row["name"], row["schema"]),
-        columns=each("columns", _column),
-        constraints=each("constraints", _constraint),
-        indexes=each("indexes", _index),
-        triggers=each("triggers", _trigger),
-        dependents=each("dependents", lambda d: Dependent(column=d["column"], description=d["description"])),
-        referenced_by=each("references", lambda r: Name(r["name"], r["schema"])),
-        temporary=row["temporary"],
-        partitioned=row["partitioned"],
-        partition_of=Name(row["parent_name"], row["parent_schema"]) if row["parent_name"] else None,
-        row_estimate=row["row_estimate"],
-        size_bytes=row["size_bytes"],
-    )
-
-
-def _column(row: Row) -> Column:
-    generated = {"s": Generated.STORED, "v": Generated.VIRTUAL}.get(row["generated"])
-    return Column(
-        name=row["name"],
-        type=parse_type(row["type"]) or TypeName(name=row["type"]),
-        not_null=row["not_null"],
-        default=None if generated else row["expression"],
-        generated=Generated.IDENTITY if row["identity"] else generated,
-        is_serial=row["owns_sequence"] and not row["identity"],
-        collation=row["collation"],
-    )
-
-
-def _constraint(row: Row) -> Constraint:
-    referenced = row["referenced_name"]
-    return Constraint(
-        name=row["name"],
-        kind=_KINDS[row["kind"]],
-        columns=tuple(row["columns"]),
-        definition=row["definition"],
-        validated=row["validated"],
-        references=Name(referenced, row["referenced_schema"]) if referenced else None,
-        referenced_columns=tuple(row["referenced_columns"]),
-        index=row["index"],
-    )
-
-
-def _index(row: Row) -> Index:
-    return Index(
-        name=row["name"],
-        columns=tuple(row["columns"]),
-        unique=row["is_unique"],
-        valid=row["valid"],
-        definition=row["definition"],
-    )
-
-
-def _trigger(row: Row) -> Trigger:
-    return Trigger(name=row["name"], before_row=row["before_row"], definition=row["definition"])
+def _of(parts: Mapping[str, Mapping[int, list[Row]]], oid: int) -> dict[str, list[Row]]:
+    return {name: grouped.get(oid, []) for name, grouped in parts.items()}

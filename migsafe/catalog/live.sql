@@ -1,61 +1,99 @@
 -- name: tables
--- Ordinary, partitioned and temporary tables outside the system's schemas.
-SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
-       c.relkind = 'p' AS partitioned, c.relpersistence = 't' AS temporary,
+-- Ordinary, partitioned, foreign and temporary tables outside the system's schemas; of the temporary ones
+-- only this session's. Nothing here locks a table or needs more than to read pg_catalog.
+SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
+       c.relkind = 'p' AS partitioned, c.relkind = 'f' AS foreign, c.relpersistence AS persistence,
        CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END AS row_estimate,
-       pg_catalog.pg_table_size(c.oid) AS size_bytes,
-       pn.nspname AS parent_schema, pc.relname AS parent_name
+       c.relispartition AS is_partition, c.relrowsecurity AS row_security,
+       CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END AS partition_key,
+       pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS partition_bound,
+       ty.typname AS of_name, tn.nspname AS of_schema,
+       CASE WHEN am.amname <> 'heap' THEN am.amname END AS access_method, ts.spcname AS tablespace,
+       ARRAY(SELECT p.polname FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
+             ORDER BY 1)::text[] AS policies,
+       ARRAY(SELECT r.rulename FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid
+             ORDER BY 1)::text[] AS rules
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
-LEFT JOIN pg_catalog.pg_class pc ON pc.oid = i.inhparent
-LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
-WHERE c.relkind IN ('r', 'p')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'migsafe')
-  AND n.nspname NOT LIKE 'pg\_toast%'
+LEFT JOIN pg_catalog.pg_type ty ON ty.oid = c.reloftype
+LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = ty.typnamespace
+LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
+WHERE c.relkind IN ('r', 'p', 'f') AND {is_user_schema}
 ORDER BY n.nspname, c.relname;
+
+-- name: views
+SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
+       c.relkind = 'm' AS materialized, c.relpersistence = 't' AS temporary,
+       CASE WHEN c.reltuples < 0 OR c.relkind = 'v' THEN NULL ELSE c.reltuples::bigint END AS row_estimate,
+       ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text[] AS columns
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('v', 'm') AND {is_user_schema}
+ORDER BY n.nspname, c.relname;
+
+-- name: reads
+-- The relations in the queries of views, not those that only their rules name.
+SELECT DISTINCT w.ev_class::bigint AS oid, {schema} AS schema, c.relname AS name
+FROM pg_catalog.pg_rewrite w
+JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.oid <> w.ev_class
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'n' AND w.rulename = '_RETURN'
+  AND w.ev_class = ANY (%(views)s::oid[]) AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {is_user_schema}
+ORDER BY 1, 2, 3;
+
+-- name: parents
+SELECT i.inhrelid::bigint AS oid, {schema} AS schema, c.relname AS name, i.inhdetachpending AS detaching
+FROM pg_catalog.pg_inherits i
+JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE i.inhrelid = ANY (%(oids)s::oid[])
+ORDER BY i.inhrelid, i.inhseqno;
 
 -- name: columns
 SELECT a.attrelid::bigint AS oid, a.attname AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null, a.attidentity <> '' AS identity, a.attgenerated AS generated,
-       pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression,
-       CASE WHEN a.attcollation <> t.typcollation THEN co.collname END AS collation,
-       pg_catalog.pg_get_serial_sequence(
-           pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), a.attname
-       ) IS NOT NULL AS owns_sequence
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression, a.attislocal AS is_local,
+       CASE WHEN a.attcollation <> t.typcollation  THEN co.collname END AS collation
 FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
-WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = ANY (%(oids)s::oid[] || %(composites)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum;
 
 -- name: constraints
--- NOT NULL constraints (PostgreSQL 18 has rows for them) are told by the columns.
+-- NOT NULL constraints have rows from PostgreSQL 18 on. A foreign key on a partitioned table has further
+-- rows of the same table, one for each of its partitions: they are left out.
 SELECT c.conrelid::bigint AS oid, c.conname AS name, c.contype AS kind, c.convalidated AS validated,
-       pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(c.oid), ' NOT VALID$', '') AS definition,
+       {enforced} AS enforced, c.coninhcount > 0 AND NOT c.conislocal AS inherited, c.connoinherit AS no_inherit,
+       pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(c.oid), ' NOT (VALID|ENFORCED)$', '')
+           AS definition,
        ARRAY(SELECT a.attname FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY k(num, pos)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
              ORDER BY k.pos)::text[] AS columns,
-       fn.nspname AS referenced_schema, fc.relname AS referenced_name,
+       {f_schema} AS referenced_schema, fc.relname AS referenced_name,
        ARRAY(SELECT a.attname FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(num, pos)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num
              ORDER BY k.pos)::text[] AS referenced_columns,
-       ic.relname AS index
+       ic.relname AS index, CASE WHEN c.contype = 'f' THEN above.conname END AS parent
 FROM pg_catalog.pg_constraint c
+LEFT JOIN pg_catalog.pg_constraint above ON above.oid = c.conparentid
 LEFT JOIN pg_catalog.pg_class fc ON fc.oid = c.confrelid
 LEFT JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace
 LEFT JOIN pg_catalog.pg_class ic ON ic.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
-WHERE c.conrelid = ANY (%(oids)s::oid[]) AND c.contype IN ('c', 'f', 'p', 'u', 'x')
+WHERE c.conrelid = ANY (%(oids)s::oid[]) AND c.contype IN ('c', 'f', 'n', 'p', 'u', 'x')
+  AND above.conrelid IS DISTINCT FROM c.conrelid
 ORDER BY c.conrelid, c.conname;
 
 -- name: indexes
 -- The columns of an index are all that it reads: its keys, expressions, predicate and INCLUDE list.
 SELECT i.indrelid::bigint AS oid, c.relname AS name, i.indisunique AS is_unique,
        i.indisvalid AND i.indisready AS valid, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+       am.amname AS method, pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
        ARRAY(SELECT DISTINCT a.attname FROM pg_catalog.pg_attribute a
              WHERE a.attrelid = i.indrelid AND a.attnum > 0
                AND (a.attnum = ANY (i.indkey) OR EXISTS (
@@ -63,17 +101,33 @@ SELECT i.indrelid::bigint AS oid, c.relname AS name, i.indisunique AS is_unique,
                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
                        AND d.refclassid = 'pg_catalog.pg_class'::regclass
                        AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
-             ORDER BY a.attname)::text[] AS columns
+             ORDER BY a.attname)::text[] AS columns,
+       ARRAY(SELECT coalesce(a.attname, '')
+             FROM pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY k(num, pos)
+             LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num
+             WHERE k.pos <= i.indnkeyatts ORDER BY k.pos)::text[] AS keys,
+       {schema} AS parent_schema, pc.relname AS parent_name
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = ANY (%(oids)s::oid[])
+JOIN pg_catalog.pg_am am ON am.oid = c.relam
+LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.indexrelid
+LEFT JOIN pg_catalog.pg_class pc ON pc.oid = h.inhparent
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = pc.relnamespace
+WHERE i.indrelid = ANY (%(oids)s::oid[] || %(views)s::oid[])
 ORDER BY i.indrelid, c.relname;
 
 -- name: triggers
-SELECT t.tgrelid::bigint AS oid, t.tgname AS name, (t.tgtype & 3) = 3 AS before_row,
+-- Up to PostgreSQL 14 the triggers that a partition has from its parent count as internal; foreign keys'
+-- triggers have a constraint.
+SELECT t.tgrelid::bigint AS oid, t.tgname AS name, (t.tgtype & 3) = 3 AS before_row, (t.tgtype & 1) = 1 AS is_row,
+       t.tgenabled <> 'D' AS enabled, n.nspname AS function_schema, p.proname AS function_name,
        pg_catalog.pg_get_triggerdef(t.oid) AS definition
 FROM pg_catalog.pg_trigger t
-WHERE t.tgrelid = ANY (%(oids)s::oid[]) AND NOT t.tgisinternal
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+LEFT JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint AND k.contype <> 't'
+WHERE t.tgrelid = ANY (%(oids)s::oid[] || %(views)s::oid[])
+  AND (NOT t.tgisinternal OR (t.tgparentid <> 0 AND k.oid IS NULL))
 ORDER BY t.tgrelid, t.tgname;
 
 -- name: dependents
@@ -105,9 +159,95 @@ WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND a.attacl IS NOT NU
 ORDER BY 1, 2, 3;
 
 -- name: references
-SELECT c.confrelid::bigint AS oid, n.nspname AS schema, r.relname AS name
+SELECT DISTINCT c.confrelid::bigint AS oid, {schema} AS schema, r.relname AS name
 FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
-WHERE c.contype = 'f' AND c.confrelid = ANY (%(oids)s::oid[])
-ORDER BY c.confrelid, n.nspname, r.relname;
+LEFT JOIN pg_catalog.pg_constraint above ON above.oid = c.conparentid
+WHERE c.contype = 'f' AND c.confrelid = ANY (%(oids)s::oid[]) AND above.conrelid IS DISTINCT FROM c.conrelid
+ORDER BY 1, 2, 3;
+
+-- name: sequences
+SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name, c.relpersistence = 't' AS temporary,
+       pg_catalog.format_type(s.seqtypid, NULL) AS type, d.deptype = 'i' AS identity,
+       d.refobjid::bigint AS owner, a.attname AS column
+FROM pg_catalog.pg_sequence s
+JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_depend d
+       ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.refobjsubid > 0
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE {is_user_schema}
+ORDER BY n.nspname, c.relname;
+
+-- name: types
+SELECT t.typrelid::bigint AS oid, {schema} AS schema, t.typname AS name, t.typtype AS kind,
+       ARRAY(SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid
+             ORDER BY e.enumsortorder)::text[] AS labels
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+WHERE (t.typtype IN ('e', 'r', 'b') OR c.relkind = 'c') AND {is_user_schema}
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_type element WHERE element.typarray = t.oid)
+ORDER BY n.nspname, t.typname;
+
+-- name: domains
+SELECT t.oid::bigint AS oid, {schema} AS schema, t.typname AS name,
+       pg_catalog.format_type(t.typbasetype, t.typtypmod) AS base, t.typnotnull AS not_null,
+       t.typdefault AS expression
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype = 'd' AND {is_user_schema}
+ORDER BY n.nspname, t.typname;
+
+-- name: domain_constraints
+SELECT c.contypid::bigint AS oid, c.conname AS name, c.contype AS kind, c.convalidated AS validated,
+       true AS enforced, false AS inherited, false AS no_inherit,
+       pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(c.oid), ' NOT VALID$', '') AS definition,
+       '{{}}'::text[] AS columns, NULL AS referenced_schema, NULL AS referenced_name,
+       '{{}}'::text[] AS referenced_columns, NULL AS index, NULL AS parent
+FROM pg_catalog.pg_constraint c
+WHERE c.contypid <> 0 AND c.contype = 'c'
+ORDER BY c.contypid, c.conname;
+
+-- name: functions
+SELECT n.nspname AS schema, p.proname AS name, p.prokind AS kind, p.provolatile AS volatility,
+       l.lanname AS language, pg_catalog.format_type(p.prorettype, NULL) AS returns,
+       ARRAY(SELECT pg_catalog.format_type(a.type, NULL)
+             FROM pg_catalog.unnest(p.proargtypes::oid[]) WITH ORDINALITY a(type, pos)
+             ORDER BY a.pos)::text[] AS arguments
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE {is_user_schema}
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d  -- what a range type brings along
+                  WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'i'
+                    AND d.refclassid = 'pg_catalog.pg_type'::regclass)
+ORDER BY n.nspname, p.proname, p.oid;
+
+-- name: extensions
+SELECT e.extname AS name, n.nspname AS schema
+FROM pg_catalog.pg_extension e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+ORDER BY e.extname;
+
+-- name: schemas
+SELECT n.nspname AS name FROM pg_catalog.pg_namespace n WHERE {is_user_schema} AND n.nspname !~ '^pg_' ORDER BY 1;
+
+-- name: sizes
+-- The only query that looks at the tables themselves: it waits for whoever holds ACCESS EXCLUSIVE.
+SELECT o.oid::bigint AS oid, pg_catalog.pg_table_size(o.oid) AS size_bytes
+FROM pg_catalog.unnest(%(stored)s::oid[]) o(oid);
+
+-- name: estimated_sizes
+-- What the last VACUUM or ANALYZE saw.
+SELECT c.oid::bigint AS oid,
+       (c.relpages + coalesce(t.relpages, 0))::bigint * current_setting('block_size')::bigint AS size_bytes
+FROM pg_catalog.pg_class c
+LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
+WHERE c.oid = ANY (%(stored)s::oid[]);
+
+-- name: search_path
+SELECT s.setting AS path, s.reset_val AS default_path
+FROM pg_catalog.pg_settings s WHERE s.name = 'search_path';

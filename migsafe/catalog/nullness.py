@@ -76,7 +76,7 @@ def drop_not_null(catalog: Catalog, name: Name, column: str, *, only: bool = Fal
         return catalog
     for child in children(catalog, table.name):
         own = not_null_constraint(child, column)
-        if own and (not own.inherited or _demanded(catalog, child, column)):
+        if own and (not own.inherited or demanded(catalog, child, column)):
             continue
         catalog = drop_not_null(catalog, child.name, column)
     return catalog
@@ -92,7 +92,7 @@ def names_not_null(catalog: Catalog) -> bool:
     return catalog.server_version is None or catalog.server_version >= NAMED_SINCE
 
 
-def _demanded(catalog: Catalog, table: Table, column: str) -> bool:
+def demanded(catalog: Catalog, table: Table, column: str) -> bool:
     """Whether a parent still says that the column is NOT NULL."""
     parents = (catalog.tables.get(parent) for parent in table.parents)
     return any(parent is not None and _is_not_null(parent, column) for parent in parents)

@@ -41,8 +41,8 @@ class Column:
 class Constraint:
     """A constraint; `definition` is what pg_get_constraintdef() gives, without NOT VALID, or as written.
 
-    `inherited` is True where it is there only because a parent has it. A constraint that is NOT ENFORCED
-    is not validated either.
+    `inherited` is True where it is there only because a parent has it; `parent` is the name that a
+    partition's foreign key has there. A constraint that is NOT ENFORCED is not validated either.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Constraint:
     index: str | None = None
     inherited: bool = False
     no_inherit: bool = False
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from migsafe.catalog.tables import drop_table
 from migsafe.sql import changes as to
 from migsafe.sql.names import Name
 
+RENAMES_COPIES = 150000
 _RELATIONS = frozenset({"VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE"})
 _TYPES = frozenset({"TYPE", "DOMAIN"})
 _CALLED = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE", "ROUTINE"})
@@ -141,15 +142,22 @@ def _drop_on_table(catalog: Catalog, kind: str, on: Name, name: str) -> Catalog:
     if table is None:
         return catalog
     if kind == "TRIGGER":
-        catalog = catalog.with_table(
-            replace(table, triggers=tuple(t for t in table.triggers if t.name != name))
-        )
-        for child in catalog.children(table.name) if table.partitioned else ():
-            catalog = _drop_on_table(catalog, kind, child.name, name)
-        return catalog
+        gone = next((t for t in table.triggers if t.name == name), None)
+        return _drop_trigger(catalog, table, gone) if gone else catalog
     if kind == "POLICY":
         return catalog.with_table(replace(table, policies=tuple(p for p in table.policies if p != name)))
     return catalog.with_table(replace(table, rules=tuple(r for r in table.rules if r != name)))
+
+
+def _drop_trigger(catalog: Catalog, table: Table, gone: Trigger) -> Catalog:
+    triggers = tuple(t for t in table.triggers if t is not gone)
+    catalog = catalog.with_table(replace(table, triggers=triggers))
+    for child in catalog.children(table.name) if table.partitioned and gone.row else ():
+        # Its partitions' copies may still have an older name, see _rename_on_table.
+        alike = [t for t in child.triggers if (t.function, t.row) == (gone.function, gone.row)]
+        copy = next((t for t in alike if t.name == gone.name), alike[0] if alike else None)
+        catalog = _drop_trigger(catalog, child, copy) if copy else catalog
+    return catalog
 
 
 def _drop_schema(catalog: Catalog, schema: str) -> Catalog:
@@ -174,12 +182,7 @@ def _rename(catalog: Catalog, change: to.RenameObject) -> Catalog:
     if change.part is not None and kind in _TYPES:
         return types.rename_part(catalog, change)
     if change.part is not None:
-        view = catalog.view(name)
-        if view is None:
-            return rename_column(catalog, name, change.part, new)
-        return catalog.with_view(
-            replace(view, columns=tuple(new if c == change.part else c for c in view.columns))
-        )
+        return rename_column(catalog, name, change.part, new)
     if kind in {"TRIGGER", "POLICY", "RULE"} and change.table:
         return _rename_on_table(catalog, kind, change.table, (name.name, new))
     if kind == "SCHEMA":
@@ -220,7 +223,9 @@ def _rename_on_table(catalog: Catalog, kind: str, on: Name, names: tuple[str, st
     if kind == "TRIGGER":
         triggers = tuple(replace(t, name=new) if t.name == old else t for t in table.triggers)
         catalog = catalog.with_table(replace(table, triggers=triggers))
-        for child in catalog.children(table.name) if table.partitioned else ():
+        # Up to PostgreSQL 14 a partition's copy keeps its name.
+        renames = table.partitioned and (catalog.server_version or RENAMES_COPIES) >= RENAMES_COPIES
+        for child in catalog.children(table.name) if renames else ():
             catalog = _rename_on_table(catalog, kind, child.name, names)
         return catalog
     if kind == "POLICY":

@@ -115,6 +115,9 @@ def rename_constraint(catalog: Catalog, name: Name, old: str, new: str) -> Catal
         not_nulls=tuple(rename(each) for each in table.not_nulls),
     )
     catalog = catalog.with_table(table)
+    for child in children(catalog, table.name) if found.references else ():
+        linked = tuple(replace(c, parent=new) if c.parent == old else c for c in child.constraints)
+        catalog = catalog.with_table(replace(child, constraints=linked))
     inherited = found.kind in {ConstraintKind.CHECK, ConstraintKind.NOT_NULL} and not found.no_inherit
     for child in children(catalog, table.name) if inherited else ():
         catalog = rename_constraint(catalog, child.name, old, new)

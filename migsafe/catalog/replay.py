@@ -6,7 +6,7 @@ A table that is not known becomes known, without its columns, as soon as somethi
 from dataclasses import replace
 
 from migsafe.catalog.actions import apply_action
-from migsafe.catalog.columns import add_column, change_column, drop_column, exact
+from migsafe.catalog.columns import add_column, change_column, collation_name, drop_column, exact
 from migsafe.catalog.constraints import add_constraint, drop_constraint, validate
 from migsafe.catalog.inheritance import attach, detach
 from migsafe.catalog.keys import add_index, drop_index
@@ -124,7 +124,7 @@ def _change_column(catalog: Catalog, operation: TableOperation) -> Catalog:
     match operation:
         case AlterColumnType(table=table, column=column, only=only):
             new = exact(catalog, operation.type)
-            collation = str(operation.collation) if operation.collation else None
+            collation = collation_name(operation.collation)
             return change_column(
                 catalog, table, column, lambda old: replace(old, type=new, collation=collation), only=only
             )

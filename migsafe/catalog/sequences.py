@@ -57,12 +57,16 @@ def move_sequence(catalog: Catalog, was: Name, name: Name) -> Catalog:
         return catalog
     moved = replace(found, name=name)
     catalog = replace(catalog, sequences=put(drop(catalog.sequences, was), name, moved))
-    table = catalog.tables.get(found.owner[0]) if found.owner else None
-    column = table.column(found.owner[1]) if table and found.owner else None
-    if table is None or column is None:
+    for table in list(catalog.tables.values()) if was.name != name.name else ():
+        columns = tuple(_counting_with(column, found, name.name) for column in table.columns)
+        if columns != table.columns:
+            catalog = catalog.with_table(replace(table, columns=columns))
+    owner = catalog.tables.get(found.owner[0]) if found.owner else None
+    column = owner.column(found.owner[1]) if owner and found.owner else None
+    if owner is None or column is None:
         return catalog
     names = tuple(name if each == was else each for each in column.sequences)
-    return catalog.with_table(with_column(table, replace(column, sequences=names)))
+    return catalog.with_table(with_column(owner, replace(column, sequences=names)))
 
 
 def move_owner(catalog: Catalog, column: Column, owner: tuple[Name, str], schema: str | None) -> Catalog:
@@ -99,6 +103,13 @@ def _own(catalog: Catalog, found: Sequence, owner: tuple[Name, str] | None) -> C
             catalog = catalog.with_table(table)
     sequence = replace(found, owner=owner)
     return replace(catalog, sequences=put(catalog.sequences, found.name, sequence))
+
+
+def _counting_with(column: Column, sequence: Sequence, name: str) -> Column:
+    default = column.default or ""
+    if sequence.name.name not in default or not _counts_with(column, sequence):
+        return column
+    return replace(column, default=default.replace(sequence.name.name, name))
 
 
 def _counts_with(column: Column, sequence: Sequence) -> bool:

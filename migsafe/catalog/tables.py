@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from migsafe.catalog.columns import composite_attributes, finish_column, stored
+from migsafe.catalog.columns import as_child, composite_attributes, finish_column, stored
 from migsafe.catalog.constraints import add_constraint, drop_constraint, forget_reference
 from migsafe.catalog.find import children, with_column
 from migsafe.catalog.inheritance import take_over
@@ -54,7 +54,8 @@ def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None
     for source in sources:
         for column in source.columns if source else ():
             here = table.column(column.name)
-            inherited = replace(column, is_serial=False, sequences=(), local=False, not_null=False)
+            inherited = as_child(catalog, column, partition=bool(operation.partition_of))
+            inherited = replace(inherited, not_null=False)
             table = with_column(table, here or inherited)
     catalog = catalog.with_table(table)
     options = (*operation.like_options, *(frozenset[str]() for _ in operation.like))
@@ -71,7 +72,7 @@ def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None
     for like, taken in likes:
         catalog = copy_indexes(catalog, name, like, taken)
     for source in sources:
-        catalog = take_over(catalog, source.name, name, created=True) if source else catalog
+        catalog = take_over(catalog, source.name, name) if source else catalog
     return catalog
 
 

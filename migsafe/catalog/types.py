@@ -1,12 +1,14 @@
 """Enums, composite types and domains."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from migsafe.catalog.columns import drop_column, exact, stored
 from migsafe.catalog.find import with_column
-from migsafe.catalog.model import Catalog, Constraint, Domain, TypeKind, UserType
+from migsafe.catalog.model import Catalog, Constraint, Domain, Function, TypeKind, UserType
 from migsafe.catalog.names import constraint_name
 from migsafe.catalog.persistent import drop, put
+from migsafe.catalog.views import doubt_readers
 from migsafe.sql.changes import (
     AddLabel,
     AlterDomain,
@@ -160,7 +162,9 @@ def drop_type(catalog: Catalog, name: Name, *, cascade: bool) -> Catalog:
         for table in list(catalog.tables.values()):
             for column in table.columns:
                 if catalog.resolve_type(column.type) == found.name:
+                    catalog = doubt_readers(catalog, table.name)
                     catalog = drop_column(catalog, table.name, column.name)
+        catalog = _with_functions(catalog, lambda each: None if _uses(each, found.name) else each)
         for domain in list(catalog.domains.values()):
             if catalog.resolve_type(domain.base) == found.name:
                 catalog = drop_type(catalog, domain.name, cascade=True)
@@ -188,6 +192,28 @@ def move_type(catalog: Catalog, was: Name, name: Name) -> Catalog:
         attributes = tuple(replace(a, type=_renamed(a.type, was, name)) for a in each.attributes)
         if attributes != each.attributes:
             catalog = _put(catalog, replace(each, attributes=attributes))
+    return _with_functions(
+        catalog,
+        lambda each: replace(
+            each,
+            arguments=tuple(_renamed(a, was, name) for a in each.arguments),
+            returns=_renamed(each.returns, was, name) if each.returns else None,
+        ),
+    )
+
+
+def _uses(function: Function, name: Name) -> bool:
+    types = (*function.arguments, *((function.returns,) if function.returns else ()))
+    return any((each.name, each.schema) == (name.name, name.schema) for each in types)
+
+
+def _with_functions(catalog: Catalog, change: Callable[[Function], Function | None]) -> Catalog:
+    """The catalog in which every function is changed in this way; None takes it away."""
+    for name, overloads in list(catalog.functions.items()):
+        now = tuple(each for each in map(change, overloads) if each is not None)
+        if now != overloads:
+            functions = put(catalog.functions, name, now) if now else drop(catalog.functions, name)
+            catalog = replace(catalog, functions=functions)
     return catalog
 
 

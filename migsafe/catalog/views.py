@@ -51,8 +51,9 @@ def drop_readers(catalog: Catalog, name: Name) -> Catalog:
 def doubt_readers(catalog: Catalog, name: Name) -> Catalog:
     """The catalog in which the views that read a table may be gone: one of its columns went with CASCADE."""
     for reader in catalog.lookup.readers.get(name, ()):
-        if view := catalog.views.get(reader):
-            catalog = catalog.with_view(replace(view, assumed=True))
+        view = catalog.views.get(reader)
+        if view and not view.assumed:
+            catalog = doubt_readers(catalog.with_view(replace(view, assumed=True)), reader)
     return catalog
 
 

@@ -22,7 +22,7 @@ def create_function(cursor: Cursor, kind: str) -> tuple[SchemaChange, ...]:
         found: tuple[TypeName, ...] = () if old_style else _aggregated(inside)
         return (CreateFunction(kind="aggregate", name=name, arguments=found, volatility="immutable"),)
     procedure = kind == "PROCEDURE"
-    found = arguments(inside, out_counts=procedure)
+    found = arguments(inside)
     returns = None
     if cursor.take("returns") and not cursor.take("table"):
         returns = type_name(cursor)
@@ -66,11 +66,11 @@ def alter_function(cursor: Cursor, name: Name, given: Arguments) -> tuple[Schema
     return ()
 
 
-def arguments(inside: Cursor, *, out_counts: bool = False) -> tuple[TypeName, ...]:
+def arguments(inside: Cursor) -> tuple[TypeName, ...]:
     """The types that tell one overload from another: those of the input arguments."""
     if inside.done or inside.word() == "*":
         return ()
-    found = inside.listed(lambda here: _argument(here, out_counts=out_counts))
+    found = inside.listed(_argument)
     inside.expect_end()
     return tuple(each for each in found if each is not None)
 
@@ -81,7 +81,7 @@ def _aggregated(inside: Cursor) -> tuple[TypeName, ...]:
     return (*first, *arguments(inside)) if inside.take("order", "by") else first
 
 
-def _argument(cursor: Cursor, *, out_counts: bool) -> TypeName | None:
+def _argument(cursor: Cursor) -> TypeName | None:
     def end(here: Cursor) -> bool:
         return here.word() in {",", "default", "=", ":="}
 
@@ -99,7 +99,7 @@ def _argument(cursor: Cursor, *, out_counts: bool) -> TypeName | None:
         except Unreadable:
             continue
         if declared.done:
-            return None if mode == "out" and not out_counts else found
+            return None if mode == "out" else found
         if declared.take("%", "type"):
             raise Unreadable("a type that is copied from a column is not followed")
     raise declared.unexpected("an argument's type")
