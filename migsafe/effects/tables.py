@@ -95,7 +95,7 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
     tables = [table for name in names if (table := prediction.table(name)) is not None]
     for table in tables:
         for constraint in table.constraints:
-            if constraint.references:
+            if constraint.references and not (constraint.inherited and table.partition_of):
                 locks_referenced(prediction, constraint.references)
         above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
         for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
@@ -104,6 +104,8 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
             if not cascade:
                 prediction.fail(f"a foreign key of {referrer} needs it")
             prediction.lock(prediction.partitions(referrer), LockMode.ACCESS_EXCLUSIVE)
+            for parent in above if referrer not in table.referenced_by else ():
+                prediction.lock(prediction.partitions(parent.name), LockMode.ACCESS_EXCLUSIVE)
     readers = prediction.readers(names)
     if readers and not cascade:
         prediction.fail(f"the view {readers[0]} reads it")
