@@ -2,16 +2,16 @@
 
 from migsafe.catalog.model import Column, Table
 from migsafe.effects.constraints import (
-    NOT_NULL_SINCE,
     adds_constraint,
     drops_key,
-    locks_referenced,
     locks_not_null,
+    locks_referenced,
     requires_not_null,
 )
 from migsafe.effects.domains import is_constrained, is_plain
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
+from migsafe.effects.refusals import NOT_NULL_SINCE
 from migsafe.effects.volatility import volatility_of
 from migsafe.sql.lex import TokenKind, Unlexable, lex
 from migsafe.sql.names import Name
@@ -120,9 +120,10 @@ def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn
         if constraint.index:
             drops_key(prediction, table, constraint, cascade=operation.cascade)
     for other in table.columns:
-        if other.name != operation.column and reads_column(other, operation.column) and not operation.cascade:
-            if prediction.server_version >= 150000:  # before, it goes silently
-                prediction.fail(f"the generated column {other.name} needs it")
+        uses = other.name != operation.column and reads_column(other, operation.column)
+        # Before PostgreSQL 15 it goes silently.
+        if uses and not operation.cascade and prediction.server_version >= 150000:
+            prediction.fail(f"the generated column {other.name} needs it")
     if table.policies and not operation.cascade:
         prediction.unknown(f"whether a policy uses {operation.column}")
 
@@ -150,12 +151,8 @@ def _locks_readers(prediction: Prediction, table: Name, column: str, *, cascade:
 
 def refuses_inherited(prediction: Prediction, table: Table, column: Column) -> None:
     """What a table above gives cannot be taken away below."""
-    if table.parents and not column.local:
-        prediction.fail(f"{column.name} is there because a table above has it")
-    elif table.parents and any(
-        (parent := prediction.table(name)) is not None and parent.column(column.name) is not None
-        for name in table.parents
-    ):
+    above = [parent for name in table.parents if (parent := prediction.table(name)) is not None]
+    if (table.parents and not column.local) or any(parent.column(column.name) for parent in above):
         prediction.fail(f"{column.name} is there because a table above has it")
 
 

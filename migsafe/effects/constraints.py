@@ -1,11 +1,10 @@
 """What operations on constraints do."""
 
-import re
-
 from migsafe.catalog.model import Constraint, Table
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
 from migsafe.effects.proofs import proves_not_null
+from migsafe.effects.refusals import NO_INHERIT, NOT_NULL_SINCE, refuses_constraint
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddConstraint,
@@ -18,10 +17,7 @@ from migsafe.sql.operations import (
     ValidateConstraint,
 )
 
-_KEYS = frozenset({ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.EXCLUDE})
 _INHERITED = frozenset({ConstraintKind.CHECK, ConstraintKind.NOT_NULL})
-_NO_INHERIT = re.compile(r"\bno\s+inherit\b", re.IGNORECASE)
-NOT_ENFORCED_SINCE = NOT_NULL_SINCE = 180000
 
 
 def adds_table_constraint(prediction: Prediction, operation: AddConstraint) -> None:
@@ -44,9 +40,9 @@ def adds_constraint(
     scans: bool = True,
 ) -> None:
     """ADD CONSTRAINT; `scans` is False where a new column without values gives nothing to check."""
-    _refuses(prediction, name, constraint, only=only)
+    refuses_constraint(prediction, name, constraint, only=only)
     checks_rows = scans and not constraint.not_valid and not constraint.not_enforced
-    alone = only or bool(_NO_INHERIT.search(constraint.text))
+    alone = only or bool(NO_INHERIT.search(constraint.text))
     match constraint.kind:
         case ConstraintKind.FOREIGN_KEY:
             prediction.lock(prediction.partitions(name), LockMode.SHARE_ROW_EXCLUSIVE)
@@ -80,55 +76,6 @@ def adds_constraint(
 def _may_read(prediction: Prediction, references: Name | None) -> None:
     if references is not None:
         prediction.may_scan.update(dict.fromkeys(prediction.stored(references)))
-
-
-def _refuses(prediction: Prediction, name: Name, constraint: ConstraintDefinition, *, only: bool) -> None:
-    """What PostgreSQL refuses without a look at the rows."""
-    table = prediction.table(name)
-    kind = constraint.kind
-    if kind in _KEYS and constraint.not_valid:
-        prediction.fail(f"{kind.value.replace('_', ' ').upper()} constraints cannot be NOT VALID")
-    if kind is ConstraintKind.NOT_NULL and prediction.server_version < NOT_NULL_SINCE:
-        prediction.fail("a NOT NULL constraint of a table needs PostgreSQL 18")
-    if constraint.not_enforced and prediction.server_version < NOT_ENFORCED_SINCE:
-        prediction.fail("NOT ENFORCED needs PostgreSQL 18")
-    if constraint.references and prediction.is_missing(constraint.references):
-        prediction.fail(f"there is no relation {constraint.references}")
-    if table is None:
-        return
-    for other in table.not_nulls if kind is ConstraintKind.NOT_NULL else ():
-        if other.columns == constraint.columns and constraint.name not in {None, other.name}:
-            prediction.fail(f"{name} has a NOT NULL constraint {other.name} on that column already")
-    primary = any(c.kind is ConstraintKind.PRIMARY_KEY for c in table.constraints)
-    if kind is ConstraintKind.PRIMARY_KEY and primary:
-        prediction.fail(f"{name} has a primary key already")
-    if kind is ConstraintKind.FOREIGN_KEY and table.partitioned and constraint.not_valid:
-        if prediction.server_version < 180000:
-            prediction.fail("a foreign key of a partitioned table can be NOT VALID from PostgreSQL 18 on")
-    if kind in _KEYS and constraint.using_index and table.columns_complete:
-        if not any(index.name == constraint.using_index for index in table.indexes):
-            prediction.fail(f"there is no index {constraint.using_index}")
-    if kind is ConstraintKind.CHECK and only and prediction.has_children(name):
-        if not _NO_INHERIT.search(constraint.text):
-            prediction.fail("a CHECK constraint must be added to the tables below too")
-    if kind in {ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE} and table.partitioned:
-        requires_partition_key(prediction, table, constraint.columns)
-
-
-def requires_partition_key(prediction: Prediction, table: Table, columns: tuple[str, ...]) -> None:
-    """A unique index of a partitioned table has to hold all columns of its partition key."""
-    key = partition_columns(table)
-    if key is not None and not key <= set(columns):
-        prediction.fail(f"a unique index of {table.name} has to include its partition key")
-
-
-def partition_columns(table: Table) -> frozenset[str] | None:
-    """The columns of a plain partition key; None when there is none or it has expressions."""
-    inside = re.search(r"\((.*)\)", table.partition_key or "", re.DOTALL)
-    if inside is None or "(" in inside[1]:
-        return None
-    parts = (part.strip().split()[0] for part in inside[1].split(",") if part.strip())
-    return frozenset(part.strip('"') for part in parts)
 
 
 def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefinition, *, only: bool) -> None:
@@ -191,9 +138,9 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
         prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
     alone = operation.only or (constraint is not None and constraint.no_inherit)
     validated = constraint is not None and constraint.validated
-    if constraint is not None and constraint.kind in _INHERITED and not validated:
-        if operation.only and not constraint.no_inherit and prediction.has_children(operation.table):
-            prediction.fail("the constraint must be validated on the tables below too")
+    goes_down = constraint is not None and constraint.kind in _INHERITED and not constraint.no_inherit
+    if goes_down and not validated and operation.only and prediction.has_children(operation.table):
+        prediction.fail("the constraint must be validated on the tables below too")
     is_key = constraint is not None and constraint.kind is ConstraintKind.FOREIGN_KEY
     below = prediction.partitions(operation.table) if is_key else prediction.family(operation.table)
     members = (operation.table,) if alone or validated else below

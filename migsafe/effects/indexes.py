@@ -2,9 +2,9 @@
 
 from migsafe.catalog.find import relation_of_index
 from migsafe.catalog.model import Index, Table, View
-from migsafe.effects.constraints import requires_partition_key
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.prediction import Prediction
+from migsafe.effects.refusals import requires_partition_key
 from migsafe.sql.names import Name
 from migsafe.sql.operations import CreateIndex, DropIndex, Reindex
 

@@ -12,7 +12,6 @@ from migsafe.sql.lex import TokenKind, Unlexable, lex
 from migsafe.sql.operations import OtherStatement
 from migsafe.sql.script import ReadStatement
 
-
 _TYPES_KNOWN_SINCE = 170000  # before, values added to an enum of the same transaction are refused too
 
 

@@ -15,7 +15,6 @@ from migsafe.sql.changes import (
     CreateType,
     CreateView,
     DropObject,
-    MoveObject,
     RenameObject,
     SchemaChange,
 )

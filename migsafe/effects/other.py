@@ -1,10 +1,10 @@
 """What statements without an operation of their own do, by command tag."""
 
-from migsafe.catalog.model import View
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.objects import changes_objects
 from migsafe.effects.prediction import Prediction
 from migsafe.sql.changes import CreateTrigger
+from migsafe.sql.names import Name
 from migsafe.sql.operations import OPAQUE_TAGS, OtherStatement
 
 _LOCKS = {
@@ -44,7 +44,7 @@ _FOR_ALL = frozenset({"ANALYZE", "CLUSTER", "VACUUM", "VACUUM FULL"})
 
 def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
     """The effects by tag; tags that are not listed lock no table strongly."""
-    tag, target = operation.tag, operation.target
+    tag = operation.tag
     prediction.needs_no_transaction = tag in _NO_TRANSACTION
     if tag in OPAQUE_TAGS:
         anything(prediction, f"what {tag} runs")
@@ -53,47 +53,49 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
     if tag == "ALTER INDEX":
         prediction.unknown("which setting of the index it changes")
         prediction.block(Blocks.READS_AND_WRITES)
-    if tag in _SOME_TABLES:
+    elif tag in _SOME_TABLES:
         prediction.unknown(f"which tables {tag} is about")
         prediction.lock(prediction.catalog.tables, LockMode.SHARE_UPDATE_EXCLUSIVE)
-        return
-    mode = _LOCKS.get(tag)
-    if mode is None:
-        return
-    if target is None:
-        if tag in _FOR_ALL:
-            prediction.unknown("the tables of the database")
-            prediction.block(Blocks.READS_AND_WRITES if "FULL" in tag or tag == "CLUSTER" else Blocks.NONE)
-        return
+    elif tag in _LOCKS and operation.target is not None:
+        _on_one(prediction, operation, operation.target)
+    elif tag in _FOR_ALL:
+        prediction.unknown("the tables of the database")
+        prediction.block(Blocks.READS_AND_WRITES if "FULL" in tag or tag == "CLUSTER" else Blocks.NONE)
+
+
+def _on_one(prediction: Prediction, operation: OtherStatement, target: Name) -> None:
+    """A statement about one table or view."""
+    tag = operation.tag
     if prediction.is_missing(target):
-        if tag == "COMMENT":
-            return
-        prediction.fail(f"there is no relation {target}")
+        if tag != "COMMENT":
+            prediction.fail(f"there is no relation {target}")
         if tag.startswith("ALTER"):
             prediction.unknown("whether it says IF EXISTS")
         return
-    if tag == "ALTER MATERIALIZED VIEW":
-        prediction.unknown(f"which setting of {target} it changes")
     if tag == "CREATE TRIGGER":
         _trigger(prediction, operation)
         return
-    members = (target,)
-    if tag in _WITH_BELOW:
-        # From PostgreSQL 18 on tables that inherit are analysed too.
-        below = prediction.family if prediction.server_version >= 180000 else prediction.partitions
-        members = below(target)
-    elif tag in _WITH_PARTITIONS:
-        members = prediction.partitions(target)
-    prediction.lock(members, mode)
+    if tag == "ALTER MATERIALIZED VIEW":
+        prediction.unknown(f"which setting of {target} it changes")
+    members = _members(prediction, tag, target)
+    prediction.lock(members, _LOCKS[tag])
     if tag in _NEW_STORAGE:
         prediction.rewrite(member for member in members if not prediction.is_partitioned(member))
     if tag.startswith("REFRESH"):
         _refresh(prediction, operation)
 
 
+def _members(prediction: Prediction, tag: str, target: Name) -> tuple[Name, ...]:
+    if tag in _WITH_PARTITIONS:
+        return prediction.partitions(target)
+    if tag not in _WITH_BELOW:
+        return (target,)
+    # From PostgreSQL 18 on tables that inherit are analysed too.
+    return prediction.family(target) if prediction.server_version >= 180000 else prediction.partitions(target)
+
+
 def _trigger(prediction: Prediction, operation: OtherStatement) -> None:
     """Only triggers for each row exist on the partitions too."""
-
     if operation.target is None:
         return
     found = next((change for change in operation.changes if isinstance(change, CreateTrigger)), None)
@@ -106,7 +108,7 @@ def _trigger(prediction: Prediction, operation: OtherStatement) -> None:
 
 
 def _refresh(prediction: Prediction, operation: OtherStatement) -> None:
-    view: View | None = prediction.catalog.view(operation.target) if operation.target else None
+    view = prediction.catalog.view(operation.target) if operation.target else None
     if operation.target is None or operation.tag.endswith("CONCURRENTLY"):
         return
     prediction.rewrites[prediction.catalog.resolve(operation.target)] = None

@@ -31,9 +31,11 @@ def attaches_partition(prediction: Prediction, operation: AttachPartition) -> No
     prediction.lock(prediction.family(operation.partition), LockMode.ACCESS_EXCLUSIVE)
     if prediction.catalog.resolve(operation.table) in prediction.family(operation.partition):
         prediction.fail(f"{operation.partition} would be a partition of itself")
-    if partition is not None and (partition.parents or prediction.has_children(operation.partition)):
-        if not partition.partitioned or partition.parents:
-            prediction.fail(f"{operation.partition} is a partition, or inherits, already")
+    inherits = not prediction.is_partitioned(operation.partition) and prediction.has_children(
+        operation.partition
+    )
+    if (partition is not None and partition.parents) or inherits:
+        prediction.fail(f"{operation.partition} is a partition, or inherits, already")
     if parent is not None:
         _gets_indexes(prediction, parent, partition, operation.partition)
         _ties(prediction, operation.table, LockMode.SHARE_ROW_EXCLUSIVE)

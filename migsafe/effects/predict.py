@@ -95,7 +95,7 @@ def statement_effects(
 
 
 def _at_one_level(effects: Effects, members: tuple[Name, ...]) -> Effects:
-    """ALTER TABLE locks a table, and those below that it goes to, as strongly as its strongest action needs."""
+    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs."""
     top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
     if top is None:
         return effects

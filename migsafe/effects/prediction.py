@@ -99,7 +99,7 @@ class Prediction:
         return self.family(name, only=table is None or not table.partitioned)
 
     def stored(self, name: Name, *, only: bool = False) -> tuple[Name, ...]:
-        """Those of the family that hold rows; the parent itself when nothing is known about its partitions."""
+        """Those of the family that hold rows; the parent itself when nothing is known of partitions."""
         table = self.table(name)
         members = tuple(member for member in self.family(name, only=only) if not self.is_partitioned(member))
         if members or only or self.catalog.complete or (table is not None and table.columns_complete):

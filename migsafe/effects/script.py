@@ -10,9 +10,9 @@ from migsafe.catalog.history import History
 from migsafe.catalog.history import advance as advance_history
 from migsafe.catalog.model import Catalog
 from migsafe.effects.compatibility import compatibility_of
+from migsafe.effects.labels import with_new_labels
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, Phase
 from migsafe.effects.phase import merge_phases, phase_of
-from migsafe.effects.labels import with_new_labels
 from migsafe.effects.predict import DEFAULT_SERVER_VERSION, statement_effects
 from migsafe.effects.prediction import blocks_of, worse_of
 from migsafe.effects.session import SessionState, advance, start_session

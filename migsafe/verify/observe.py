@@ -66,7 +66,7 @@ def observe(
     index_reads_only: bool = True,
     ours: Iterable[int] = (),
 ) -> Observed:
-    """Runs a statement, by calling `execute`, in a transaction (a nested one, if one is open) and sees what it does.
+    """Runs a statement, by calling `execute`, in the open transaction or one of its own, and watches.
 
     `keep` says whether what it did stays. With `index_reads_only` the planner reads by index where it
     can, so that a scan is one that the statement cannot do without. `ours` are the oids of relations

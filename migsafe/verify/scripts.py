@@ -114,7 +114,9 @@ def verify(
         predicted = script_effects(script, catalog, wrapped=in_transaction, source=source.path)
         catalog = predicted.catalog
         with connect() as connection:
-            verdicts = _run(connection, connect, predicted, in_transaction, index_reads_only)
+            verdicts = _run(
+                connection, connect, predicted, wrapped=in_transaction, index_reads_only=index_reads_only
+            )
         stopped = bool(verdicts and verdicts[-1].observed.error)
         files.append(
             VerifiedFile(
@@ -131,8 +133,9 @@ def _run(
     connection: Connection,
     connect: Connect,
     predicted: ScriptEffects,
+    *,
     wrapped: bool,
-    index_reads_only: bool,  # noqa: FBT001 -- facts handed on
+    index_reads_only: bool,
 ) -> tuple[Verdict, ...]:
     if wrapped:
         connection.execute("BEGIN")

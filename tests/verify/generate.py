@@ -135,12 +135,14 @@ class Maker:
             name = f"v{number}"
             self.views.append(name)
             return [
-                f"CREATE {self.random.choice(('', 'MATERIALIZED '))}VIEW {name} AS SELECT id FROM {table.name}"
+                f"CREATE {self.random.choice(('', 'MATERIALIZED '))}VIEW {name}"
+                f" AS SELECT id FROM {table.name}"
             ]
         if kind == "trigger":
             table.triggers.append(f"g{number}")
             return [
-                f"CREATE TRIGGER g{number} BEFORE INSERT ON {table.name} FOR EACH ROW EXECUTE FUNCTION touch()"
+                f"CREATE TRIGGER g{number} BEFORE INSERT ON {table.name}"
+                " FOR EACH ROW EXECUTE FUNCTION touch()"
             ]
         table.constraints.append(f"c{number}")
         if kind == "unique":

@@ -152,14 +152,14 @@ def other_statement(cursor: Cursor) -> tuple[Operation, ...] | None:
 def _further(cursor: Cursor) -> tuple[Name, ...]:
     """The tables behind the first, each with or without a list of columns."""
     names: list[Name] = []
-    while not cursor.done:
-        if cursor.word() == "(":
-            cursor.inside()
-        if cursor.done or not cursor.take(","):
-            break
+    if cursor.word() == "(":
+        cursor.inside()
+    while cursor.take(","):
         cursor.take("only")
         names.append(cursor.name("a table"))
         cursor.take("*")
+        if cursor.word() == "(":
+            cursor.inside()
     return tuple(names)
 
 
