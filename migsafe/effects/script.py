@@ -82,7 +82,8 @@ def script_effects(
         number += not before.in_transaction and any(isinstance(o, Begin) for o in statement.operations)
         effects = statement_effects(statement.operations, history.catalog, version)
         effects = _outside(_in_transaction(effects, before), made)
-        effects = with_new_labels(effects, statement, history.catalog, version)
+        if before.in_transaction:
+            effects = with_new_labels(effects, statement, history.catalog, version)
         who = _merge_compatibility(
             [compatibility_of(operation, history.catalog) for operation in statement.operations]
         )
