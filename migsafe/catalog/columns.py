@@ -11,14 +11,14 @@ from migsafe.catalog.nullness import set_not_null
 from migsafe.catalog.persistent import drop
 from migsafe.sql.definitions import TypeName
 from migsafe.sql.names import Name
-from migsafe.sql.operations import ColumnDefinition, Generated
+from migsafe.sql.operations import ColumnDefinition, Expression, Generated
 
 SEQUENCE_DEFAULT = "nextval(...)"
 
 
 def stored(catalog: Catalog, definition: ColumnDefinition, inherited: Column | None) -> Column:
     """A column as stored. Without a type of its own (PARTITION OF) it keeps the inherited one."""
-    default = definition.default.text if definition.default else None
+    default = default_text(catalog, definition.default, inherited.type if inherited else definition.type)
     if definition.is_serial:
         default = SEQUENCE_DEFAULT
     made = Column(
@@ -40,6 +40,17 @@ def stored(catalog: Catalog, definition: ColumnDefinition, inherited: Column | N
         is_serial=definition.is_serial,
         local=inherited.local or definition.type != UNKNOWN_TYPE,
     )
+
+
+def default_text(catalog: Catalog, default: Expression | None, of: TypeName) -> str | None:
+    """A default as stored: DEFAULT NULL is none, but on a domain, which may have one of its own.
+
+    A type with modifiers wraps it in a call, which is kept.
+    """
+    if default is None:
+        return None
+    plain = not of.modifiers and catalog.domain(of) is None
+    return None if default.is_null_constant and plain else default.text
 
 
 def collation_name(name: Name | None) -> str | None:
@@ -190,6 +201,7 @@ __all__ = [
     "change_column",
     "collation_name",
     "composite_attributes",
+    "default_text",
     "drop_column",
     "exact",
     "finish_column",

@@ -24,11 +24,16 @@ from migsafe.sql.script import Script, read_script
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A catalog in the middle of a script: also what to go back to."""
+    """A catalog in the middle of a script: also what to go back to.
+
+    `wrapped` says whether somebody else runs the script in a transaction. Outside any, SET LOCAL does
+    nothing; as long as nobody says so, it is taken to mean what it was written for.
+    """
 
     catalog: Catalog = field(default_factory=Catalog)
     at_begin: Catalog | None = None
     savepoints: tuple[tuple[str, Catalog], ...] = ()
+    wrapped: bool | None = None
 
     @property
     def in_transaction(self) -> bool:
@@ -36,7 +41,9 @@ class History:
         return self.at_begin is not None
 
 
-def advance(history: History, operation: Operation, *, script: str | None = None) -> History:
+def advance(  # noqa: PLR0911 -- one flat table: operation, what it does to the history
+    history: History, operation: Operation, *, script: str | None = None
+) -> History:
     """The history after one more operation."""
     match operation:
         case Begin():
@@ -45,18 +52,20 @@ def advance(history: History, operation: Operation, *, script: str | None = None
             begun = next_transaction(history.catalog)
             return replace(history, at_begin=begun, catalog=begun)
         case Commit():
-            return History(catalog=committed(history.catalog))
+            return History(catalog=committed(history.catalog), wrapped=history.wrapped)
         case Rollback(to_savepoint=None):
             # Outside a transaction ROLLBACK undoes nothing.
             if history.at_begin is None:
-                return History(catalog=history.catalog)
-            return History(catalog=next_transaction(history.at_begin))
+                return History(catalog=history.catalog, wrapped=history.wrapped)
+            return History(catalog=next_transaction(history.at_begin), wrapped=history.wrapped)
         case Rollback(to_savepoint=name):
             return _back_to(history, name or "")
         case Savepoint(name=name, release=False):
             return replace(history, savepoints=(*history.savepoints, (name, history.catalog)))
         case Savepoint(name=name):
             return replace(history, savepoints=history.savepoints[: _find(history, name)])
+        case SetSetting(local=True) if history.wrapped is False and not history.in_transaction:
+            return history
         case SetSetting() | ResetSetting():
             return replace(history, catalog=apply_setting(history.catalog, operation))
         case _:

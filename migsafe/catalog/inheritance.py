@@ -15,8 +15,11 @@ from migsafe.sql.definitions import ConstraintKind, Generated
 from migsafe.sql.names import Name
 
 
-def take_over(catalog: Catalog, parent: Name, child: Name) -> Catalog:
-    """The catalog in which a child has its parent's NOT NULLs, checks, keys, indexes and triggers."""
+def take_over(catalog: Catalog, parent: Name, child: Name, *, created: bool = False) -> Catalog:
+    """The catalog in which a child has its parent's NOT NULLs, checks, keys, indexes and triggers.
+
+    A child that is `created` with them has no rows yet: what is NOT VALID above is valid there.
+    """
     above = catalog.tables.get(parent)
     if above is None or child not in catalog.tables:
         return catalog
@@ -28,18 +31,20 @@ def take_over(catalog: Catalog, parent: Name, child: Name) -> Catalog:
                 child,
                 column.name,
                 constraint=named.name if named else None,
-                validated=named.validated if named else True,
+                validated=created or named is None or named.validated,
                 inherited=True,
             )
     for constraint in above.constraints:
-        catalog = _take_constraint(catalog, above, child, constraint)
+        new = created and constraint.references is None
+        taken = replace(constraint, validated=constraint.enforced) if new else constraint
+        catalog = _take_constraint(catalog, above, child, taken)
     if above.partitioned:
         for index in above.indexes:
             catalog = index_below(catalog, parent, index, child)
         below = catalog.tables[child]
         names = {trigger.name for trigger in below.triggers}
-        taken = tuple(t for t in above.triggers if t.row and t.name not in names)
-        catalog = catalog.with_table(replace(below, triggers=(*below.triggers, *taken)))
+        copies = tuple(t for t in above.triggers if t.row and t.name not in names)
+        catalog = catalog.with_table(replace(below, triggers=(*below.triggers, *copies)))
     return catalog
 
 

@@ -1,6 +1,7 @@
 """Rows of the queries in live.sql as parts of a catalog."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from migsafe.catalog.model import (
@@ -160,6 +161,7 @@ def function(row: Row) -> Function:
     )
 
 
+@lru_cache(maxsize=4096)  # ten thousand tables have a few dozen types
 def _type(text: str) -> TypeName:
     return parse_type(text) or TypeName(name=text)
 

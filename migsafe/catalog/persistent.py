@@ -5,12 +5,13 @@ that a history over many thousand tables takes time in proportion to its length.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 from zlib import crc32
 
 from migsafe.sql.names import Name
 
 Value = TypeVar("Value")
+Other = TypeVar("Other")
 
 _BITS = 6
 _WIDTH = 1 << _BITS
@@ -29,6 +30,15 @@ class NameMap(Mapping[Name, Value]):
     def __getitem__(self, name: Name) -> Value:
         place = _place(name)
         return self._buckets[place >> _BITS][place & _MASK][name]
+
+    @overload
+    def get(self, name: Name, /) -> Value | None: ...
+    @overload
+    def get(self, name: Name, /, default: Value | Other) -> Value | Other: ...
+    def get(self, name: Name, /, default: object = None) -> object:
+        """The value of this name, or the default."""
+        place = _place(name)
+        return self._buckets[place >> _BITS][place & _MASK].get(name, cast("Value", default))
 
     def __iter__(self) -> Iterator[Name]:
         found = [name for row in self._buckets if row is not _EMPTY_ROW for bucket in row for name in bucket]

@@ -6,7 +6,14 @@ A table that is not known becomes known, without its columns, as soon as somethi
 from dataclasses import replace
 
 from migsafe.catalog.actions import apply_action
-from migsafe.catalog.columns import add_column, change_column, collation_name, drop_column, exact
+from migsafe.catalog.columns import (
+    add_column,
+    change_column,
+    collation_name,
+    default_text,
+    drop_column,
+    exact,
+)
 from migsafe.catalog.constraints import add_constraint, drop_constraint, validate
 from migsafe.catalog.inheritance import attach, detach
 from migsafe.catalog.keys import add_index, drop_index
@@ -130,7 +137,11 @@ def _change_column(catalog: Catalog, operation: TableOperation) -> Catalog:
             )
         case SetDefault(table=table, column=column, only=only, default=default):
             return change_column(
-                catalog, table, column, lambda old: _with_default(old, default.text), only=only
+                catalog,
+                table,
+                column,
+                lambda old: _with_default(old, default_text(catalog, default, old.type)),
+                only=only,
             )
         case DropDefault(table=table, column=column, only=only):
             return change_column(catalog, table, column, lambda old: _with_default(old, None), only=only)

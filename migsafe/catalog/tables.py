@@ -57,9 +57,10 @@ def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None
             inherited = as_child(catalog, column, partition=bool(operation.partition_of))
             inherited = replace(inherited, not_null=False)
             table = with_column(table, here or inherited)
-    catalog = catalog.with_table(table)
     options = (*operation.like_options, *(frozenset[str]() for _ in operation.like))
-    likes = tuple(zip(operation.like, options, strict=False))
+    # Looked up before the new table can be found under the same name.
+    likes = tuple(zip((catalog.resolve(each) for each in operation.like), options, strict=False))
+    catalog = catalog.with_table(table)
     for like, taken in likes:
         catalog = copy_like(catalog, name, like, taken)
     table = catalog.tables[name]
@@ -72,7 +73,7 @@ def create_table(catalog: Catalog, operation: CreateTable, *, script: str | None
     for like, taken in likes:
         catalog = copy_indexes(catalog, name, like, taken)
     for source in sources:
-        catalog = take_over(catalog, source.name, name) if source else catalog
+        catalog = take_over(catalog, source.name, name, created=True) if source else catalog
     return catalog
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from migsafe.catalog.model import Catalog
+from migsafe.catalog.session import new_session
 from migsafe.lint.facts import Facts
 from migsafe.lint.model import Condition, Finding, LintedFile, LintReport, Rule
 from migsafe.lint.walk import Observation, Walk, walk
@@ -52,7 +53,7 @@ class Linter:
                 settings=options.settings,
                 wrapped=wrapped,
             )
-            catalog = walked.catalog
+            catalog = new_session(walked.catalog)
             files.append(self._judge(source, walked))
         return LintReport(files=tuple(files))
 

@@ -51,7 +51,8 @@ def test_a_server_with_ten_thousand_tables_is_read_in_seconds(connection: psycop
     for start in range(0, 10_000, 500):
         connection.execute(
             f"""DO $$ BEGIN FOR n IN {start}..{start + 499} LOOP
-                EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, a text DEFAULT 5, b int CHECK (b > 0))', n);
+                EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, a text DEFAULT 5, '
+                               'b int CHECK (b > 0))', n);
             END LOOP; END $$"""
         )
     began = time.monotonic()
