@@ -97,13 +97,14 @@ def measure(conn: psycopg.Connection, work: Callable[[], None]) -> Figures:
     )
 
 
-def best(conn: psycopg.Connection, extra_indexes: int, work: Callable[[], None]) -> Figures:
-    """The faster of two rounds, for other programs may disturb one."""
-    rounds = []
+def best(conn: psycopg.Connection, extra_indexes: int, works: list[Callable[[], None]]) -> list[Figures]:
+    """The faster of two rounds of each, in turn, for other programs may disturb one."""
+    rounds: list[list[Figures]] = [[] for _ in works]
     for _ in range(2):
-        make_table(conn, extra_indexes)
-        rounds.append(measure(conn, work))
-    return min(rounds, key=lambda figures: figures.seconds)
+        for number, work in enumerate(works):
+            make_table(conn, extra_indexes)
+            rounds[number].append(measure(conn, work))
+    return [min(found, key=lambda figures: figures.seconds) for found in rounds]
 
 
 def show(name: str, figures: Figures) -> None:
@@ -134,9 +135,8 @@ def main() -> None:
         with psycopg.connect(dsn, autocommit=True) as conn:
             for extra in (0, 2):
                 print(f"{ROWS:,} rows, {extra} extra indexes, PostgreSQL {conn.info.server_version // 10000}")
-                one = best(conn, extra, lambda: plain(conn))
+                one, batches = best(conn, extra, [lambda: plain(conn), lambda: ours(dsn)])
                 show("one UPDATE", one)
-                batches = best(conn, extra, lambda: ours(dsn))
                 show("migsafe", batches)
                 print(
                     f"  ratio{one.seconds / batches.seconds:>22.2f}x speed"

@@ -5,10 +5,14 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
 from migsafe.cli.lint import lint
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
+from migsafe.cli.run import contract, resume, run
+from migsafe.cli.status import status
 from migsafe.cli.verify import verify
 from migsafe.errors import MigsafeError
 
@@ -46,6 +50,14 @@ app.command()(lint)
 app.command()(plan)
 app.command()(rules)
 app.command()(verify)
+app.command()(demo)
+app.command()(run)
+app.command()(resume)
+app.command()(status)
+app.command()(pause)
+app.command()(retreat)
+app.command()(revert)
+app.command()(contract)
 
 
 def main() -> None:

@@ -138,7 +138,10 @@ def _constraint_steps(table: Table, constraint: Constraint, copy: str, old: str,
 def _not_valid_then_valid(table: Table, constraint: Constraint, copy: str, definition: str) -> Iterator[Step]:
     name, quoted = table.name, quote_identifier(copy)
     if constraint.references:
-        locks = tuple(Lock(each, LockMode.SHARE_ROW_EXCLUSIVE) for each in {name, constraint.references})
+        locks = tuple(
+            Lock(each, LockMode.SHARE_ROW_EXCLUSIVE)
+            for each in sorted({name, constraint.references}, key=str)
+        )
     else:
         locks = strong(name)
     yield DdlStep(

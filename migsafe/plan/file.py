@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT, Table
+from tomlkit.items import AoT, String, StringType, Table, Trivia
 
 from migsafe.errors import PlanError, UsageError
 from migsafe.plan.document import SECTIONS, fingerprint, from_document, read_traffic, to_document
@@ -112,8 +112,10 @@ def _table(values: dict[str, Any]) -> Table:
 def _value(value: Any) -> Any:
     match value:
         case str() if "\n" in value:
-            literal = "'''" not in value and all(line.isprintable() for line in value.split("\n"))
-            return tomlkit.string(value, multiline=True, literal=literal)
+            if "'''" in value or not all(line.isprintable() for line in value.split("\n")):
+                return tomlkit.string(value, multiline=True)
+            # TOML drops a line end right after the quotes: every statement begins a line of its own.
+            return String(StringType.MLL, value, f"\n{value}", Trivia())
         case str() if '"' in value and "'" not in value and value.isprintable():
             return tomlkit.string(value, literal=True)
         case dict():

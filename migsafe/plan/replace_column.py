@@ -19,6 +19,7 @@ from migsafe.plan.sync import (
     bounded,
     create_triggers,
     drop_triggers,
+    fires_after_sync,
     tombstone_function,
     two_way_function,
 )
@@ -90,7 +91,7 @@ def refuse_unsupported(table: Table, column: Column) -> None:
             f"{what} is used by: {', '.join(sorted(set(readers)))}",
             advice="They would go on reading the old column. Drop them first, and make them again after.",
         )
-    late = [each.name for each in table.triggers if each.before_row and each.name > "zzz_migsafe"]
+    late = [each.name for each in table.triggers if each.before_row and fires_after_sync(each.name)]
     if late:
         raise PlanError(
             f"trigger {late[0]} on {table.name} would fire after the sync triggers and could undo their work",

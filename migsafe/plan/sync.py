@@ -9,6 +9,7 @@ https://www.postgresql.org/docs/current/sql-createtrigger.html
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ from migsafe.sql.operations import TypeName
 LEDGER_SCHEMA = "migsafe"
 # Row triggers fire in the order of their names; ours comes last, to see what the others made of the row.
 TRIGGER_PREFIX = "zzz_migsafe"
+_OF_A_ROLLOUT = re.compile(rf"{TRIGGER_PREFIX}_[0-9a-f]{{8}}_(insert|update)")
 
 
 class OnMisfit(StrEnum):
@@ -75,14 +77,28 @@ def bounded(prefix: str, base: str, tag: str) -> str:
     return f"{prefix}_{short}_{tag}"
 
 
+def fires_after_sync(trigger: str) -> bool:
+    """Whether a trigger of this name comes after the sync triggers and is none of another rollout's."""
+    return trigger > TRIGGER_PREFIX and not is_sync_trigger(trigger)
+
+
+def is_sync_trigger(trigger: str) -> bool:
+    """Whether a trigger of this name is ours, of this rollout or another."""
+    return _OF_A_ROLLOUT.fullmatch(trigger) is not None
+
+
 def create_triggers(sync: Sync) -> tuple[str, ...]:
     """The function and its two triggers, for the transaction that adds the new column."""
     insert, update = sync.triggers
-    changed = " OR ".join(
+    conditions = [
         differs(f"OLD.{quoted}", f"NEW.{quoted}", side.type, collation=side.collation)
         for side in (sync.old, sync.new)
         for quoted in (quote_identifier(side.column),)
-    )
+    ]
+    # A row from before is filled by whatever changes it: so the backfill cannot miss a row that moved.
+    old, new = (f"NEW.{quote_identifier(side.column)}" for side in (sync.old, sync.new))
+    conditions.append(f"({new} IS NULL AND {old} IS NOT NULL)")
+    changed = " OR ".join(conditions)
     execute = f"FOR EACH ROW {{when}}EXECUTE FUNCTION {sync.function.sql}()"
     return (
         two_way_function(sync),

@@ -7,6 +7,7 @@ to a place that this account can reach when theirs is not: no directory of the u
 import os
 import pwd
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,25 +54,49 @@ def reachable(binaries: Binaries, account: Account) -> Binaries:
     """The binaries where the account may run them: a copy in the temporary directory if need be."""
     if account.uid is None or _others_may_reach(binaries.directory):
         return binaries
-    installation = binaries.directory.parent
-    stamp = int((binaries.directory / "postgres").stat().st_mtime)
-    home = temporary_root() / f"migsafe-postgres-{binaries.major}-{stamp}"
-    if not home.exists():
+    top = _top(binaries.directory)
+    size = (
+        (binaries.directory / "postgres").stat().st_size
+    )  # tells builds apart, and is the same for each install
+    home = temporary_root() / f"migsafe-postgres-{binaries.major}-{size}"
+    if not _is_ours(home):
         draft = Path(tempfile.mkdtemp(prefix="migsafe-postgres-", dir=temporary_root()))
-        shutil.copytree(installation, draft / "copy", symlinks=True)
-        draft.chmod(0o755)
-        _publish(draft / "copy", home)
-        shutil.rmtree(draft, ignore_errors=True)
-    return Binaries(home / "bin", binaries.major)
+        for part in (top, _libraries(top)):
+            if part.is_dir():
+                shutil.copytree(part, draft / part.name, symlinks=True)
+        home = _publish(draft, home)
+    return Binaries(home / top.name / binaries.directory.relative_to(top), binaries.major)
 
 
-def _publish(copy: Path, home: Path) -> None:
-    copy.chmod(0o755)
+def _is_ours(home: Path) -> bool:
+    """Whether the copy is there and nobody else could have put anything into it."""
     try:
-        copy.rename(home)
+        found = home.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def _top(directory: Path) -> Path:
+    """The folder that holds all of an installation: for a wheel's, the one with its libraries beside it."""
+    return next((each for each in directory.parents if _libraries(each).is_dir()), directory.parent)
+
+
+def _libraries(package: Path) -> Path:
+    """Where a repaired wheel has the shared libraries of this package."""
+    return package.with_name(f"{package.name}.libs")
+
+
+def _publish(draft: Path, home: Path) -> Path:
+    """Give the copy its lasting name; where somebody else has that name, it keeps its own."""
+    draft.chmod(0o755)
+    try:
+        draft.rename(home)
     except OSError:
-        if not home.exists():  # else another process published the same copy first
-            raise
+        if not _is_ours(home):
+            return draft
+        shutil.rmtree(draft, ignore_errors=True)  # another process published the same copy first
+    return home
 
 
 def temporary_root() -> Path:

@@ -102,11 +102,18 @@ class Server:
 
 @contextlib.contextmanager
 def scratch_server(
-    *, binaries: Binaries | None = None, settings: Mapping[str, str] | None = None
+    *,
+    binaries: Binaries | None = None,
+    settings: Mapping[str, str] | None = None,
+    parent: Path | None = None,
+    keep: bool = False,
 ) -> Iterator[Server]:
     """A fresh server for as long as the block runs; nothing of it is left afterwards.
 
-    It is also stopped when this process dies without a chance to do so.
+    With `keep`, it is stopped all the same, and its directory stays.
+
+    It is also stopped when this process dies without a chance to do so. Its directory is made in
+    `parent`, else in the temporary directory; the account of the server must be able to pass through it.
 
     Raises:
         NoServerError: No PostgreSQL is installed here.
@@ -114,7 +121,7 @@ def scratch_server(
     """
     account = server_account()
     usable = reachable(binaries or find_binaries(), account)
-    home = Path(tempfile.mkdtemp(prefix="migsafe-pg-", dir=temporary_root()))
+    home = Path(tempfile.mkdtemp(prefix="migsafe-pg-", dir=parent or temporary_root()))
     server = Server(usable, home, free_port(), account, secrets.token_urlsafe(16))
     try:
         _initialise(server, {**DEFAULTS, **(settings or {})})
@@ -125,7 +132,8 @@ def scratch_server(
     finally:
         with contextlib.suppress(ServerError):
             server.stop("immediate")
-        shutil.rmtree(home, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def free_port() -> int:

@@ -1,1 +1,1 @@
-"""Ties the schema to the traffic: providers, gates and the controller of a rollout."""
+"""Traffic providers, gates, and the controller that ties the schema's stages to the traffic."""

@@ -94,6 +94,10 @@ def _attempt(
             lock_seconds=min(session.settings.row_lock_seconds, session.server.deadlock_seconds * 0.4),
             statement_seconds=limit,
         )
+        if not session.server.waits_for_standbys:
+            # Rows and cursor are lost together, if the server crashes before it wrote them: done again then.
+            # Where standbys must confirm, waiting for them is what keeps us from running ahead of them.
+            conn.execute("SET LOCAL synchronous_commit = off")
         asked = session.fence()
         if asked is not None:
             raise StopRequested(asked)

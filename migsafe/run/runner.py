@@ -127,7 +127,7 @@ class Runner:
             RunError: A step could not be taken back; run it again to go on.
         """
         furthest = self.rollout().furthest
-        if stage is _POINT_OF_NO_RETURN and furthest is stage:
+        if stage is _POINT_OF_NO_RETURN and self._left_something(stage):
             raise StateRefused(
                 f"the rollout '{self.plan.name}' has dropped the old shape: that cannot be taken back",
                 advice="Restore from a backup, or write a new migration that goes back.",
@@ -142,6 +142,11 @@ class Runner:
             self._undo(step, falls_to=lower if self.rollout().stage is stage else None)
         if self.rollout().stage is stage:
             self.enter(lower)
+
+    def _left_something(self, stage: Stage) -> bool:
+        """Whether a step of this stage was done, not only tried."""
+        rows = steps.read_steps(self._session.conn, self._session.rollout_id)
+        return any(row.stage is stage and row.state is StepState.DONE for row in rows)
 
     def enter(self, stage: Stage) -> None:
         """Record a stage whose schema is there already: all steps up to it done, none of a later one begun.

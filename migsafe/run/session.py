@@ -28,6 +28,7 @@ class Server:
 
     deadlock_seconds: float
     checks_clients: bool  # whether client_connection_check_interval works on its platform
+    waits_for_standbys: bool  # at commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,13 @@ class Session:
         Should this process stop or die in the middle, the server ends the transaction: at once when the
         connection breaks, after two seconds when it just goes silent.
         """
-        values = {
+        values: dict[str, int | str] = {
             "lock_timeout": _milliseconds(lock_seconds),
             "statement_timeout": 0 if statement_seconds is None else _milliseconds(statement_seconds),
             "idle_in_transaction_session_timeout": 2000,
+            # Rows that a policy would hide from us are an error, never silently left out.
+            # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
+            "row_security": "off",
         }
         if self.server.checks_clients:
             values["client_connection_check_interval"] = 1000
@@ -109,7 +113,8 @@ class Session:
 def inspect_server(conn: Conn) -> Server:
     """Ask the server for what the ladder must know."""
     row = conn.execute(
-        "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
+        "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8, "
+        "current_setting('synchronous_standby_names') <> ''"
     ).fetchone()
     try:
         with conn.transaction():
@@ -117,7 +122,11 @@ def inspect_server(conn: Conn) -> Server:
         checks = True
     except psycopg.errors.InvalidParameterValue:  # not on every platform
         checks = False
-    return Server(deadlock_seconds=float(row[0]) if row else 1.0, checks_clients=checks)
+    return Server(
+        deadlock_seconds=float(row[0]) if row else 1.0,
+        checks_clients=checks,
+        waits_for_standbys=bool(row and row[1]),
+    )
 
 
 def _milliseconds(seconds: float) -> int:

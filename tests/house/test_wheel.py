@@ -46,6 +46,25 @@ def test_the_installed_wheel_has_every_rule(clean_environment: Path, tmp_path: P
     assert {name for name in names if name not in output} == set()
 
 
+def test_the_installed_wheel_plans_and_carries_its_sql(clean_environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "1.sql").write_text("ALTER TABLE users RENAME COLUMN name TO full_name;\n")
+    (tmp_path / "schema.sql").write_text("CREATE TABLE users (id bigint PRIMARY KEY, name text);\n")
+    run(str(clean_environment / "migsafe"), "plan", "1.sql", "--schema", "schema.sql", cwd=tmp_path)
+    assert (tmp_path / "1.plan.toml").exists()
+    code = "from migsafe.run.ledger.install import scripts; print(len(scripts()))"
+    assert int(run(str(clean_environment / "python"), "-c", code, cwd=tmp_path)) >= 1
+
+
+def test_the_demo_of_an_install_without_extras_says_what_to_install(
+    clean_environment: Path, tmp_path: Path
+) -> None:
+    result = subprocess.run(
+        [clean_environment / "migsafe", "demo"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert result.returncode == 2
+    assert "pip install 'migsafe[demo]'" in result.stderr
+
+
 def test_an_install_without_extras_is_small(clean_environment: Path) -> None:
     listed = run(str(clean_environment / "python"), "-m", "pip", "list", "--format=freeze")
     installed = {line.split("==")[0].lower() for line in listed.splitlines()}

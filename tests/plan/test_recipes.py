@@ -3,9 +3,12 @@
 import psycopg
 import pytest
 
+from migsafe.catalog.live import read_catalog
 from migsafe.errors import PlanError
 from migsafe.plan.conversions import convert, fill
 from migsafe.plan.model import DdlStep, DownMap, IndexStep, VerifyStep
+from migsafe.plan.options import PlanOptions
+from migsafe.plan.planner import plan_operations
 from migsafe.plan.stages import Stage, Version
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
@@ -166,3 +169,38 @@ def test_an_expression_of_ones_own_is_refused(plan_for: Planner, using: str) -> 
     )
     with pytest.raises(PlanError, match="an expression of your own"):
         plan_for("CREATE TABLE t (a int, b int)", operation)
+
+
+def test_two_columns_of_a_table_may_be_on_their_way_at_once(
+    plan_for: Planner, connection: psycopg.Connection
+) -> None:
+    connection.execute("CREATE TABLE t (a int, x int)")
+    connection.execute("CREATE FUNCTION s() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    connection.execute(
+        "CREATE TRIGGER zzz_migsafe_0123abcd_update BEFORE UPDATE ON t FOR EACH ROW"
+        " WHEN (OLD.x IS DISTINCT FROM NEW.x) EXECUTE FUNCTION s()"
+    )
+    assert plan_for("", RENAME).change.new_column == "b"
+    with pytest.raises(PlanError, match="used by: trigger zzz_migsafe_0123abcd_update"):
+        plan_operations(
+            (RenameColumn(table=T, column="x", new_name="y"),), read_catalog(connection), PlanOptions()
+        )
+
+
+@pytest.mark.parametrize(
+    ("event", "fires"),
+    [
+        ("BEFORE UPDATE", True),
+        ("AFTER INSERT OR UPDATE", True),
+        ("BEFORE UPDATE OF x", False),
+        ("AFTER INSERT OR DELETE", False),
+        ("AFTER UPDATE OR DELETE", True),
+    ],
+)
+def test_triggers_that_the_backfill_sets_off_are_told(
+    plan_for: Planner, connection: psycopg.Connection, event: str, *, fires: bool
+) -> None:
+    connection.execute("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    trigger = f"CREATE TRIGGER touch {event} ON t FOR EACH ROW EXECUTE FUNCTION f()"
+    plan = plan_for(f"CREATE TABLE t (id int PRIMARY KEY, a int, x int); {trigger}", RENAME)
+    assert any("these triggers fire each time: touch" in text for text in plan.warnings) == fires

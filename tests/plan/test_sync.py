@@ -46,6 +46,26 @@ def test_each_version_reads_what_the_other_wrote(plan_for: Planner, connection: 
     assert noted(connection) == []
 
 
+def test_a_row_from_before_is_filled_by_any_update_of_it(
+    plan_for: Planner, connection: psycopg.Connection
+) -> None:
+    connection.execute(USERS)
+    connection.execute("INSERT INTO users VALUES (1, 'old', 0), (2, 'old', 0)")
+    carry_out(connection, plan_for("", RENAME), Stage.EXPANDED)
+    connection.execute("UPDATE users SET other = 1 WHERE id = 1")
+    assert rows(connection, "full_name", "users") == [("old",), (None,)]
+
+
+def test_an_unrelated_update_leaves_a_value_alone_that_did_not_fit(
+    plan_for: Planner, connection: psycopg.Connection
+) -> None:
+    plan = plan_for(ACCOUNTS + "; ALTER TABLE accounts ADD note int", WIDEN, new_column="balance64")
+    carry_out(connection, plan, Stage.EXPANDED)
+    connection.execute("INSERT INTO accounts (id, balance64) VALUES (1, 3000000000)")
+    connection.execute("UPDATE accounts SET note = 1")
+    assert rows(connection, "balance, balance64", "accounts") == [(None, 3_000_000_000)]
+
+
 def test_the_new_side_wins_where_both_were_written_and_it_is_noted(
     plan_for: Planner, connection: psycopg.Connection
 ) -> None:

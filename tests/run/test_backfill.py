@@ -2,11 +2,13 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
 from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep, Plan
@@ -264,3 +266,28 @@ def test_what_is_not_a_plain_table_is_refused(connection: psycopg.Connection, da
     gone = make_plan(fill_plan(Name("nowhere")).steps, name="other")
     with hold(gone, database) as runner, pytest.raises(RunError, match="nowhere does not exist"):
         runner.advance(Stage.BACKFILLED)
+
+
+def test_rows_that_a_policy_hides_from_us_are_an_error_and_never_left_out(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    conn = users(100)
+    role = f"owner_{uuid.uuid4().hex[:8]}"
+    conn.execute("ALTER TABLE users ADD COLUMN copied int")
+    conn.execute("CREATE POLICY part ON users USING (id > 10); ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+    conn.execute("ALTER TABLE users FORCE ROW LEVEL SECURITY")
+    conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'; ALTER TABLE users OWNER TO {role}".encode())
+    conn.execute(f"GRANT CREATE ON DATABASE {conn.info.dbname} TO {role}".encode())
+    login = {**conninfo.conninfo_to_dict(database), "user": role, "password": "p"}
+    dsn = conninfo.make_conninfo("", **{key: str(value) for key, value in login.items()})
+    try:
+        with hold(fill_plan(), dsn) as runner, pytest.raises(RunError, match="row-level security"):
+            runner.advance(Stage.BACKFILLED)
+        conn.execute(f"ALTER ROLE {role} BYPASSRLS".encode())
+        with hold(fill_plan(), dsn) as runner:
+            runner.advance(Stage.BACKFILLED)
+        assert conn.execute("SELECT count(*) FROM users WHERE copied IS NULL").fetchone() == (0,)
+    finally:
+        conn.execute(
+            f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}".encode()
+        )

@@ -147,7 +147,7 @@ update only t as x set (a, b) = (select 1, 2) where current of c;
 update t x set a[1] = 2;
 delete from t using u where t.id = u.id returning t.id;
 merge into t using u on t.id = u.id when matched then update set a = 1 when not matched then insert values (1);
-copy t (a, b) to '/tmp/x' with (format csv, header);
+copy t (a, b) to 'x.csv' with (format csv, header);
 copy (select 1) to stdout;
 copy t from program 'cat' (format csv);
 explain (analyze, buffers) delete from t;

@@ -1,12 +1,16 @@
 """What the recipes share: finding the column, the pair that is kept equal, and the warnings."""
 
-from migsafe.catalog.model import Catalog, Column, Table
+import re
+
+from migsafe.catalog.model import Catalog, Column, Table, Trigger
 from migsafe.errors import PlanError
 from migsafe.plan.conversions import Conversion
 from migsafe.plan.replace_column import Replacement, primary_key, refuse_unsupported
-from migsafe.plan.sync import OnMisfit, Side, Sync, make_tag
+from migsafe.plan.sync import OnMisfit, Side, Sync, is_sync_trigger, make_tag
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name
 from migsafe.sql.operations import TypeName
+
+_ANY_UPDATE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?UPDATE(?! OF) ")
 
 
 def find_column(catalog: Catalog, table_name: Name, column_name: str) -> tuple[Table, Column]:
@@ -92,7 +96,18 @@ def warnings(change: Replacement) -> tuple[str, ...]:
             f"An INSERT of the new version that gives NULL for the column explicitly gets the default "
             f"{change.old.default}, until {old} is gone: to a trigger the two look alike.",
         )
+    fired = [each.name for each in change.table.triggers if _fires_on_backfill(each)]
+    if fired:
+        told.append(
+            f"The backfill changes every row, and these triggers fire each time: {', '.join(fired)}. See to "
+            "it that they can bear that (updated_at becomes now, an audit trail gets a line for each row).",
+        )
     if not primary_key(change.table):
         told.append(f"{table} has no primary key: rows in reports are named by their position (ctid).")
     told.append(f"Functions whose bodies mention {old} are not known to the catalog: look for them.")
     return tuple(told)
+
+
+def _fires_on_backfill(trigger: Trigger) -> bool:
+    """Whether it fires when the new column is set; UPDATE OF other columns does not."""
+    return _ANY_UPDATE.search(trigger.definition) is not None and not is_sync_trigger(trigger.name)

@@ -1,0 +1,152 @@
+"""`migsafe run`, `migsafe resume` and `migsafe contract`: carry out a plan."""
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from migsafe.cli.formats import OutputFormat
+from migsafe.cli.rollouts import (
+    DATABASE,
+    FORMAT,
+    PLAN,
+    find_plan,
+    interruptible,
+    report,
+    watching,
+)
+from migsafe.errors import UsageError
+
+if TYPE_CHECKING:
+    from migsafe.plan.stages import Stage
+
+DIRECT = typer.Option(
+    None,
+    "--direct-database",
+    help="The same database without a pooler in between. [env: MIGSAFE_DIRECT_DATABASE_URL]",
+)
+RATE = typer.Option(None, "--max-rows-per-second", min=1, help="A limit for the backfill.")
+_CONTRACT = ("fenced", "tombstoned", "dropped")
+
+
+def run(
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    direct_database: str | None = DIRECT,
+    to: str | None = typer.Option(
+        None, "--to", help="The stage to go to. [default: soaked with traffic, verified without]"
+    ),
+    max_rows_per_second: float | None = RATE,
+    output_format: OutputFormat = FORMAT,
+) -> None:
+    """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
+
+    Safe to repeat at any time. Exit code 1: a gate failed (all traffic is on blue, the schema stays) or
+    held for too long. 130: interrupted.
+    """
+    drive(
+        plan,
+        database=database,
+        direct_database=direct_database,
+        to=to,
+        max_rows_per_second=max_rows_per_second,
+        output_format=output_format,
+    )
+
+
+def resume(
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    direct_database: str | None = DIRECT,
+    to: str | None = typer.Option(None, "--to", help="The stage to go to. [default: as for run]"),
+    max_rows_per_second: float | None = RATE,
+    output_format: OutputFormat = FORMAT,
+) -> None:
+    """Go on with a rollout that was paused or interrupted: the same as `run`."""
+    drive(
+        plan,
+        database=database,
+        direct_database=direct_database,
+        to=to,
+        max_rows_per_second=max_rows_per_second,
+        output_format=output_format,
+    )
+
+
+def contract(
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    direct_database: str | None = DIRECT,
+    drop: bool = typer.Option(
+        False, "--drop", help="Also drop the old shape: there is no way back from that."
+    ),
+    old_version_gone: bool = typer.Option(
+        False, "--old-version-gone", help="You are sure that no process of the old version runs any more."
+    ),
+    output_format: OutputFormat = FORMAT,
+) -> None:
+    """Remove the old shape: prove that the old version is gone, rename it, and later drop it."""
+    drive(
+        plan,
+        database=database,
+        direct_database=direct_database,
+        to="dropped" if drop else "tombstoned",
+        old_version_gone=old_version_gone,
+        contracting=True,
+        output_format=output_format,
+    )
+
+
+def drive(
+    target: str,
+    *,
+    database: str | None,
+    direct_database: str | None,
+    to: str | None,
+    output_format: OutputFormat,
+    max_rows_per_second: float | None = None,
+    old_version_gone: bool = False,
+    contracting: bool = False,
+) -> None:
+    """Load the plan, hold the rollout, go to the stage, and say how it ended."""
+    from migsafe.cli.render import both
+    from migsafe.plan.stages import Stage
+    from migsafe.rollout.session import check_first, controller
+    from migsafe.run.connect import database_url
+    from migsafe.run.events import Notice
+    from migsafe.run.settings import Settings
+
+    dsn = database_url(database)
+    plan = find_plan(target, dsn)
+    stage = _stage(to) or (Stage.SOAKED if plan.traffic else Stage.VERIFIED)
+    if stage.value in _CONTRACT and not contracting:
+        raise UsageError(
+            f"`run` does not go to '{stage}': it takes the old shape away",
+            advice=f"use `migsafe contract {target}{' --drop' if stage is Stage.DROPPED else ''}`",
+        )
+    direct = direct_database or os.environ.get("MIGSAFE_DIRECT_DATABASE_URL")
+    settings = Settings(direct_dsn=direct, max_rows_per_second=max_rows_per_second)
+    with watching(output_format) as (text, recorder), interruptible(target):
+        text(Notice(text=f"{plan.name}: {plan.summary}"))
+        notes = check_first(plan, dsn)
+        for warning in () if contracting else (*plan.warnings, *notes):
+            text(Notice(text=f"warning: {warning}"))
+        with controller(
+            plan, dsn, observer=both(text, recorder), settings=settings, old_version_gone=old_version_gone
+        ) as control:
+            if contracting:
+                control.require_contract()
+            outcome = control.drive(stage)
+    report(plan, target, outcome, recorder, output_format)
+
+
+def _stage(name: str | None) -> "Stage | None":
+    from migsafe.plan.stages import Stage
+    from migsafe.rollout.options import did_you_mean
+
+    if name is None or name in set(Stage):
+        return Stage(name) if name else None
+    raise UsageError(f"unknown stage '{name}'", advice=did_you_mean(name, set(Stage)))

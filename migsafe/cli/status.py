@@ -1,0 +1,121 @@
+"""`migsafe status`: where rollouts stand."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from migsafe.cli.formats import OutputFormat, print_json
+from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file, rollout_name
+
+if TYPE_CHECKING:
+    from migsafe.run.connect import Conn
+    from migsafe.run.ledger.model import Rollout
+
+
+def status(
+    plan: str | None = typer.Argument(
+        None, help="A plan file, or the name of a rollout. [default: all rollouts]", metavar="PLAN"
+    ),
+    *,
+    database: str | None = DATABASE,
+    output_format: OutputFormat = FORMAT,
+) -> None:
+    """Show where a rollout stands on both tracks, who runs it, and what going back means."""
+    from migsafe.rollout.requests import known_rollout
+    from migsafe.run.connect import database_url
+    from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
+
+    dsn = database_url(database)
+    with connected(dsn) as conn:
+        if plan is None:
+            found = list_rollouts(conn)
+        elif looks_like_a_file(plan):
+            begun = read_rollout(conn, rollout_name(plan))
+            found = (begun,) if begun else ()
+        else:
+            found = (known_rollout(conn, plan),)
+        documents = [_document(conn, rollout) for rollout in found]
+    if output_format is OutputFormat.JSON:
+        print_json({"format_version": 1, "rollouts": documents})
+        return
+    if not documents:
+        typer.echo("this plan was not begun in this database" if plan else "no rollout in this database")
+    typer.echo("\n\n".join(_text(document) for document in documents), nl=bool(documents))
+
+
+def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
+    from migsafe.errors import PlanError
+    from migsafe.plan.file import read_plan
+    from migsafe.rollout.advice import going_back, points_of_no_return
+    from migsafe.run.lease import read_holder
+    from migsafe.run.ledger.rollouts import count_sync_events
+    from migsafe.run.ledger.steps import read_steps
+
+    holder = read_holder(conn, rollout.id)
+    events = count_sync_events(conn, rollout.name)
+    try:
+        plan = read_plan(rollout.plan, file="the ledger")
+    except PlanError:
+        plan = None
+    return {
+        "rollout": rollout.name,
+        "summary": plan.summary if plan else "",
+        "stage": rollout.stage.value,
+        "stage_since": rollout.stage_at.isoformat(),
+        "state": rollout.state.value,
+        "reason": rollout.reason,
+        "request": rollout.request.value if rollout.request else None,
+        "green_percent": rollout.green_percent,
+        "intended_green_percent": rollout.intended_green_percent,
+        "holder": {
+            "process": str(holder.process),
+            "silent_seconds": holder.silent_seconds,
+            "alive": holder.alive,
+        }
+        if holder
+        else None,
+        "steps": [
+            {
+                "id": row.id,
+                "title": row.title,
+                "stage": row.stage.value,
+                "state": row.state.value,
+                "rows": row.rows,
+            }
+            | ({"error": row.error} if row.error else {})
+            for row in read_steps(conn, rollout.id)
+        ],
+        "sync_events": events,
+        "going_back": going_back(plan, rollout.stage) if plan else "",
+        "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
+    }
+
+
+def _text(document: dict[str, Any]) -> str:
+    reason = f" ({document['reason']})" if document["reason"] else ""
+    holder, request = document["holder"], document["request"]
+    runs = (
+        f"{holder['process']}, last sign of life {holder['silent_seconds']:.0f} s ago" if holder else "nobody"
+    )
+    green = document["green_percent"]
+    lines = [
+        f"{document['rollout']}: {document['summary']}",
+        f"  stage        {document['stage']}, since {document['stage_since'][:19].replace('T', ' ')}",
+        f"  state        {document['state']}{reason}",
+        f"  traffic      green {green} %, blue {100 - green} %",
+        f"  run by       {runs}" + (f"; asked to {request}" if request else ""),
+    ]
+    if document["intended_green_percent"] != green:
+        lines[3] += f" (green {document['intended_green_percent']} % was intended and not confirmed)"
+    for step in document["steps"]:
+        rows = f", {step['rows']:,} rows" if step["rows"] else ""
+        error = f": {step['error']}" if "error" in step else ""
+        lines.append(f"  {step['state']:<12} {step['title']}{rows}{error}")
+    events = document["sync_events"]
+    if events:
+        lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))
+    lines.append(f"  going back   {document['going_back']}")
+    lines.append(
+        "  no return    " + "; ".join(f"{k}: {v}" for k, v in document["points_of_no_return"].items())
+    )
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""What an operator does next, in one sentence."""
+
+from migsafe.plan.model import DownMap, Plan
+from migsafe.plan.stages import Stage
+from migsafe.run.ledger.model import State
+from migsafe.run.order import stages_of
+
+
+def points_of_no_return(plan: Plan, stage: Stage, sync_events: int) -> dict[str, str]:
+    """The three of them: which are passed, and what would pass the others."""
+    passed = "passed: the old shape is gone"
+    structure = passed if stage is Stage.DROPPED else "the drop of the old shape (stage 'dropped')"
+    if plan.change.down_map is DownMap.TOTAL:
+        data = "none: the old shape can hold every value"
+    elif sync_events:
+        data = f"passed: sync noted {sync_events} values that the other side could not keep"
+    else:
+        data = "the first value of the new version that the old shape cannot hold"
+    return {"structure": structure, "data": data, "artifact": "when blue cannot be started any more"}
+
+
+def next_step(plan: Plan, place: str, stage: Stage, state: State) -> str:
+    """The next command; `place` is how the user names the plan."""
+    if state in (State.RETREATED, State.FAILED):
+        return (
+            f"correct the cause, then `migsafe run {place}`; or take all of it back: `migsafe revert {place}`"
+        )
+    if state is State.REVERTED:
+        return f"nothing is left of it; `migsafe run {place}` starts again"
+    if stage is stages_of(plan)[-1]:
+        return "nothing: it is done"
+    if state is State.PAUSED:
+        return f"`migsafe resume {place}`"
+    if stage is Stage.TOMBSTONED:
+        return f"when nobody misses the old shape: `migsafe contract {place} --drop`"
+    if plan.traffic is None and stage is Stage.VERIFIED:
+        return _without_traffic(plan, place)
+    if stage in (Stage.SOAKED, Stage.FENCED):
+        return f"stop the old version, then `migsafe contract {place}`"
+    return f"`migsafe run {place}`"
+
+
+def going_back(plan: Plan, stage: Stage) -> str:
+    """What going back means from this stage."""
+    if stage is Stage.DROPPED:
+        return "no way back: the old shape is gone (restore from a backup)"
+    if stage is Stage.TOMBSTONED:
+        return "revert: rename the old shape back, then traffic, then schema"
+    if plan.traffic and stage.position >= Stage.CANARY.position:
+        return "retreat: all traffic to blue in one call, schema stays; revert: then the schema too"
+    return "revert: drop the new shape" if stage is not Stage.PLANNED else "nothing to take back"
+
+
+def _without_traffic(plan: Plan, place: str) -> str:
+    if plan.change.application_change:
+        return (
+            f"deploy the new version; when the old one is gone: `migsafe contract {place} --old-version-gone`"
+        )
+    return f"when nobody misses the old shape: `migsafe contract {place}`"
