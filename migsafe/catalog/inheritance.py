@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from migsafe.catalog.columns import other_parent_has, shares_identity
 from migsafe.catalog.constraints import for_child, put_constraint
-from migsafe.catalog.find import known, with_column
+from migsafe.catalog.find import family, known, with_column
 from migsafe.catalog.keys import index_below
 from migsafe.catalog.model import Catalog, Column, Constraint, Table
 from migsafe.catalog.nullness import demanded, not_null_constraint, set_not_null
@@ -52,6 +52,8 @@ def attach(catalog: Catalog, parent: Name, child: Name, *, bound: str | None, de
     """ATTACH PARTITION: what the partition has alike becomes the parent's, what it lacks is made."""
     below = known(catalog, child)
     above = known(catalog, parent)
+    if _is_below(catalog, above.name, below.name):  # the server refuses a circle
+        return catalog
     if not above.partitioned:
         above = replace(above, partitioned=True)
         catalog = catalog.with_table(above)
@@ -69,6 +71,11 @@ def attach(catalog: Catalog, parent: Name, child: Name, *, bound: str | None, de
     )
     catalog = catalog.with_table(table)
     return take_over(catalog, above.name, table.name)
+
+
+def _is_below(catalog: Catalog, name: Name, top: Name) -> bool:
+    """Whether a table is, or stands below, another."""
+    return name == top or any(table.name == name for table in family(catalog, top))
 
 
 def _as_partition(catalog: Catalog, above: Table, column: Column) -> Column:
@@ -109,7 +116,7 @@ def detach(catalog: Catalog, child: Name, *, concurrently: bool = False) -> Cata
 def inherit(catalog: Catalog, child: Name, parent: Name) -> Catalog:
     """ALTER TABLE ... INHERIT: the columns and checks that both have are now the parent's too."""
     below, above = known(catalog, child), known(catalog, parent)
-    if above.name in below.inherits:
+    if above.name in below.inherits or _is_below(catalog, above.name, below.name):
         return catalog
     catalog = catalog.with_table(replace(below, inherits=(*below.inherits, above.name)))
     return take_over(catalog, above.name, below.name) if above.columns else catalog

@@ -7,11 +7,13 @@ import typer
 from migsafe import __version__
 from migsafe.cli.control import pause, retreat, revert
 from migsafe.cli.demo import demo
+from migsafe.cli.explain import explain
 from migsafe.cli.lint import lint
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, run
 from migsafe.cli.status import status
+from migsafe.cli.verify import verify
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -43,9 +45,11 @@ def options(
     del version
 
 
+app.command()(explain)
 app.command()(lint)
 app.command()(plan)
 app.command()(rules)
+app.command()(verify)
 app.command()(demo)
 app.command()(run)
 app.command("resume", help="Go on with a rollout that was paused or interrupted: the same as `run`.")(run)

@@ -1,40 +1,54 @@
 """What operations on columns do."""
 
-from collections.abc import Iterator
-
-from migsafe.catalog.model import DEFAULT_SCHEMA, Column, Table
-from migsafe.effects.constraints import adds_constraint, requires_not_null
+from migsafe.catalog.model import Column, Table
+from migsafe.effects.constraints import (
+    adds_constraint,
+    drops_key,
+    locks_not_null,
+    locks_referenced,
+    requires_not_null,
+)
+from migsafe.effects.domains import is_constrained, is_plain
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
-from migsafe.effects.type_change import UTC_QUESTION, Change, type_change
+from migsafe.effects.refusals import NOT_NULL_SINCE
 from migsafe.effects.volatility import volatility_of
-from migsafe.sql.casts import simple_cast
+from migsafe.sql.lex import TokenKind, Unlexable, lex
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
-    AlterColumnType,
     ColumnDefinition,
     ConstraintKind,
     DropColumn,
+    DropNotNull,
     Expression,
     Generated,
+    RenameColumn,
+    SetDefault,
     SetNotNull,
-    TypeName,
+    TableOperation,
 )
-from migsafe.sql.types import is_built_in
 
-# Types of widely used extensions: base types, never domains.
-_EXTENSION_TYPES = frozenset(
-    {"citext", "geography", "geometry", "halfvec", "hstore", "ltree", "sparsevec", "vector"}
-)
+VIRTUAL_SINCE = 180000
 
 
 def adds_column(prediction: Prediction, operation: AddColumn) -> None:
     """ADD COLUMN: cheap, unless every row needs a value of its own."""
-    column, table = operation.column, prediction.table(operation.table)
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
-    if operation.if_not_exists and table and table.column(column.name):
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
         return
+    column, table = operation.column, prediction.table(operation.table)
+    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    if table and table.column(column.name) and operation.if_not_exists:
+        return
+    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
+    if table and table.column(column.name):
+        prediction.fail(f"{operation.table} has a column {column.name} already")
+    if table and table.partition_of:
+        prediction.fail(f"{operation.table} is a partition: add the column to {table.partition_of}")
+    if operation.only and prediction.has_children(operation.table):
+        prediction.fail("the column must be added to the tables below too")
+    if column.generated is Generated.VIRTUAL and prediction.server_version < VIRTUAL_SINCE:
+        prediction.fail("virtual generated columns need PostgreSQL 18")
     stored = prediction.stored(operation.table, only=operation.only)
     rewrites = _needs_rewrite(prediction, column)
     if rewrites:
@@ -43,7 +57,7 @@ def adds_column(prediction: Prediction, operation: AddColumn) -> None:
     if column.not_null and not has_value and not rewrites and column.generated is None:
         prediction.scan(stored)
     for constraint in column.constraints:
-        filled = has_value or column.generated is not None or rewrites
+        filled = column.default is not None or column.generated is not None or rewrites
         is_empty_key = constraint.kind is ConstraintKind.FOREIGN_KEY and not filled
         adds_constraint(prediction, operation.table, constraint, only=operation.only, scans=not is_empty_key)
 
@@ -52,126 +66,165 @@ def _needs_rewrite(prediction: Prediction, column: ColumnDefinition) -> bool:
     if column.is_serial or column.generated in {Generated.IDENTITY, Generated.STORED}:
         return True
     default = column.default
-    if default is not None and not default.is_null_constant:
-        volatility = volatility_of(default)
-        for function in volatility.unknown:
-            prediction.unknown(f"whether {function}() is volatile")
-        if volatility.volatile:
-            return True
-    if column.generated is Generated.VIRTUAL or _is_plain_type(column.type):
+    if default is not None and not default.is_null_constant and _is_volatile(prediction, default):
+        return True
+    if column.generated is Generated.VIRTUAL or is_plain(column.type):
         return False
-    if Name(column.type.name, column.type.schema or DEFAULT_SCHEMA) in prediction.catalog.types:
-        return False
-    prediction.unknown(f"whether {column.type} is a domain with constraints")
-    return True
+    constrained = is_constrained(prediction, column.type)
+    if constrained is None:
+        prediction.unknown(f"whether {column.type} is a domain with constraints")
+    return constrained is not False
 
 
-def _is_plain_type(written: TypeName) -> bool:
-    return written.name in _EXTENSION_TYPES or (written.schema is None and is_built_in(written))
+def _is_volatile(prediction: Prediction, default: Expression) -> bool:
+    volatility = volatility_of(default, prediction.catalog)
+    for function in volatility.unknown:
+        prediction.unknown(f"whether {function}() is volatile")
+    return volatility.volatile
 
 
 def drops_column(prediction: Prediction, operation: DropColumn) -> None:
     """DROP COLUMN: short, but foreign keys on the column lock the other side too."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
-    table = prediction.table(operation.table)
-    if table is None or not table.columns_complete:
-        prediction.unknown(f"whether a foreign key uses {operation.table}.{operation.column}")
-    if operation.cascade:
-        prediction.unknown(f"which views use {operation.table}.{operation.column}")
-    if table is None:
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
         return
-    for constraint in table.constraints:
-        if operation.column in constraint.columns and constraint.references:
-            prediction.lock([constraint.references], LockMode.ACCESS_EXCLUSIVE)
-        if operation.column in constraint.columns and constraint.index:
-            lock_referrers(prediction, table)
-
-
-def lock_referrers(prediction: Prediction, table: Table) -> None:
-    """Dropping a key, or a table, with CASCADE drops the foreign keys that need it."""
-    prediction.lock(table.referenced_by, LockMode.ACCESS_EXCLUSIVE)
-
-
-def sets_not_null(prediction: Prediction, operation: SetNotNull) -> None:
-    """SET NOT NULL: reads the table, unless the column has no NULL for certain."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
-    requires_not_null(prediction, operation.table, operation.column, only=operation.only)
-
-
-def changes_type(prediction: Prediction, operation: AlterColumnType) -> None:
-    """ALTER COLUMN TYPE: free for some pairs of types, a rewrite for all others."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
     table = prediction.table(operation.table)
-    column = table.column(operation.column) if table else None
-    stored = prediction.stored(operation.table, only=operation.only)
-    change = Change.REWRITE
-    if operation.using is not None and not _only_casts(operation.using, operation.column, operation.type):
-        change = Change.REWRITE
-    elif column is None or not column.type.name:
-        prediction.unknown(f"the type of {operation.table}.{operation.column}")
-    elif (
-        not (_is_plain_type(column.type) and _is_plain_type(operation.type)) and column.type != operation.type
-    ):
-        prediction.unknown(f"how {column.type} becomes {operation.type}")
-    else:
-        change = type_change(column.type, operation.type)
-    if change is Change.FREE_IN_UTC:
-        prediction.unknown(UTC_QUESTION)
-    if change is not Change.FREE:
-        prediction.rewrite(stored)
-    if table is not None:
-        _makes_again(prediction, table, operation, stored)
-
-
-def _makes_again(
-    prediction: Prediction, table: Table, operation: AlterColumnType, stored: tuple[Name, ...]
-) -> None:
-    """Foreign keys and checks on the column are made again; indexes too, when they would sort differently."""
+    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    if table is None or not table.columns_complete:
+        prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
+        prediction.unknown(f"whether a foreign key uses {operation.table}.{operation.column}")
+        _locks_readers(prediction, operation.table, operation.column, cascade=operation.cascade)
+        return
     column = table.column(operation.column)
-    alike = column is not None and _sorts_alike(column, operation)
+    if column is None:
+        if not operation.column_if_exists:
+            prediction.fail(f"{operation.table} has no column {operation.column}")
+        return
+    refuses_inherited(prediction, table, column)
+    refuses_partition_key(prediction, table, column.name)
+    if operation.only and table.partitioned and prediction.has_children(operation.table):
+        prediction.fail("a partitioned table does not lose a column without its partitions")
+    # With ONLY, the tables right below keep the column as their own: they are locked to note that.
+    below = [child.name for child in prediction.catalog.children(operation.table)]
+    members = prediction.family(operation.table) if not operation.only else below
+    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
+    _drops_what_uses(prediction, table, operation)
+    _locks_readers(prediction, operation.table, operation.column, cascade=operation.cascade)
+
+
+def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn) -> None:
     for constraint in table.constraints:
         if operation.column not in constraint.columns:
             continue
         if constraint.references:
-            prediction.lock([constraint.references], LockMode.ACCESS_EXCLUSIVE)
-        if (
-            constraint.kind is ConstraintKind.CHECK
-            and constraint.validated
-            and not _is_same(column, operation)
-        ):
-            prediction.scan(stored)
-    for referrer in _referrers(prediction, table, operation.column):
-        prediction.lock([referrer], LockMode.ACCESS_EXCLUSIVE)
-        if not alike:
-            prediction.scan(prediction.stored(referrer))
-    if column is not None and not alike and any(operation.column in i.columns for i in table.indexes):
-        prediction.builds_index = True
-        prediction.scan(stored)
+            locks_referenced(prediction, constraint.references)
+        if constraint.index:
+            drops_key(prediction, table, constraint, cascade=operation.cascade)
+    for other in table.columns:
+        uses = other.name != operation.column and reads_column(other, operation.column)
+        # Before PostgreSQL 15 it goes silently.
+        if uses and not operation.cascade and prediction.server_version >= 150000:
+            prediction.fail(f"the generated column {other.name} needs it")
+    if table.policies and not operation.cascade:
+        prediction.unknown(f"whether a policy uses {operation.column}")
 
 
-def _is_same(column: Column | None, operation: AlterColumnType) -> bool:
-    return column is not None and column.type == operation.type and operation.using is None
-
-
-def _referrers(prediction: Prediction, table: Table, column: str) -> Iterator[Name]:
-    """The tables whose foreign keys name this column; without a list of columns they mean the key."""
-    key = {c for k in table.constraints if k.kind is ConstraintKind.PRIMARY_KEY for c in k.columns}
-    for name in table.referenced_by:
-        referrer = prediction.table(name)
-        for constraint in referrer.constraints if referrer else ():
-            if constraint.references == table.name and column in (constraint.referenced_columns or key):
-                yield name
-
-
-def _sorts_alike(column: Column, operation: AlterColumnType) -> bool:
-    collation = str(operation.collation) if operation.collation else None
-    if collation != column.collation:
+def reads_column(generated: Column, name: str) -> bool:
+    """Whether a generated column's expression names another column."""
+    if not generated.generated_as:
         return False
-    names = {column.type.name, operation.type.name}
-    return len(names) == 1 or names <= {"text", "character varying"} or names == {"cidr", "inet"}
+    try:
+        tokens = list(lex(generated.generated_as))
+    except Unlexable:
+        return True
+    return any(token.value == name and token.kind is not TokenKind.STRING for token in tokens)
 
 
-def _only_casts(using: Expression, column: str, to: TypeName) -> bool:
-    """Whether USING is the column itself, or its cast to the new type: then it changes nothing."""
-    found = simple_cast(using.text)
-    return found is not None and found[0] == column and found[1] in {None, to}
+def _locks_readers(prediction: Prediction, table: Name, column: str, *, cascade: bool) -> None:
+    """Views know whole tables here: those that may use the column go with CASCADE, or are in the way."""
+    readers = prediction.readers(prediction.family(table))
+    known = prediction.table(table)
+    if known is None or not prediction.catalog.complete or readers:
+        prediction.unknown(f"which views use {table}.{column}")
+    if cascade:
+        prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
+
+
+def refuses_inherited(prediction: Prediction, table: Table, column: Column) -> None:
+    """What a table above gives cannot be taken away below."""
+    above = [parent for name in table.parents if (parent := prediction.table(name)) is not None]
+    if (table.parents and not column.local) or any(parent.column(column.name) for parent in above):
+        prediction.fail(f"{column.name} is there because a table above has it")
+
+
+def refuses_partition_key(prediction: Prediction, table: Table, column: str) -> None:
+    """A column of a partition key, here or below, cannot change."""
+    for name in prediction.family(table.name):
+        member = prediction.table(name)
+        key = member.partition_key if member else None
+        if key and column in {token.value for token in lex(key)}:
+            prediction.fail(f"{column} is part of the partition key of {name}")
+
+
+def renames_column(prediction: Prediction, operation: RenameColumn) -> None:
+    """RENAME COLUMN: goes down to the tables below."""
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
+    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
+    table = prediction.table(operation.table)
+    if table is None or not table.columns_complete:
+        return
+    column = table.column(operation.column)
+    if column is None:
+        prediction.fail(f"{operation.table} has no column {operation.column}")
+    else:
+        refuses_inherited(prediction, table, column)
+    if table.column(operation.new_name):
+        prediction.fail(f"{operation.table} has a column {operation.new_name} already")
+    if operation.only and prediction.has_children(operation.table):
+        prediction.fail("the column must be renamed in the tables below too")
+
+
+def sets_not_null(prediction: Prediction, operation: SetNotNull) -> None:
+    """SET NOT NULL: reads the table, unless the column has no NULL for certain."""
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
+    requires_column(prediction, operation, operation.column)
+    locks_not_null(prediction, operation.table, operation.column, only=operation.only)
+    requires_not_null(prediction, operation.table, operation.column, only=operation.only)
+    if operation.only and prediction.is_partitioned(operation.table) and _adds_below(prediction, operation):
+        prediction.fail("the constraint must be added to the partitions too")
+
+
+def _adds_below(prediction: Prediction, operation: SetNotNull) -> bool:
+    children = prediction.catalog.children(operation.table)
+    return any((c := child.column(operation.column)) is not None and not c.not_null for child in children)
+
+
+def changes_column(prediction: Prediction, operation: SetDefault | DropNotNull | TableOperation) -> None:
+    """SET and DROP DEFAULT, DROP NOT NULL: short, strong, and down to the tables below."""
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
+    name = getattr(operation, "column", "")
+    requires_column(prediction, operation, name)
+    table = prediction.table(operation.table)
+    alone = operation.only or _is_nullable_already(prediction, operation, table)
+    prediction.lock(prediction.family(operation.table, only=alone), LockMode.ACCESS_EXCLUSIVE)
+    if isinstance(operation, DropNotNull) and table is not None:
+        for constraint in table.constraints:
+            if constraint.kind is ConstraintKind.PRIMARY_KEY and name in constraint.columns:
+                prediction.fail(f"{name} is in the primary key")
+
+
+def _is_nullable_already(prediction: Prediction, operation: TableOperation, table: Table | None) -> bool:
+    """From PostgreSQL 18 on DROP NOT NULL drops a constraint: without one it goes nowhere."""
+    if not isinstance(operation, DropNotNull) or prediction.server_version < NOT_NULL_SINCE:
+        return False
+    column = table.column(operation.column) if table else None
+    return column is not None and not column.not_null
+
+
+def requires_column(prediction: Prediction, operation: TableOperation, name: str | None) -> None:
+    """Without the column there is only an error."""
+    table = prediction.table(operation.table)
+    if name and table is not None and table.columns_complete and table.column(name) is None:
+        prediction.fail(f"{operation.table} has no column {name}")

@@ -4,14 +4,31 @@ from migsafe.catalog.model import Constraint, Table
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
 from migsafe.effects.proofs import proves_not_null
+from migsafe.effects.refusals import NO_INHERIT, NOT_NULL_SINCE, refuses_constraint
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
+    AddConstraint,
     ConstraintDefinition,
     ConstraintKind,
+    DropColumn,
     DropConstraint,
     OtherTableAction,
+    RenameConstraint,
     ValidateConstraint,
 )
+
+_INHERITED = frozenset({ConstraintKind.CHECK, ConstraintKind.NOT_NULL})
+
+
+def adds_table_constraint(prediction: Prediction, operation: AddConstraint) -> None:
+    """ALTER TABLE ... ADD CONSTRAINT."""
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
+    constraint = operation.constraint
+    known = find(prediction.table(operation.table), constraint.name or "")
+    if known is not None:
+        prediction.fail(f"{operation.table} has a constraint {constraint.name} already")
+    adds_constraint(prediction, operation.table, constraint, only=operation.only)
 
 
 def adds_constraint(
@@ -23,46 +40,81 @@ def adds_constraint(
     scans: bool = True,
 ) -> None:
     """ADD CONSTRAINT; `scans` is False where a new column without values gives nothing to check."""
-    family = prediction.family(name, only=only)
-    stored = prediction.stored(name, only=only)
+    refuses_constraint(prediction, name, constraint, only=only)
     checks_rows = scans and not constraint.not_valid and not constraint.not_enforced
+    alone = only or bool(NO_INHERIT.search(constraint.text))
     match constraint.kind:
         case ConstraintKind.FOREIGN_KEY:
-            prediction.lock(family, LockMode.SHARE_ROW_EXCLUSIVE)
+            prediction.lock(prediction.partitions(name), LockMode.SHARE_ROW_EXCLUSIVE)
+            if prediction.server_version >= NOT_NULL_SINCE:
+                # From PostgreSQL 18 on, ADD CONSTRAINT goes to all tables below, whatever comes of it.
+                prediction.lock(prediction.family(name, only=only), LockMode.SHARE_ROW_EXCLUSIVE)
             if constraint.references:
-                prediction.lock(prediction.family(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
+                others = prediction.partitions(constraint.references)
+                prediction.lock(others, LockMode.SHARE_ROW_EXCLUSIVE)
             if checks_rows:
+                stored = [m for m in prediction.partitions(name) if not prediction.is_partitioned(m)]
                 prediction.scan(stored)
+                # With an index on the key, the planner may read that instead.
+                prediction.may_scan.update(dict.fromkeys(stored))
+                _may_read(prediction, constraint.references)
         case ConstraintKind.CHECK:
-            prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
+            goes_down = not only if prediction.server_version >= NOT_NULL_SINCE else not alone
+            prediction.lock(prediction.family(name, only=not goes_down), LockMode.ACCESS_EXCLUSIVE)
             if checks_rows:
-                prediction.scan(stored)
+                prediction.scan(prediction.stored(name, only=alone))
         case ConstraintKind.NOT_NULL:
-            prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
+            columns = constraint.columns
+            locks_not_null(prediction, name, columns[0] if columns else "", only=alone)
             if checks_rows:
-                for column in constraint.columns:
-                    requires_not_null(prediction, name, column, only=only)
+                for column in columns:
+                    requires_not_null(prediction, name, column, only=alone)
         case ConstraintKind.PRIMARY_KEY | ConstraintKind.UNIQUE | ConstraintKind.EXCLUDE:
-            prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
-            _adds_key(prediction, name, constraint, stored)
+            _adds_key(prediction, name, constraint, only=only)
 
 
-def _adds_key(
-    prediction: Prediction, name: Name, constraint: ConstraintDefinition, stored: tuple[Name, ...]
-) -> None:
+def _may_read(prediction: Prediction, references: Name | None) -> None:
+    if references is not None:
+        prediction.may_scan.update(dict.fromkeys(prediction.stored(references)))
+
+
+def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefinition, *, only: bool) -> None:
+    """The table is locked most strongly; until PostgreSQL 17 its partitions only as by CREATE INDEX."""
+    prediction.lock([name], LockMode.ACCESS_EXCLUSIVE)
+    primary = constraint.kind is ConstraintKind.PRIMARY_KEY
     if constraint.using_index is None:
-        prediction.builds_index = True
+        members = prediction.partitions(name) if not only else (name,)
+        if prediction.server_version >= NOT_NULL_SINCE:
+            prediction.lock(prediction.family(name, only=only), LockMode.ACCESS_EXCLUSIVE)
+        prediction.lock(members, LockMode.SHARE)
+        stored = tuple(m for m in members if not prediction.is_partitioned(m))
+        prediction.builds_index = prediction.builds_index or bool(stored)
         prediction.scan(stored)
+        for column in constraint.columns if primary else ():
+            locks_not_null(prediction, name, column, only=only)
+            requires_not_null(prediction, name, column, only=only)
         return
-    if constraint.kind is not ConstraintKind.PRIMARY_KEY:
+    if not primary:
         return
     table = prediction.table(name)
     index = next((i for i in table.indexes if i.name == constraint.using_index), None) if table else None
     if index is None:
         prediction.unknown(f"whether the columns of {constraint.using_index} are NOT NULL")
-        prediction.scan(stored)
-    for column in index.columns if index else ():
+        prediction.scan(prediction.stored(name))
+    for column in (index.keys or index.columns) if index else ():
         requires_not_null(prediction, name, column)
+
+
+def locks_not_null(prediction: Prediction, table: Name, column: str, *, only: bool = False) -> None:
+    """SET NOT NULL goes down to the tables below, unless the column is NOT NULL already.
+
+    Before PostgreSQL 18 a table that inherits may differ from its parent there.
+    """
+    known = prediction.table(table)
+    found = known.column(column) if known else None
+    stays = prediction.server_version >= NOT_NULL_SINCE or (known is not None and known.partitioned)
+    alone = only or (stays and found is not None and found.not_null)
+    prediction.lock(prediction.family(table, only=alone), LockMode.ACCESS_EXCLUSIVE)
 
 
 def requires_not_null(prediction: Prediction, table: Name, column: str, *, only: bool = False) -> None:
@@ -78,43 +130,140 @@ def requires_not_null(prediction: Prediction, table: Name, column: str, *, only:
 
 def validates_constraint(prediction: Prediction, operation: ValidateConstraint) -> None:
     """VALIDATE CONSTRAINT: reads the table while it is written to."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
     table = prediction.table(operation.table)
     constraint = find(table, operation.constraint)
+    if constraint is None and table is not None and table.columns_complete and prediction.catalog.complete:
+        prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
+    alone = operation.only or (constraint is not None and constraint.no_inherit)
+    validated = constraint is not None and constraint.validated
+    goes_down = constraint is not None and constraint.kind in _INHERITED and not constraint.no_inherit
+    if goes_down and not validated and operation.only and prediction.has_children(operation.table):
+        prediction.fail("the constraint must be validated on the tables below too")
+    is_key = constraint is not None and constraint.kind is ConstraintKind.FOREIGN_KEY
+    below = prediction.partitions(operation.table) if is_key else prediction.family(operation.table)
+    members = (operation.table,) if alone or validated else below
+    prediction.lock(members, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if constraint is not None and constraint.references:
         prediction.lock([constraint.references], LockMode.ROW_SHARE)
-    if constraint is None or not constraint.validated:
-        prediction.scan(prediction.stored(operation.table, only=operation.only))
+        if not validated:
+            prediction.may_scan.update(dict.fromkeys(prediction.stored(operation.table, only=alone)))
+            _may_read(prediction, constraint.references)
+    if not validated:
+        prediction.scan(member for member in members if not prediction.is_partitioned(member))
 
 
 def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
     """DROP CONSTRAINT: a foreign key locks both of its tables."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
     table = prediction.table(operation.table)
     constraint = find(table, operation.constraint)
-    if constraint is None and (table is None or not table.columns_complete):
-        prediction.unknown(f"whether {operation.constraint} is a foreign key, and to which table")
-    if constraint is not None and constraint.references:
-        prediction.lock([constraint.references], LockMode.ACCESS_EXCLUSIVE)
-    if constraint is not None and constraint.index and operation.cascade and table is not None:
-        prediction.lock(table.referenced_by, LockMode.ACCESS_EXCLUSIVE)
+    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    if constraint is None:
+        prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
+        if table is None or not table.columns_complete or not prediction.catalog.complete:
+            prediction.unknown(f"whether {operation.constraint} is a foreign key, and to which table")
+        elif not operation.constraint_if_exists:
+            prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
+        else:
+            _only(prediction, operation.table)
+        return
+    if constraint.inherited:
+        prediction.fail(f"{operation.constraint} is there because a table above has it")
+    alone = operation.only or constraint.no_inherit
+    if constraint.kind in _INHERITED:
+        prediction.lock(prediction.family(operation.table, only=alone), LockMode.ACCESS_EXCLUSIVE)
+    else:
+        # Keys of partitions hang on those of the partitioned table, also under ONLY.
+        prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
+    if constraint.references:
+        prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
+    if constraint.index and table is not None:
+        drops_key(prediction, table, constraint, cascade=operation.cascade)
+
+
+def _only(prediction: Prediction, name: Name) -> None:
+    """Takes back what stood for a table below: IF EXISTS found nothing."""
+    for member in set(prediction.family(name)) - set(prediction.partitions(name)):
+        prediction.locks.pop(member, None)
+
+
+def drops_key(prediction: Prediction, table: Table, key: Constraint, *, cascade: bool) -> None:
+    """A key that foreign keys need goes with CASCADE only, and takes them along."""
+    needed = [
+        name
+        for name in table.referenced_by
+        if _needs(prediction, name, table, key) and not (name == table.name and goes_too(prediction, table))
+    ]
+    if needed and not cascade:
+        prediction.fail(f"foreign keys of {', '.join(map(str, needed))} need it")
+    for name in needed:
+        prediction.lock(prediction.partitions(name), LockMode.ACCESS_EXCLUSIVE)
+
+
+def goes_too(prediction: Prediction, table: Table) -> bool:
+    """Whether the foreign keys of a table to itself go with columns that the same statement drops."""
+    dropped = {each.column for each in prediction.beside if isinstance(each, DropColumn)}
+    own = [c for c in table.constraints if c.references == table.name]
+    return all(dropped & set(constraint.columns) for constraint in own)
+
+
+def _needs(prediction: Prediction, referrer: Name, table: Table, key: Constraint) -> bool:
+    other = prediction.table(referrer)
+    for constraint in other.constraints if other else ():
+        if constraint.references != table.name:
+            continue
+        columns = constraint.referenced_columns
+        if set(columns) == set(key.columns) or (not columns and key.kind is ConstraintKind.PRIMARY_KEY):
+            return True
+    return other is None
+
+
+def renames_constraint(prediction: Prediction, operation: RenameConstraint) -> None:
+    """RENAME CONSTRAINT: goes down with constraints that tables below inherit."""
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
+    table = prediction.table(operation.table)
+    constraint = find(table, operation.constraint)
+    if constraint is None and table is not None and table.columns_complete and prediction.catalog.complete:
+        prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
+    goes_down = constraint is None or (constraint.kind in _INHERITED and not constraint.no_inherit)
+    members = prediction.family(operation.table, only=operation.only or not goes_down)
+    if constraint is None and len(members) > 1:
+        prediction.unknown(f"what kind of constraint {operation.constraint} is")
+    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
 
 
 def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> None:
     """ALTER CONSTRAINT: changing whether it is enforced locks both of its tables."""
-    prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
-    if "enforced" not in operation.detail.lower():
-        return
+    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     name = operation.detail.split(" ", 1)[0]
     constraint = find(prediction.table(operation.table), name)
+    if constraint is not None and constraint.kind not in {
+        ConstraintKind.FOREIGN_KEY,
+        ConstraintKind.NOT_NULL,
+    }:
+        prediction.fail(f"{name} is no foreign key")
+    if "enforced" not in operation.detail.lower():
+        return
     if constraint is None:
         prediction.unknown(f"to which table {name} refers")
     elif constraint.references:
-        prediction.lock([constraint.references], LockMode.ACCESS_EXCLUSIVE)
+        prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if "not enforced" not in operation.detail.lower():
         prediction.scan(prediction.stored(operation.table, only=operation.only))
 
 
+def locks_referenced(prediction: Prediction, name: Name) -> None:
+    """The other side of a foreign key that goes; before PostgreSQL 15 only its partitions, if it has some."""
+    members = prediction.partitions(name)
+    if prediction.server_version < 150000 and len(members) > 1:
+        members = members[1:]
+    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
+
+
 def find(table: Table | None, name: str) -> Constraint | None:
     """The constraint of this name, if the catalog knows it."""
-    return next((c for c in table.constraints if c.name == name), None) if table else None
+    return table.constraint(name) if table else None

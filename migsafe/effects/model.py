@@ -27,6 +27,24 @@ class LockMode(IntEnum):
         return self.name.replace("_", " ")
 
 
+class Lasts(StrEnum):
+    """For how long a statement holds its locks, once it has them, in kind."""
+
+    INSTANT = "instant"
+    TABLE_SIZE = "as long as the table is big"
+    OTHER_TRANSACTIONS = "as long as other transactions last"
+
+
+class Phase(StrEnum):
+    """Where in expand and contract an operation belongs: which application versions it breaks, or feeds."""
+
+    EXPAND = "expand"
+    BACKFILL = "backfill"
+    CONTRACT = "contract"
+    BOTH = "both"
+    NEUTRAL = "neutral"
+
+
 class Blocks(StrEnum):
     """What an application feels while a lock is held."""
 
@@ -45,7 +63,12 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What one statement or operation does. `depends_on` names what was not known; the worse case stands."""
+    """What one statement or operation does. `depends_on` names what was not known; the worse case stands.
+
+    `may_scan` are tables that it reads by index or in full, as the planner likes. `fails` says why the server
+    refuses it outright ("" when it does not). `waits_for_others`: it goes on only when transactions that
+    were open before it have ended.
+    """
 
     locks: tuple[Lock, ...] = ()
     rewrites: tuple[Name, ...] = ()
@@ -55,6 +78,17 @@ class Effects:
     needs_no_transaction: bool = False
     certain: bool = True
     depends_on: tuple[str, ...] = ()
+    may_scan: tuple[Name, ...] = ()
+    fails: str = ""
+    waits_for_others: bool = False
+
+    @property
+    def lasts(self) -> Lasts:
+        """For how long what it blocks stays blocked."""
+        if self.waits_for_others:
+            return Lasts.OTHER_TRANSACTIONS
+        grows = self.rewrites or self.scans or self.builds_index or self.may_scan or not self.certain
+        return Lasts.TABLE_SIZE if grows else Lasts.INSTANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

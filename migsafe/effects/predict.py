@@ -4,21 +4,37 @@ https://www.postgresql.org/docs/current/explicit-locking.html
 https://www.postgresql.org/docs/current/sql-altertable.html
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from migsafe.catalog.model import Catalog
-from migsafe.effects.columns import adds_column, changes_type, drops_column, sets_not_null
-from migsafe.effects.constraints import adds_constraint, drops_constraint, validates_constraint
+from migsafe.effects.changing_types import changes_type
+from migsafe.effects.columns import (
+    adds_column,
+    changes_column,
+    drops_column,
+    renames_column,
+    sets_not_null,
+)
+from migsafe.effects.constraints import (
+    adds_table_constraint,
+    drops_constraint,
+    renames_constraint,
+    validates_constraint,
+)
 from migsafe.effects.indexes import creates_index, drops_index, reindexes
-from migsafe.effects.model import Effects, LockMode
+from migsafe.effects.model import Effects, Lock, LockMode
 from migsafe.effects.other import anything, other_statement
+from migsafe.effects.partitions import attaches_partition, detaches_partition
 from migsafe.effects.prediction import Prediction, merge
 from migsafe.effects.tables import (
-    attaches_partition,
     creates_table,
-    detaches_partition,
     drops_table,
     other_action,
+    renames_table,
     truncates,
 )
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
@@ -39,6 +55,8 @@ from migsafe.sql.operations import (
     OtherTableAction,
     Query,
     Reindex,
+    RenameColumn,
+    RenameConstraint,
     RenameTable,
     SetNotNull,
     SetSchema,
@@ -49,7 +67,7 @@ from migsafe.sql.operations import (
     ValidateConstraint,
 )
 
-__all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge"]
+__all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge", "statement_effects"]
 
 DEFAULT_SERVER_VERSION = 180000
 
@@ -61,7 +79,35 @@ def effects_of(operation: Operation, catalog: Catalog, server_version: int | Non
     `depends_on`, and the worse case is taken.
     """
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
-    prediction = Prediction(catalog=catalog, server_version=version)
+    return _effects(operation, catalog, version, (operation,))
+
+
+def statement_effects(
+    operations: Sequence[Operation], catalog: Catalog, server_version: int | None = None
+) -> Effects:
+    """What a statement does with all its operations, each on the same catalog; they know of each other."""
+    version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
+    merged = merge(_effects(operation, catalog, version, tuple(operations)) for operation in operations)
+    tables = {operation.table for operation in operations if isinstance(operation, TableOperation)}
+    if len(operations) == 1 or len(tables) != 1:
+        return merged
+    return _at_one_level(merged, Prediction(catalog=catalog, server_version=version).family(tables.pop()))
+
+
+def _at_one_level(effects: Effects, members: tuple[Name, ...]) -> Effects:
+    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs."""
+    top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
+    if top is None:
+        return effects
+    locks = tuple(
+        Lock(lock.relation, max(lock.mode, top)) if lock.relation in members else lock
+        for lock in effects.locks
+    )
+    return replace(effects, locks=locks)
+
+
+def _effects(operation: Operation, catalog: Catalog, version: int, beside: tuple[Operation, ...]) -> Effects:
+    prediction = Prediction(catalog=catalog, server_version=version, beside=beside)
     _predict(prediction, operation)
     return prediction.effects()
 
@@ -79,11 +125,17 @@ def _predict(  # noqa: C901, PLR0912 -- one flat table: operation, who knows abo
         case SetNotNull():
             sets_not_null(prediction, operation)
         case AddConstraint():
-            adds_constraint(prediction, operation.table, operation.constraint, only=operation.only)
+            adds_table_constraint(prediction, operation)
         case ValidateConstraint():
             validates_constraint(prediction, operation)
         case DropConstraint():
             drops_constraint(prediction, operation)
+        case RenameColumn():
+            renames_column(prediction, operation)
+        case RenameConstraint():
+            renames_constraint(prediction, operation)
+        case RenameTable() | SetSchema():
+            renames_table(prediction, operation)
         case CreateTable():
             creates_table(prediction, operation)
         case DropTable():
@@ -114,8 +166,9 @@ def _simple(prediction: Prediction, operation: Operation) -> None:
     """Operations with one lock and little else."""
     match operation:
         case LockTable():
-            mode = LockMode[operation.mode.replace(" ", "_")]
-            prediction.lock(prediction.family(operation.table, only=operation.only), mode)
+            _locks(prediction, operation)
+        case Insert() | Update() | Delete() if prediction.is_missing(operation.table):
+            prediction.fail(f"there is no relation {operation.table}")
         case Insert():
             prediction.lock([operation.table], LockMode.ROW_EXCLUSIVE)
         case Update() | Delete():
@@ -124,11 +177,21 @@ def _simple(prediction: Prediction, operation: Operation) -> None:
                 prediction.scan(prediction.stored(operation.table, only=operation.only))
         case Query(for_update=True):
             prediction.lock(operation.tables, LockMode.ROW_SHARE)
-        case RenameTable() | SetSchema():
-            prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
         case TableOperation():
-            # Renames, defaults, DROP NOT NULL: every other form of ALTER TABLE is short but strong.
-            family = prediction.family(operation.table, only=operation.only)
-            prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
+            # Defaults, DROP NOT NULL: every other form of ALTER TABLE is short but strong.
+            changes_column(prediction, operation)
         case _:
             pass
+
+
+def _locks(prediction: Prediction, operation: LockTable) -> None:
+    """LOCK TABLE: also what a view reads, and the tables below."""
+    if prediction.skips(operation.table, if_exists=False):
+        return
+    mode = LockMode[operation.mode.replace(" ", "_")]
+    waiting = [operation.table]
+    while waiting:
+        name = waiting.pop()
+        prediction.lock(prediction.family(name, only=operation.only), mode)
+        view = prediction.catalog.view(name)
+        waiting += view.reads if view else ()

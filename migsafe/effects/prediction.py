@@ -3,15 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from migsafe.catalog.find import children
-from migsafe.catalog.model import Catalog, Table, qualified
+from migsafe.catalog.find import family
+from migsafe.catalog.model import Catalog, Table
 from migsafe.effects.model import Blocks, Effects, Lock, LockMode
 from migsafe.sql.names import Name
+from migsafe.sql.operations import DropColumn, DropConstraint, Operation
 
 
 @dataclass(slots=True, kw_only=True)
 class Prediction:
-    """Effects while they are worked out; `effects` gives the finished value."""
+    """Effects while they are worked out; `effects` gives the finished value.
+
+    `beside` are all operations of the same statement.
+    """
 
     catalog: Catalog
     server_version: int
@@ -22,26 +26,41 @@ class Prediction:
     builds_index: bool = False
     needs_no_transaction: bool = False
     other_blocks: Blocks = Blocks.NONE
+    may_scan: dict[Name, None] = field(default_factory=dict)
+    fails: str = ""
+    waits_for_others: bool = False
+    beside: tuple[Operation, ...] = ()
+
+    def fail(self, reason: str) -> None:
+        """The server refuses it; the first reason stands."""
+        self.fails = self.fails or reason
 
     def lock(self, relations: Iterable[Name], mode: LockMode) -> None:
         """Takes a lock on each relation, or keeps the stronger one."""
         for relation in relations:
-            name = qualified(relation)
+            name = self.catalog.resolve(relation)
             self.locks[name] = max(mode, self.locks.get(name, mode))
 
     def scan(self, relations: Iterable[Name]) -> None:
         """Reads each relation in full."""
-        self.scans.update(dict.fromkeys(qualified(relation) for relation in relations))
+        self.scans.update(dict.fromkeys(self.catalog.resolve(relation) for relation in relations))
 
     def rewrite(self, relations: Iterable[Name]) -> None:
         """Writes each relation, and its indexes, anew: which reads it in full too."""
-        names = [qualified(relation) for relation in relations]
+        names = [self.catalog.resolve(relation) for relation in relations]
         self.rewrites.update(dict.fromkeys(names))
         self.scan(names)
-        self.builds_index = self.builds_index or any(
-            (table := self.catalog.table(name)) is None or not table.columns_complete or table.indexes
-            for name in names
-        )
+        self.builds_index = self.builds_index or any(self._has_index(name) for name in names)
+
+    def _has_index(self, name: Name) -> bool:
+        """Whether an index is left to build: dropping comes first in a statement."""
+        table = self.catalog.tables.get(name)
+        if table is None or not table.columns_complete:
+            return True
+        columns = {each.column for each in self.beside if isinstance(each, DropColumn)}
+        keys = {each.constraint for each in self.beside if isinstance(each, DropConstraint)}
+        gone = {constraint.index for constraint in table.constraints if constraint.name in keys}
+        return any(not columns & set(index.columns) and index.name not in gone for index in table.indexes)
 
     def unknown(self, question: str) -> None:
         """Something the catalog does not tell: the worse case has to be added by the caller."""
@@ -56,32 +75,56 @@ class Prediction:
         """The table as the catalog knows it."""
         return self.catalog.table(name)
 
+    def is_missing(self, name: Name) -> bool:
+        """Whether it is certain that no relation has this name."""
+        return self.catalog.complete and not self.catalog.has_relation(self.catalog.resolve(name))
+
+    def skips(self, name: Name, *, if_exists: bool) -> bool:
+        """Whether nothing happens, or only an error, because there is no such relation."""
+        if not self.is_missing(name):
+            return False
+        if not if_exists:
+            self.fail(f"there is no relation {name}")
+        return True
+
     def family(self, name: Name, *, only: bool = False) -> tuple[Name, ...]:
-        """The table and all partitions below it that are known."""
+        """The table and all below it that are known: partitions, or tables that inherit from it."""
+        if only or self.table(name) is None:
+            return (self.catalog.resolve(name),)
+        return tuple(table.name for table in family(self.catalog, name))
+
+    def partitions(self, name: Name) -> tuple[Name, ...]:
+        """The table and all partitions below it; tables that inherit from it do not count."""
         table = self.table(name)
-        if table is None or only or not table.partitioned:
-            return (qualified(name),)
-        below = [self.family(child.name) for child in children(self.catalog, name)]
-        return (table.name, *(item for family in below for item in family))
+        return self.family(name, only=table is None or not table.partitioned)
 
     def stored(self, name: Name, *, only: bool = False) -> tuple[Name, ...]:
-        """Those of the family that hold rows; the parent itself when no partition is known."""
+        """Those of the family that hold rows; the parent itself when nothing is known of partitions."""
         table = self.table(name)
-        if table is None or not table.partitioned:
-            return (qualified(name),)
-        if only:
-            return ()
-        parents = [member for member in self.family(name) if self._is_partitioned(member)]
-        return tuple(m for m in self.family(name) if m not in parents) or (table.name,)
+        members = tuple(member for member in self.family(name, only=only) if not self.is_partitioned(member))
+        if members or only or self.catalog.complete or (table is not None and table.columns_complete):
+            return members
+        return (self.catalog.resolve(name),)
 
-    def _is_partitioned(self, name: Name) -> bool:
+    def is_partitioned(self, name: Name) -> bool:
+        """Whether it is known to be a partitioned table."""
         table = self.table(name)
         return table is not None and table.partitioned
 
-    def is_complete(self, name: Name) -> bool:
-        """Whether all columns and constraints of the table are known."""
-        table = self.table(name)
-        return table is not None and table.columns_complete
+    def has_children(self, name: Name) -> bool:
+        """Whether partitions, or tables that inherit from it, are known."""
+        return any(True for _ in self.catalog.children(name))
+
+    def readers(self, names: Iterable[Name]) -> tuple[Name, ...]:
+        """The views and materialized views that read any of these relations, directly or through others."""
+        found: dict[Name, None] = {}
+        waiting = [self.catalog.resolve(name) for name in names]
+        while waiting:
+            for reader in self.catalog.lookup.readers.get(waiting.pop(), ()):
+                if reader not in found:
+                    found[reader] = None
+                    waiting.append(reader)
+        return tuple(found)
 
     def effects(self) -> Effects:
         """The finished value."""
@@ -93,8 +136,11 @@ class Prediction:
             builds_index=self.builds_index,
             blocks=worse_of(self.other_blocks, *(blocks_of(lock.mode) for lock in locks)),
             needs_no_transaction=self.needs_no_transaction,
-            certain=not self.depends_on,
-            depends_on=tuple(self.depends_on),
+            certain=not self.depends_on and not self.catalog.doubts,
+            depends_on=(*self.depends_on, *self.catalog.doubts),
+            may_scan=tuple(sorted(self.may_scan)),
+            fails=self.fails,
+            waits_for_others=self.waits_for_others,
         )
 
 
@@ -127,4 +173,7 @@ def merge(parts: Iterable[Effects]) -> Effects:
         needs_no_transaction=any(part.needs_no_transaction for part in found),
         certain=all(part.certain for part in found),
         depends_on=tuple(dict.fromkeys(question for part in found for question in part.depends_on)),
+        may_scan=tuple(sorted({name for part in found for name in part.may_scan})),
+        fails=next((part.fails for part in found if part.fails), ""),
+        waits_for_others=any(part.waits_for_others for part in found),
     )

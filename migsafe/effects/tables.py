@@ -1,18 +1,21 @@
-"""What operations on whole tables and on partitions do."""
+"""What operations on whole tables do."""
 
-from migsafe.catalog.find import children
-from migsafe.effects.columns import lock_referrers
-from migsafe.effects.constraints import alters_constraint
+import re
+from collections.abc import Iterable, Mapping
+
+from migsafe.catalog.model import Table
+from migsafe.effects.columns import requires_column
+from migsafe.effects.constraints import alters_constraint, locks_referenced
 from migsafe.effects.model import Blocks, LockMode
+from migsafe.effects.partitions import creates_partition, lock_default
 from migsafe.effects.prediction import Prediction
-from migsafe.sql.names import Name
+from migsafe.sql.names import Name, parse_name
 from migsafe.sql.operations import (
-    AttachPartition,
-    ConstraintKind,
     CreateTable,
-    DetachPartition,
     DropTable,
     OtherTableAction,
+    RenameTable,
+    SetSchema,
     Truncate,
 )
 
@@ -31,103 +34,128 @@ _GENTLE = frozenset(
     }
 )
 _NEW_STORAGE = frozenset({"SET ACCESS METHOD", "SET LOGGED", "SET TABLESPACE", "SET UNLOGGED"})
+# Actions that go down to the tables below.
+_RECURSES = frozenset(
+    {
+        *("ALTER COLUMN SET STATISTICS", "ALTER COLUMN SET STORAGE", "ALTER COLUMN SET EXPRESSION"),
+        *("ALTER COLUMN DROP EXPRESSION", "ALTER CONSTRAINT"),
+    }
+)
 
 
 def creates_table(prediction: Prediction, operation: CreateTable) -> None:
     """CREATE TABLE: other tables feel it when foreign keys or partitions join them."""
-    if operation.if_not_exists and prediction.table(operation.table):
-        return
+    resolved = prediction.catalog.resolve(operation.table)
+    if prediction.catalog.has_relation(resolved) and not operation.temporary:
+        if operation.if_not_exists:
+            return
+        prediction.fail(f"there is a relation {operation.table} already")
     constraints = (
         *operation.constraints,
         *(constraint for column in operation.columns for constraint in column.constraints),
     )
     for constraint in constraints:
-        if constraint.references is not None and constraint.references != operation.table:
-            prediction.lock(prediction.family(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
+        if constraint.references is None or prediction.catalog.resolve(constraint.references) == resolved:
+            continue
+        if prediction.is_missing(constraint.references):
+            prediction.fail(f"there is no relation {constraint.references}")
+        prediction.lock(prediction.partitions(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
+    schema = resolved.schema
+    if prediction.catalog.complete and schema not in {*prediction.catalog.schemas, "pg_temp"}:
+        prediction.fail(f"there is no schema {schema}")
     prediction.lock(operation.inherits, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if operation.partition_of:
-        prediction.lock([operation.partition_of], LockMode.ACCESS_EXCLUSIVE)
-        _default_partition(prediction, operation.partition_of, operation.default_partition)
-        _foreign_keys(prediction, operation.partition_of, LockMode.SHARE_ROW_EXCLUSIVE)
-
-
-def attaches_partition(prediction: Prediction, operation: AttachPartition) -> None:
-    """ATTACH PARTITION: reads the new partition, and the default one, under their strongest locks."""
-    prediction.lock([operation.table], LockMode.SHARE_UPDATE_EXCLUSIVE)
-    partition = prediction.table(operation.partition)
-    prediction.lock(prediction.family(operation.partition), LockMode.ACCESS_EXCLUSIVE)
-    if operation.default and _has_no_partition(prediction, operation.table):
-        # Without siblings a default partition takes every row.
-        return
-    prediction.scan(prediction.stored(operation.partition))
-    if partition is None or any(
-        c.kind is ConstraintKind.CHECK and c.validated for c in partition.constraints
-    ):
-        prediction.unknown(f"whether a constraint proves that all rows of {operation.partition} fit")
-    _default_partition(prediction, operation.table, operation.default)
-
-
-def _has_no_partition(prediction: Prediction, parent: Name) -> bool:
-    table = prediction.table(parent)
-    return table is not None and not children(prediction.catalog, parent)
-
-
-def detaches_partition(prediction: Prediction, operation: DetachPartition) -> None:
-    """DETACH PARTITION: locks the parent strongly unless CONCURRENTLY."""
-    if operation.concurrently or operation.finalize:
-        prediction.lock([operation.table], LockMode.SHARE_UPDATE_EXCLUSIVE)
-        prediction.lock([operation.partition], LockMode.ACCESS_EXCLUSIVE)
-        prediction.needs_no_transaction = operation.concurrently
-        return
-    prediction.lock([operation.table, operation.partition], LockMode.ACCESS_EXCLUSIVE)
-    _lock_default(prediction, operation.table)
-    _foreign_keys(prediction, operation.table, LockMode.SHARE_ROW_EXCLUSIVE)
-
-
-def _lock_default(prediction: Prediction, parent: Name) -> None:
-    """The default partition's bounds change whenever another partition comes or goes."""
-    for child in children(prediction.catalog, parent):
-        if child.default_partition:
-            prediction.lock([child.name], LockMode.ACCESS_EXCLUSIVE)
-
-
-def _default_partition(prediction: Prediction, parent: Name, new_is_default: bool) -> None:  # noqa: FBT001 -- a fact handed on, not a switch
-    """A new partition takes values away from the default one, which is read to see that it has none."""
-    if new_is_default:
-        return
-    for child in children(prediction.catalog, parent):
-        if child.default_partition:
-            prediction.lock(prediction.family(child.name), LockMode.ACCESS_EXCLUSIVE)
-            prediction.scan(prediction.stored(child.name))
-    if prediction.table(parent) is None:
-        prediction.unknown(f"whether {parent} has a default partition")
-
-
-def _foreign_keys(prediction: Prediction, name: Name, mode: LockMode) -> None:
-    table = prediction.table(name)
-    for constraint in table.constraints if table else ():
-        if constraint.references:
-            prediction.lock([constraint.references], mode)
+        creates_partition(prediction, operation.partition_of, default=operation.default_partition)
 
 
 def drops_table(prediction: Prediction, operation: DropTable) -> None:
     """DROP TABLE: short, but locks every table that a foreign key ties to it."""
-    prediction.lock(prediction.family(operation.table), LockMode.ACCESS_EXCLUSIVE)
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
     table = prediction.table(operation.table)
     if table is None:
+        prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
         prediction.unknown(f"which tables foreign keys tie to {operation.table}")
         return
-    _foreign_keys(prediction, operation.table, LockMode.ACCESS_EXCLUSIVE)
-    if operation.cascade:
-        lock_referrers(prediction, table)
-        prediction.unknown(f"which views use {operation.table}")
+    gone = prediction.partitions(operation.table)
+    if not table.partitioned and prediction.has_children(operation.table):
+        if not operation.cascade:
+            prediction.fail(f"tables inherit from {operation.table}")
+        gone = prediction.family(operation.table)
+    prediction.lock(gone, LockMode.ACCESS_EXCLUSIVE)
+    _drop_ties(prediction, gone, cascade=operation.cascade)
     if table.partition_of:
         prediction.lock([table.partition_of], LockMode.ACCESS_EXCLUSIVE)
-        _lock_default(prediction, table.partition_of)
+        lock_default(prediction, table.partition_of)
+
+
+def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -> None:
+    """Foreign keys in both directions, and views, of tables that go."""
+    names = tuple(gone)
+    tables = [table for name in names if (table := prediction.table(name)) is not None]
+    for table in tables:
+        for constraint in table.constraints:
+            if constraint.references and not (constraint.inherited and table.partition_of):
+                locks_referenced(prediction, constraint.references)
+        above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
+        for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
+            if referrer in names or (_goes_too(prediction, referrer) and not above):
+                continue
+            if not cascade:
+                prediction.fail(f"a foreign key of {referrer} needs it")
+            prediction.lock(prediction.partitions(referrer), LockMode.ACCESS_EXCLUSIVE)
+            for parent in above if referrer not in table.referenced_by else ():
+                prediction.lock(prediction.partitions(parent.name), LockMode.ACCESS_EXCLUSIVE)
+    readers = prediction.readers(names)
+    if readers and not cascade:
+        prediction.fail(f"the view {readers[0]} reads it")
+    prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
+    if cascade and not prediction.catalog.complete:
+        prediction.unknown(f"which views use {', '.join(map(str, names))}")
+
+
+def _goes_too(prediction: Prediction, name: Name) -> bool:
+    """Whether the same statement drops, or empties, this table as well."""
+    names = (each.table for each in prediction.beside if isinstance(each, DropTable | Truncate))
+    return name in {prediction.catalog.resolve(table) for table in names}
+
+
+def _above(prediction: Prediction, table: Table) -> Iterable[Name]:
+    """The partitioned tables that a partition belongs to."""
+    parent = prediction.table(table.partition_of) if table.partition_of else None
+    while parent is not None:
+        yield parent.name
+        parent = prediction.table(parent.partition_of) if parent.partition_of else None
+
+
+def renames_table(prediction: Prediction, operation: RenameTable | SetSchema) -> None:
+    """RENAME TO and SET SCHEMA: the table alone."""
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
+    prediction.lock(
+        [operation.table] if prediction.catalog.resolve(operation.table) not in _indexes(prediction) else [],
+        LockMode.ACCESS_EXCLUSIVE,
+    )
+    prediction.block(Blocks.READS_AND_WRITES)
+    old = prediction.catalog.resolve(operation.table)
+    if isinstance(operation, RenameTable):
+        new = Name(operation.new_name, old.schema)
+    else:
+        new = Name(old.name, operation.new_schema)
+        if prediction.catalog.complete and operation.new_schema not in prediction.catalog.schemas:
+            prediction.fail(f"there is no schema {operation.new_schema}")
+    if prediction.catalog.has_relation(new):
+        prediction.fail(f"there is a relation {new} already")
+
+
+def _indexes(prediction: Prediction) -> Mapping[Name, Name]:
+    return prediction.catalog.lookup.index_owner
 
 
 def truncates(prediction: Prediction, operation: Truncate) -> None:
     """TRUNCATE: new, empty storage; CASCADE takes the tables that refer to this one along."""
+    if prediction.skips(operation.table, if_exists=False):
+        return
     done: set[Name] = set()
     waiting = list(prediction.family(operation.table, only=operation.only))
     while waiting:
@@ -136,54 +164,112 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
             continue
         done.add(name)
         prediction.lock([name], LockMode.ACCESS_EXCLUSIVE)
-        table = prediction.table(name)
-        if table is None or not table.partitioned:
+        if not prediction.is_partitioned(name):
             prediction.rewrites[name] = None
+        table = prediction.table(name)
+        for referrer in table.referenced_by if table and not operation.cascade else ():
+            if referrer not in done and not _goes_too(prediction, referrer) and referrer != name:
+                prediction.fail(f"a foreign key of {referrer} refers to {name}")
         if operation.cascade and table is not None:
-            waiting += table.referenced_by
+            waiting += [m for referrer in table.referenced_by for m in prediction.partitions(referrer)]
     if operation.cascade and prediction.table(operation.table) is None:
         prediction.unknown(f"which tables refer to {operation.table}")
 
 
 def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
     """Every other action of ALTER TABLE: ACCESS EXCLUSIVE, unless it is known to be gentler."""
-    family = prediction.family(operation.table, only=operation.only)
-    stored = prediction.stored(operation.table, only=operation.only)
+    if prediction.skips(operation.table, if_exists=operation.if_exists):
+        return
     action = operation.action
+    requires_column(prediction, operation, operation.column)
+    recurses = action in _RECURSES and not operation.only
+    family = prediction.family(operation.table, only=not recurses)
     if action == "ALTER CONSTRAINT":
         alters_constraint(prediction, operation)
     elif action in _GENTLE or (action in {"SET", "RESET"} and _options_are_gentle(operation.detail)):
         prediction.lock(family, LockMode.SHARE_UPDATE_EXCLUSIVE)
     elif "TRIGGER" in action:
-        prediction.lock(family, LockMode.SHARE_ROW_EXCLUSIVE)
+        _triggers(prediction, operation)
     else:
         prediction.lock(family, LockMode.ACCESS_EXCLUSIVE)
+    if action in {"SET", "RESET"} and prediction.is_partitioned(operation.table):
+        prediction.fail("a partitioned table has no storage parameters")
     if action == "INHERIT":
-        parts = operation.detail.split(".")
-        parent = Name(parts[-1], parts[-2] if len(parts) > 1 else None)
-        prediction.lock([parent], LockMode.SHARE_UPDATE_EXCLUSIVE)
+        parent = parse_name(operation.detail)
+        here = prediction.table(operation.table)
+        if parent and here and prediction.catalog.resolve(parent) in here.parents:
+            prediction.fail(f"{operation.table} inherits from {parent} already")
+        if parent and prediction.catalog.resolve(parent) in prediction.family(operation.table):
+            prediction.fail(f"{operation.table} would inherit from itself")
+        if here and (here.partitioned or here.partition_of):
+            prediction.fail(f"{operation.table} is partitioned, or a partition")
+        prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if action in _NEW_STORAGE:
+        _new_storage(prediction, operation)
+    if action == "ALTER COLUMN SET EXPRESSION":
+        _new_expression(prediction, operation)
+
+
+def _triggers(prediction: Prediction, operation: OtherTableAction) -> None:
+    """ENABLE and DISABLE TRIGGER go down to partitions that have the trigger too."""
+    table = prediction.table(operation.table)
+    prediction.lock([operation.table], LockMode.SHARE_ROW_EXCLUSIVE)
+    if table is None or not table.partitioned or operation.only or prediction.server_version < 150000:
+        return
+    internal = "ALL" in operation.detail.upper().split() or operation.action.endswith("ALL")
+    tied = table.referenced_by or any(constraint.references for constraint in table.constraints)
+    if table.triggers or (internal and tied):
+        prediction.lock(prediction.partitions(operation.table), LockMode.SHARE_ROW_EXCLUSIVE)
+
+
+def _new_storage(prediction: Prediction, operation: OtherTableAction) -> None:
+    table, action = prediction.table(operation.table), operation.action
     if action == "SET ACCESS METHOD":
+        if prediction.server_version < 150000:
+            prediction.fail("SET ACCESS METHOD needs PostgreSQL 15")
         prediction.unknown(f"the access method that {operation.table} has now")
     if action == "SET TABLESPACE":
         prediction.unknown(f"the tablespace that {operation.table} has now")
-    if action in _NEW_STORAGE:
-        prediction.rewrite(stored)
-        prediction.block(Blocks.READS_AND_WRITES)
-    if action == "ALTER COLUMN SET EXPRESSION":
-        _new_expression(prediction, operation, stored)
+    if action in {"SET LOGGED", "SET UNLOGGED"} and _is_so_already(table, action):
+        return
+    if table is not None and table.partitioned:
+        return
+    if table is not None:
+        _refuses_persistence(prediction, table, action)
+    prediction.rewrite([operation.table])
+    prediction.block(Blocks.READS_AND_WRITES)
 
 
-def _new_expression(prediction: Prediction, operation: OtherTableAction, stored: tuple[Name, ...]) -> None:
+def _is_so_already(table: Table | None, action: str) -> bool:
+    known = table is not None and table.columns_complete
+    return known and table is not None and table.unlogged == (action == "SET UNLOGGED")
+
+
+def _refuses_persistence(prediction: Prediction, table: Table, action: str) -> None:
+    """A logged table cannot refer to an unlogged one."""
+    others = {
+        "SET UNLOGGED": table.referenced_by,
+        "SET LOGGED": tuple(c.references for c in table.constraints if c.references),
+    }.get(action, ())
+    for name in others:
+        other = prediction.table(name)
+        if other is not None and other is not table and other.unlogged != (action == "SET UNLOGGED"):
+            prediction.fail(f"a foreign key ties it to {name}, which stays as it is")
+
+
+def _new_expression(prediction: Prediction, operation: OtherTableAction) -> None:
     """SET EXPRESSION writes a stored column anew; a virtual one is not stored."""
+    if prediction.server_version < 170000:
+        prediction.fail("SET EXPRESSION needs PostgreSQL 17")
     table = prediction.table(operation.table)
     column = table.column(operation.column) if table and operation.column else None
     if column is not None and column.generated == "virtual":
         return
     if column is None:
         prediction.unknown(f"whether {operation.table}.{operation.column} is stored")
-    prediction.rewrite(stored)
+    prediction.rewrite(prediction.stored(operation.table, only=operation.only))
 
 
 def _options_are_gentle(detail: str) -> bool:
-    options = [option.strip().lower().strip('"') for option in detail.split(",")]
+    options = [option.strip().lower().strip('"') for option in re.split(r",", detail)]
     return all(option.startswith(_GENTLE_OPTIONS) for option in options)

@@ -38,6 +38,7 @@ _PRECISIONS = (
     "interval",
 )
 _LONGER_IS_FREE = frozenset({"character varying", "bit varying", *_PRECISIONS})
+_FIELDS = ("year", "month", "day", "hour", "minute")
 _INTEGERS = ("smallint", "integer", "bigint")
 _FLOATS = ("real", "double precision")
 _DATES = ("date", "timestamp without time zone")
@@ -66,6 +67,9 @@ def type_change(old: TypeName, new: TypeName) -> Change:
         return Change.FREE if same and (old.modifiers == new.modifiers) else Change.REWRITE
     if old.name == new.name:
         return Change.FREE if _limit_only_grows(old, new) else Change.REWRITE
+    if old.name.startswith("interval") and new.name.startswith("interval"):
+        keeps = _last_field(new) >= _last_field(old) and _precision(new) >= _precision(old)
+        return Change.FREE if keeps else Change.REWRITE
     if {old.name, new.name} == {"timestamp without time zone", "timestamp with time zone"}:
         return Change.FREE_IN_UTC if _precision(new) == 6 else Change.REWRITE
     if old.name in _STRINGS - {"bpchar"} and new.name in _STRINGS:
@@ -101,6 +105,12 @@ def _limit_only_grows(old: TypeName, new: TypeName) -> bool:
     if old.name in _LONGER_IS_FREE and old.modifiers:
         return _number(new.modifiers[0]) >= _number(old.modifiers[0])
     return False
+
+
+def _last_field(written: TypeName) -> int:
+    """How fine an interval is, by the last field it keeps: `interval day to hour` ends with hours."""
+    last = written.name.split()[-1]
+    return _FIELDS.index(last) if last in _FIELDS else len(_FIELDS)
 
 
 def _numeric_digits(written: TypeName) -> int:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from migsafe.catalog.model import Catalog
+from migsafe.catalog.model import Volatility as FunctionVolatility
+from migsafe.sql.names import Name
 from migsafe.sql.operations import Expression
 
 # What the grammar knows and pg_proc does not.
@@ -36,12 +39,26 @@ class Volatility:
     unknown: tuple[str, ...] = ()
 
 
-def volatility_of(expression: Expression) -> Volatility:
-    """The volatility of a whole expression; unknown functions are named only when they decide."""
-    if any(_is_volatile(name) for name in expression.functions):
-        return Volatility(volatile=True)
-    unknown = tuple(name for name in expression.functions if not is_known(name))
-    return Volatility(volatile=bool(unknown), unknown=unknown)
+def volatility_of(expression: Expression, catalog: Catalog | None = None) -> Volatility:
+    """The volatility of a whole expression; unknown functions are named only when they decide.
+
+    The catalog's functions count: one that has a volatile overload is volatile.
+    """
+    unknown: list[str] = []
+    for name in expression.functions:
+        if _is_volatile(name):
+            return Volatility(volatile=True)
+        found = catalog.functions_named(_name(name)) if catalog else ()
+        if any(function.volatility is FunctionVolatility.VOLATILE for function in found):
+            return Volatility(volatile=True)
+        if not found and not is_known(name):
+            unknown.append(name)
+    return Volatility(volatile=bool(unknown), unknown=tuple(unknown))
+
+
+def _name(function: str) -> Name:
+    schema, _, bare = function.rpartition(".")
+    return Name(bare, schema or None)
 
 
 def is_known(function: str) -> bool:

@@ -21,15 +21,19 @@ def test_a_column_of_an_enum_that_the_scripts_made_rewrites_nothing() -> None:
     assert add_column("ALTER TABLE t ADD COLUMN m public.mood[] DEFAULT '{}'", catalog) == (False, True)
 
 
-def test_a_column_of_a_type_that_may_be_a_domain_may_rewrite() -> None:
+def test_a_column_of_a_domain_that_demands_something_rewrites() -> None:
     catalog = after(
         "CREATE TABLE t (a int); CREATE DOMAIN d AS int CHECK (VALUE > 0); CREATE TYPE s.d AS (a int);"
     )
-    assert add_column("ALTER TABLE t ADD COLUMN m d", catalog) == (True, False)
+    assert add_column("ALTER TABLE t ADD COLUMN m d", catalog) == (True, True)
 
 
-def test_a_type_that_was_dropped_is_not_known_any_more() -> None:
+def test_a_domain_with_the_name_of_a_type_that_was_dropped_rewrites() -> None:
     catalog = after(
         "CREATE TYPE mood AS ENUM ('sad'); DROP TYPE mood; CREATE DOMAIN mood AS int CHECK (VALUE > 0);"
     )
-    assert add_column("ALTER TABLE t ADD COLUMN m mood", catalog) == (True, False)
+    assert add_column("ALTER TABLE t ADD COLUMN m mood", catalog) == (True, True)
+
+
+def test_a_column_of_a_type_that_nobody_knows_may_rewrite() -> None:
+    assert add_column("ALTER TABLE t ADD COLUMN m mood", after("CREATE TABLE t (a int);")) == (True, False)

@@ -143,10 +143,27 @@ def other_statement(cursor: Cursor) -> tuple[Operation, ...] | None:
     cursor.next()
     if cursor.done and tag not in _MAY_STAND_ALONE:
         raise cursor.unexpected("more")
-    return (_single(cursor, tag),)
+    first = _single(cursor, tag)
+    others = _further(cursor) if tag in {"VACUUM", "ANALYZE"} else ()
+    cursor.rest()
+    return (first, *(OtherStatement(tag=first.tag, target=name) for name in others))
 
 
-def _single(cursor: Cursor, tag: str) -> Operation:
+def _further(cursor: Cursor) -> tuple[Name, ...]:
+    """The tables behind the first, each with or without a list of columns."""
+    names: list[Name] = []
+    if cursor.word() == "(":
+        cursor.inside()
+    while cursor.take(","):
+        cursor.take("only")
+        names.append(cursor.name("a table"))
+        cursor.take("*")
+        if cursor.word() == "(":
+            cursor.inside()
+    return tuple(names)
+
+
+def _single(cursor: Cursor, tag: str) -> OtherStatement:
     target: Name | None = None
     match tag:
         case "REFRESH MATERIALIZED VIEW":
@@ -164,7 +181,8 @@ def _single(cursor: Cursor, tag: str) -> Operation:
             cursor.expect("owned", "by")
         case "SECURITY LABEL":
             cursor.expect("label")
-    cursor.rest()
+    if tag.removesuffix(" FULL") not in {"VACUUM", "ANALYZE"}:
+        cursor.rest()
     return OtherStatement(tag=tag, target=target)
 
 

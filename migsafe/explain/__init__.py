@@ -1,0 +1,1 @@
+"""What each statement of a script will do, for people and for programs."""

@@ -1,0 +1,177 @@
+"""From paths to verdicts: the one call behind `migsafe verify`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import psycopg
+
+from migsafe.catalog.live import read_catalog
+from migsafe.effects.script import ScriptEffects, script_effects
+from migsafe.errors import ConnectionFailed, SqlError, UsageError
+from migsafe.postgres.server import NoServerError, ServerError, scratch_server
+from migsafe.run.connect import connect as connect_to
+from migsafe.sources.model import Source
+from migsafe.sources.sql_folder import read_file, read_sources
+from migsafe.sql.position import Lines
+from migsafe.sql.script import StatementKind, read_script
+from migsafe.verify.observe import Connection
+from migsafe.verify.run import Verdict, execute, run_script
+
+Connect = Callable[[], Connection]
+SCRATCH_DATABASE = "scratch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFile:
+    """One script and its verdicts; `not_run` counts the statements behind one that was refused."""
+
+    path: str
+    text: str
+    verdicts: tuple[Verdict, ...] = ()
+    not_run: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """All scripts that were run, and the server's version as it says it."""
+
+    files: tuple[VerifiedFile, ...]
+    server: str
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All statements that ran."""
+        return tuple(verdict for file in self.files for verdict in file.verdicts)
+
+    @property
+    def differing(self) -> int:
+        """How many statements did something else than predicted."""
+        return sum(bool(verdict.differences) for verdict in self.verdicts)
+
+    @property
+    def not_judged(self) -> int:
+        """How many statements did not run, and whole files that are no SQL text."""
+        return sum(file.not_run + bool(file.problem) for file in self.files)
+
+
+def verify_paths(
+    paths: Sequence[str],
+    *,
+    stdin: BinaryIO,
+    schema: str = "",
+    database: str = "",
+    wrapped: bool | None = None,
+) -> Verification:
+    """Runs the scripts behind these paths on a scratch server, or on `database`, which they change.
+
+    On a scratch server the statements of the file `schema` run first, unjudged.
+
+    Raises:
+        UsageError: A path cannot be read, or there is no server to make a scratch server from.
+        SqlError: A statement of the schema file was refused.
+        ConnectionFailed: The database cannot be reached, or the connection was lost.
+    """
+    sources = read_sources(paths, stdin=stdin)
+    try:
+        with _database(database) as connect:
+            if schema:
+                _load(schema, connect)
+            # On a copy of production the planner decides as it does there; a scratch database has no rows.
+            return verify(sources, connect, wrapped=wrapped, index_reads_only=not database)
+    except (NoServerError, ServerError) as error:
+        raise UsageError(str(error)) from error
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        raise ConnectionFailed(f"the connection to the database was lost: {reason}") from error
+
+
+def verify(
+    sources: Sequence[Source], connect: Connect, *, wrapped: bool | None, index_reads_only: bool
+) -> Verification:
+    """Runs every script in a session of its own, and judges its statements; stops at one that is refused."""
+    files: list[VerifiedFile] = []
+    with connect() as first:
+        catalog = read_catalog(first)
+        server = first.info.parameter_status("server_version") or str(first.info.server_version)
+    stopped = False
+    for source in sources:
+        script = read_script(source.text)
+        if source.problem or stopped:
+            files.append(
+                VerifiedFile(
+                    path=source.path,
+                    text=source.text,
+                    problem=source.problem,
+                    not_run=0 if source.problem else len(script.statements),
+                )
+            )
+            continue
+        in_transaction = wrapped if wrapped is not None else bool(source.in_transaction)
+        predicted = script_effects(script, catalog, wrapped=in_transaction, source=source.path)
+        catalog = predicted.catalog
+        with connect() as connection:
+            verdicts = _run(
+                connection, connect, predicted, wrapped=in_transaction, index_reads_only=index_reads_only
+            )
+        stopped = bool(verdicts and verdicts[-1].observed.error)
+        files.append(
+            VerifiedFile(
+                path=source.path,
+                text=source.text,
+                verdicts=verdicts,
+                not_run=len(script.statements) - len(verdicts),
+            )
+        )
+    return Verification(files=tuple(files), server=server)
+
+
+def _run(
+    connection: Connection,
+    connect: Connect,
+    predicted: ScriptEffects,
+    *,
+    wrapped: bool,
+    index_reads_only: bool,
+) -> tuple[Verdict, ...]:
+    if wrapped:
+        connection.execute("BEGIN")
+    verdicts = tuple(run_script(connection, connect, predicted, index_reads_only=index_reads_only))
+    connection.commit()
+    return verdicts
+
+
+@contextmanager
+def _database(url: str) -> Iterator[Connect]:
+    if url:
+        yield lambda: connect_to(url)
+        return
+    settings = {"fsync": "off", "autovacuum": "off", "max_connections": "300"}
+    with scratch_server(settings=settings) as server:
+        with connect_to(server.dsn()) as admin:
+            admin.execute(f"CREATE DATABASE {SCRATCH_DATABASE}")
+        yield lambda: connect_to(server.dsn(SCRATCH_DATABASE))
+
+
+def _load(path: str, connect: Connect) -> None:
+    source = read_file(Path(path))
+    if source.problem:
+        raise SqlError(f"{path}: {source.problem}")
+    script = read_script(source.text)
+    with connect() as connection:
+        for statement in script.statements:
+            if statement.source.kind is StatementKind.META:
+                continue
+            try:
+                execute(connection, statement, source.text)
+            except psycopg.Error as error:
+                if error.sqlstate is None:
+                    raise
+                line = Lines(source.text).position(statement.start).line
+                raise SqlError(
+                    f"{path}, line {line}: the server refused it: {error.diag.message_primary}",
+                    advice="The schema is run on an empty database before the scripts.",
+                ) from error
