@@ -1,20 +1,19 @@
-"""One statement's tokens, with names folded as PostgreSQL folds them.
+"""One statement's tokens by PostgreSQL's own lexical rules, with names folded as PostgreSQL folds them.
 
-sqlglot's tokenizer finds the boundaries. What it does differently from PostgreSQL is put right here:
-comments are blanked first, keywords of several words are cut apart, names written U&"..." are joined,
-and whatever it skipped that PostgreSQL does not take as a blank is an error.
+The scanner is one regular expression: sqlglot's tokenizer raises for a whole text where PostgreSQL reads
+on, glues keywords together, and takes twice as long even when it is compiled.
+https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, overload
 
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES
-from migsafe.sql.split import split
+from migsafe.sql.values import Unlexable, decode_unicode, string_value
 
-if TYPE_CHECKING:
-    from sqlglot.dialects.postgres import Postgres
+__all__ = ["Token", "TokenKind", "Tokens", "Unlexable", "fold", "lex", "shorten"]
 
 
 class TokenKind(StrEnum):
@@ -37,47 +36,190 @@ class Token(NamedTuple):
     end: int
 
 
-class Unlexable(Exception):
-    """The statement does not follow PostgreSQL's lexical rules, or sqlglot's tokenizer gave up: why."""
+class Tokens(Sequence[Token]):
+    """A statement's tokens, kept in columns: what is never looked at is never made.
+
+    `words` has the folded word or sign, and an empty text for names in quotes and constants.
+    """
+
+    __slots__ = ("_values", "ends", "kinds", "starts", "text", "words")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.kinds: list[TokenKind] = []
+        self.words: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self._values: dict[int, str] = {}
+
+    def add(self, kind: TokenKind, word: str, start: int, end: int) -> None:
+        """One more token."""
+        self.kinds.append(kind)
+        self.words.append(word)
+        self.starts.append(start)
+        self.ends.append(end)
+
+    def value(self, index: int) -> str:
+        """A token's value: folded, unquoted, unescaped."""
+        word = self.words[index]
+        if word:
+            return word
+        found = self._values.get(index)
+        if found is None:
+            found = self._values[index] = self._read(index)
+        return found
+
+    def is_name(self, index: int) -> bool:
+        """Whether a token is a word or a name in quotes."""
+        return self.kinds[index] is WORD or self.kinds[index] is QUOTED
+
+    def source(self, first: int, end: int) -> str:
+        """The text of the tokens from one index up to another."""
+        return self.text[self.starts[first] : self.ends[end - 1]] if first < end else ""
+
+    def _read(self, index: int) -> str:
+        piece = self.text[self.starts[index] : self.ends[index]]
+        match self.kinds[index]:
+            case TokenKind.QUOTED:
+                return _name_in_quotes(piece)
+            case TokenKind.STRING:
+                return string_value(piece)
+            case _:
+                return piece
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @overload
+    def __getitem__(self, index: int) -> Token: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Token, ...]: ...
+    def __getitem__(self, index: int | slice) -> Token | tuple[Token, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        if index < 0:
+            index += len(self)
+        start, end = self.starts[index], self.ends[index]
+        return Token(self.kinds[index], self.text[start:end], self.value(index), start, end)
 
 
-_BLANK = re.compile(r"[ \t\n\r\f\v]*")
-_WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
-_STRING_START = re.compile(r"(?:[EeNnBbXx]|[Uu]&)?'|\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$")
-_NUMBER_START = re.compile(r"\.?[0-9]")
-_UNICODE_ESCAPE = re.compile(r"\\(?:\\|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
-_C_ESCAPE = re.compile(
-    r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL
+WORD, QUOTED, STRING = TokenKind.WORD, TokenKind.QUOTED, TokenKind.STRING
+NUMBER, OTHER = TokenKind.NUMBER, TokenKind.OTHER
+
+_NAME_START = r"A-Za-z_\x80-\U0010ffff"
+_NAME = rf"[{_NAME_START}][{_NAME_START}0-9$]*+"
+# Groups, in order: name, sign, plain string, number, name in quotes, other string, comment, dollar quote,
+# operator, and any other character.
+_SCAN = re.compile(
+    rf"""[ \t\n\r\f\v]*+(?:
+    ((?!(?:[eEbBxXnN]|[uU]&)['"]){_NAME}|[uUeEbBxXnN](?=\"))
+    |([(),;\[\]]|::|:=|\.\.|[.:](?![0-9]))
+    |('(?:[^']++|'')*+')
+    |(0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++
+      |(?:[0-9]++(?:_[0-9]++)*+(?:\.(?!\.)(?:[0-9]++(?:_[0-9]++)*+)?)?|\.[0-9]++(?:_[0-9]++)*+)
+       (?:[eE][+-]?[0-9]++(?:_[0-9]++)*+)?|\$[0-9]++)
+    |((?:[uU]&)?"(?:[^"]++|"")++")
+    |([eE]'(?:[^'\\]++|\\.|'')*+'|(?:[bBxXnN]|[uU]&)'(?:[^']++|'')*+')
+    |(--[^\r\n]*+|/\*)
+    |(\$(?:[{_NAME_START}][{_NAME_START}0-9]*+)?\$)
+    |((?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?])++)
+    |(:(?=[0-9]))
+    |(.))""",
+    re.VERBOSE | re.DOTALL,
 )
-_C_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_COMMENT_MARK = re.compile(r"/\*|\*/")
+_NAME_PART = re.compile(rf"[{_NAME_START}0-9$]")
+_MAY_END_IN_SIGN = re.compile(r"[~!@#%^&|`?]")
+_KIND_OF_GROUP = {3: STRING, 4: NUMBER, 5: QUOTED, 6: STRING}
 
-# A word in front: sqlglot takes what follows some first words (DO, SHOW, COMMENT ...) as one opaque string.
-_GUARD = "x "
 
-
-def lex(text: str) -> tuple[Token, ...]:
-    """The tokens of one statement.
+def lex(text: str) -> Tokens:
+    """The tokens of one statement. Linear in its length.
 
     Raises:
-        Unlexable: The text holds something that PostgreSQL would not read, or that we cannot.
+        Unlexable: The text holds something that PostgreSQL would not read.
     """
-    blanked = _without_comments(text)
-    try:
-        found = _tokenizer().tokenize(_GUARD + blanked)
-    except Exception as error:
-        # Whatever sqlglot raises, the statement counts as unread; nothing else may come of it.
-        raise Unlexable("its words and signs cannot be told apart") from error
-    tokens: list[Token] = []
-    at = 0
-    for item in found[1:]:
-        start, end = item.start - len(_GUARD), item.end + 1 - len(_GUARD)
-        if start < at or end <= start or not _BLANK.fullmatch(blanked, at, start):
-            raise Unlexable(f"a character at offset {at} of the statement cannot be read")
-        at = end
-        _add(tokens, blanked, start, end)
-    if not _BLANK.fullmatch(blanked, at):
-        raise Unlexable(f"a character at offset {at} of the statement cannot be read")
-    return tuple(tokens)
+    tokens = Tokens(text)
+    kinds, words, starts, ends = (
+        tokens.kinds.append,
+        tokens.words.append,
+        tokens.starts.append,
+        tokens.ends.append,
+    )
+    is_ascii = text.isascii()
+    at, length = 0, len(text.rstrip(" \t\n\r\f\v"))
+    while at < length:
+        jump = length
+        for found in _SCAN.finditer(text, at, length):
+            group = found.lastindex or 0
+            start, end = found.span(group)
+            if group == 1:
+                kinds(WORD)
+                word = found[1].lower() if is_ascii else fold(found[1])
+                words(word if end - start < 16 else shorten(word))
+            elif group == 2:
+                kinds(OTHER)
+                words(found[2])
+            else:
+                jump = _special(tokens, group, start, end)
+                if jump != end:
+                    break
+                jump = length
+                continue
+            starts(start)
+            ends(end)
+        at = jump
+    return tokens
+
+
+def _special(tokens: Tokens, group: int, start: int, end: int) -> int:
+    """Adds a token that is neither a word nor a plain sign; gives where to read on."""
+    if kind := _KIND_OF_GROUP.get(group):
+        if kind is NUMBER and _NAME_PART.match(tokens.text, end):
+            raise Unlexable(f"{tokens.text[start : end + 1]!r} is no number")
+        if kind is STRING and _continues(tokens, start, end):
+            return end
+        tokens.add(kind, "", start, end)
+        return end
+    piece = tokens.text[start:end]
+    if group == 7:
+        return end if piece != "/*" else _comment_end(tokens.text, start)
+    if group == 8:
+        close = tokens.text.find(piece, end)
+        if close < 0:
+            raise Unlexable(f"a string in {piece} does not end")
+        tokens.add(STRING, "", start, close + len(piece))
+        return close + len(piece)
+    if group == 9:
+        if end - start > 1 and piece[-1] in "+-" and not _MAY_END_IN_SIGN.search(piece):
+            piece = piece.rstrip("+-") or piece[0]
+        tokens.add(OTHER, piece, start, start + len(piece))
+        return start + len(piece)
+    if group == 10:
+        tokens.add(OTHER, ":", start, end)
+        return end
+    raise Unlexable(f"a character at offset {start} of the statement cannot be read")
+
+
+def _continues(tokens: Tokens, start: int, end: int) -> bool:
+    """Whether a string goes on with what was a string before it: a line end must be between them."""
+    if not tokens.kinds or tokens.kinds[-1] is not STRING or tokens.text[start] != "'":
+        return False
+    before = tokens.ends[-1]
+    between = tokens.text[before:start]
+    if not between.strip(" \t\n\r\f\v") and ("\n" in between or "\r" in between):
+        tokens.ends[-1] = end
+        return True
+    return False
+
+
+def _comment_end(text: str, start: int) -> int:
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(text, start):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    raise Unlexable("a comment that /* opens does not end")
 
 
 def fold(text: str) -> str:
@@ -93,91 +235,7 @@ def shorten(name: str) -> str:
     return name.encode(errors="replace")[:MAX_IDENTIFIER_BYTES].decode(errors="ignore")
 
 
-@cache
-def _tokenizer() -> "Postgres.Tokenizer":
-    # Imported here: it takes a tenth of a second, and nobody who asks for --help should wait for it.
-    from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415
-
-    return Postgres.Tokenizer(dialect=Postgres)
-
-
-def _without_comments(text: str) -> str:
-    if "--" not in text and "/*" not in text:
-        return text
-    parts: list[str] = []
-    at = 0
-    for comment in split(text).comments:
-        parts += [text[at : comment.start], " " * (comment.end - comment.start)]
-        at = comment.end
-    return "".join([*parts, text[at:]])
-
-
-def _add(tokens: list[Token], text: str, start: int, end: int) -> None:
-    piece = text[start:end]
+def _name_in_quotes(piece: str) -> str:
     if piece[0] == '"':
-        tokens.append(_quoted(tokens, piece, start, end))
-    elif _STRING_START.match(piece):
-        tokens.append(Token(TokenKind.STRING, piece, _string_value(piece), start, end))
-    elif _NUMBER_START.match(piece):
-        tokens.append(Token(TokenKind.NUMBER, piece, piece, start, end))
-    elif _WORD.match(piece):
-        at = 0
-        for word in _WORD.finditer(piece):
-            if not _BLANK.fullmatch(piece, at, word.start()):
-                raise Unlexable(f"{piece!r} is no name")
-            at = word.end()
-            value = fold(word.group())
-            tokens.append(Token(TokenKind.WORD, word.group(), value, start + word.start(), start + at))
-        if at != len(piece):
-            raise Unlexable(f"{piece!r} is no name")
-    else:
-        tokens.append(Token(TokenKind.OTHER, piece, piece, start, end))
-
-
-def _quoted(tokens: list[Token], piece: str, start: int, end: int) -> Token:
-    name = piece[1:-1].replace('""', '"')
-    if not name:
-        raise Unlexable('a name between quotes ("") is empty')
-    is_unicode = (
-        len(tokens) > 1
-        and tokens[-1].text == "&"
-        and tokens[-1].end == start
-        and tokens[-2].text in {"u", "U"}
-        and tokens[-2].end == tokens[-1].start
-    )
-    if is_unicode:
-        tokens.pop()
-        start = tokens.pop().start
-        name = _decode_unicode(name)
-    return Token(TokenKind.QUOTED, piece, shorten(name), start, end)
-
-
-def _string_value(piece: str) -> str:
-    """The value of a string constant, whichever way it is quoted."""
-    if piece[0] == "$":
-        tag = piece.index("$", 1) + 1
-        return piece[tag:-tag]
-    body = piece[piece.index("'") + 1 : -1]
-    if piece[0] in "eE":
-        return _C_ESCAPE.sub(_c_escape, body.replace("''", "'"))
-    body = body.replace("''", "'")
-    return _decode_unicode(body) if piece[0] in "uU" else body
-
-
-def _c_escape(found: re.Match[str]) -> str:
-    octal, hexadecimal, short, long, letter = found.groups()
-    if letter:
-        return _C_LETTERS.get(letter, letter)
-    return _character(int(octal, 8) if octal else int(hexadecimal or short or long, 16))
-
-
-def _decode_unicode(text: str) -> str:
-    return _UNICODE_ESCAPE.sub(
-        lambda found: _character(int(found[1] or found[2], 16)) if found[1] or found[2] else "\\", text
-    )
-
-
-def _character(number: int) -> str:
-    if number > 0x10FFFF:
-        raise Unlexable(f"{number:#x} is no character")
-    return chr(number)
+        return shorten(piece[1:-1].replace('""', '"'))
+    return shorten(decode_unicode(piece[3:-1].replace('""', '"')))
