@@ -370,12 +370,22 @@ class Query(Operation):
 class OtherStatement(Operation):
     """A statement that is understood (its command tag says which) and needs no type of its own yet.
 
-    `target` is the table, view or other object it names first, where that can be said. A psql
-    meta-command has the command as its tag, with the backslash.
+    `target` is the table, view or other object it names first, where that can be said; of several, each has
+    an operation of its own. A psql meta-command has the command as its tag, with the backslash. `actions`
+    are those of ALTER VIEW, ALTER INDEX and their like, read as if it was ALTER TABLE. Statements of which
+    more is known are subclasses, in objects.py.
     """
 
     tag: str
     target: Name | None = None
+    if_exists: bool = False
+    cascade: bool = False
+    actions: tuple[Operation, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The same for all of them: the tag tells them apart."""
+        return "other_statement"
 
 
 # What these do is written somewhere else, or in another language: nobody can call them safe from their text.

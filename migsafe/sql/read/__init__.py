@@ -1,17 +1,20 @@
 """Our own reader for PostgreSQL's statements, over tokens."""
 
 import re
+from collections.abc import Callable
 
 from migsafe.sql.cursor import Cursor, Unreadable
-from migsafe.sql.lex import Token, TokenKind, Unlexable, lex
+from migsafe.sql.lex import Tokens, Unlexable, lex
 from migsafe.sql.operations import Operation, Unread
 from migsafe.sql.read.alter_table import alter_table
 from migsafe.sql.read.create_table import create_table
 from migsafe.sql.read.data import copy, data_statement, explain, truncate
 from migsafe.sql.read.indexes import alter_index, create_index, drop_index, reindex
 from migsafe.sql.read.meta import meta_command
-from migsafe.sql.read.other import drop_table, other_statement
+from migsafe.sql.read.lock import drop_table, lock
+from migsafe.sql.read.other import other_statement
 from migsafe.sql.read.session import discard, reset_setting, set_setting, transaction
+from migsafe.sql.read.views import alter_or_drop_relation, create_foreign_table, create_schema, create_view
 from migsafe.sql.split import Statement, StatementKind
 
 __all__ = ["read"]
@@ -20,6 +23,7 @@ __all__ = ["read"]
 MAX_LENGTH = 1_000_000
 _ROWS_FOLLOW = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _HEAD_LENGTH = 20_000
+_BRACKETS = frozenset("()[]")
 _PAIRS = {")": "(", "]": "["}
 
 
@@ -42,7 +46,7 @@ def read(statement: Statement) -> tuple[Operation, ...]:
 
 
 def _dispatch(cursor: Cursor) -> tuple[Operation, ...]:
-    found = transaction(cursor) or _definition(cursor) or _command(cursor)
+    found = _by_first_word(cursor)
     if found is None:
         found = data_statement(cursor)
         found = other_statement(cursor) if found is None else found
@@ -52,50 +56,65 @@ def _dispatch(cursor: Cursor) -> tuple[Operation, ...]:
     return found
 
 
-def _definition(cursor: Cursor) -> tuple[Operation, ...] | None:
-    """Statements about tables and indexes."""
-    if cursor.take("alter", "table"):
-        return alter_table(cursor)
-    if cursor.take("alter", "index"):
-        return alter_index(cursor)
-    if cursor.take("drop", "table"):
-        return drop_table(cursor)
-    if cursor.take("drop", "index"):
-        return drop_index(cursor)
+def _by_first_word(cursor: Cursor) -> tuple[Operation, ...] | None:
+    match cursor.word():
+        case "alter" | "drop":
+            return _alter_or_drop(cursor)
+        case "create":
+            return _create(cursor)
+        case word if reader := _COMMANDS.get(word):
+            cursor.next()
+            return reader(cursor)
+        case _:
+            return transaction(cursor)
+
+
+def _alter_or_drop(cursor: Cursor) -> tuple[Operation, ...] | None:
+    """Changes of tables, indexes and views; all else is in the grammar."""
+    reader = _CHANGES.get((cursor.word(), cursor.word(1)))
+    if reader is None:
+        return alter_or_drop_relation(cursor)
+    cursor.at += 2
+    return reader(cursor)
+
+
+def _create(cursor: Cursor) -> tuple[Operation, ...] | None:
+    """New tables, indexes, views and schemas; all else is in the grammar."""
+    start = cursor.at
     if cursor.take("create", "index"):
         return create_index(cursor, unique=False)
     if cursor.take("create", "unique", "index"):
         return create_index(cursor, unique=True)
-    return _create_table(cursor)
-
-
-def _create_table(cursor: Cursor) -> tuple[Operation, ...] | None:
-    start = cursor.at
-    if cursor.take("create"):
-        cursor.take_any("local", "global")
-        temporary = bool(cursor.take_any("temporary", "temp"))
-        cursor.take("unlogged")
-        if cursor.take("table"):
-            return create_table(cursor, temporary=temporary)
+    if cursor.at_words("create", "foreign", "table"):
+        return create_foreign_table(cursor)
+    if cursor.at_words("create", "schema"):
+        return create_schema(cursor, _dispatch)
+    cursor.take("create")
+    is_local = bool(cursor.take_any("local", "global"))
+    temporary = bool(cursor.take_any("temporary", "temp"))
+    unlogged = not temporary and not is_local and cursor.take("unlogged")
+    if (temporary or not is_local) and cursor.take("table"):
+        return create_table(cursor, temporary=temporary)
     cursor.at = start
-    return None
+    return None if unlogged and cursor.word(2) == "sequence" else create_view(cursor)
 
 
-def _command(cursor: Cursor) -> tuple[Operation, ...] | None:
-    readers = {
-        "copy": copy,
-        "discard": discard,
-        "explain": explain,
-        "reindex": reindex,
-        "reset": reset_setting,
-        "set": set_setting,
-        "truncate": truncate,
-    }
-    reader = readers.get(cursor.word())
-    if reader is None:
-        return None
-    cursor.next()
-    return reader(cursor)
+_COMMANDS: dict[str, Callable[[Cursor], tuple[Operation, ...]]] = {
+    "copy": copy,
+    "discard": discard,
+    "explain": explain,
+    "lock": lock,
+    "reindex": reindex,
+    "reset": reset_setting,
+    "set": set_setting,
+    "truncate": truncate,
+}
+_CHANGES: dict[tuple[str, str], Callable[[Cursor], tuple[Operation, ...]]] = {
+    ("alter", "index"): alter_index,
+    ("alter", "table"): alter_table,
+    ("drop", "index"): drop_index,
+    ("drop", "table"): drop_table,
+}
 
 
 def _readable_part(text: str) -> str:
@@ -107,14 +126,14 @@ def _readable_part(text: str) -> str:
     raise Unreadable(f"it is longer than {MAX_LENGTH:,} characters")
 
 
-def _check_brackets(tokens: tuple[Token, ...]) -> None:
+def _check_brackets(tokens: Tokens) -> None:
     open_ones: list[str] = []
-    for token in tokens:
-        if token.kind is not TokenKind.OTHER:
-            continue
-        if token.value in {"(", "["}:
-            open_ones.append(token.value)
-        elif token.value in _PAIRS and (not open_ones or open_ones.pop() != _PAIRS[token.value]):
-            raise Unreadable(f"a {token.value} closes nothing")
+    for word in tokens.words:
+        if word in _BRACKETS:
+            if word in _PAIRS:
+                if not open_ones or open_ones.pop() != _PAIRS[word]:
+                    raise Unreadable(f"a {word} closes nothing")
+            else:
+                open_ones.append(word)
     if open_ones:
         raise Unreadable("a bracket is not closed")

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/sql-createtable.html
 from dataclasses import dataclass, field, replace
 
 from migsafe.sql.cursor import Cursor
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     ColumnDefinition,
@@ -28,7 +29,7 @@ class _Body:
     like: list[Name] = field(default_factory=list)
 
 
-def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
+def create_table(cursor: Cursor, *, temporary: bool, foreign: bool = False) -> tuple[Operation, ...]:
     """The statement behind `CREATE [TEMPORARY] TABLE`."""
     if_not_exists = cursor.skip_if_not_exists()
     made = CreateTable(table=cursor.name("a table"), temporary=temporary, if_not_exists=if_not_exists)
@@ -52,7 +53,7 @@ def create_table(cursor: Cursor, *, temporary: bool) -> tuple[Operation, ...]:
             parents.expect_end()
     else:
         return (replace(made, as_query=True, columns=_as_query(cursor)),)
-    partitioned = _storage(cursor)
+    partitioned = _foreign_server(cursor) if foreign else _storage(cursor)
     cursor.expect_end()
     return (
         replace(
@@ -125,6 +126,15 @@ def _storage(cursor: Cursor) -> bool:
     if cursor.take("tablespace"):
         cursor.identifier("a tablespace")
     return partitioned
+
+
+def _foreign_server(cursor: Cursor) -> bool:
+    """What follows the brackets of a foreign table, which is never partitioned."""
+    cursor.expect("server")
+    cursor.identifier("a server")
+    if cursor.word() == "options" and match_rule("foreign_options", cursor) is None:
+        raise cursor.unexpected("OPTIONS")
+    return False
 
 
 def _is_column_list(cursor: Cursor) -> bool:

@@ -49,6 +49,15 @@ def data_statement(cursor: Cursor, depth: int = 0) -> tuple[Operation, ...] | No
             return None
 
 
+def query_of(cursor: Cursor) -> Query:
+    """What a query reads: the query of a view, or of a part of a program, in which INTO names no table."""
+    if cursor.word() not in {"select", "values", "table", "with", "("}:
+        raise cursor.unexpected("a query")
+    if cursor.end - cursor.at < 2:
+        raise cursor.unexpected("more")
+    return Query(tables=tables_read(cursor), functions=functions_called(cursor), for_update=_locks_rows(cursor))
+
+
 def _with(cursor: Cursor, depth: int) -> tuple[Operation, ...]:
     cursor.expect("with")
     cursor.take("recursive")
@@ -145,7 +154,7 @@ def _query(cursor: Cursor) -> tuple[Operation, ...]:
         return settings
     into = _select_into(Cursor(body.text, body.tokens, start, body.end))
     query = Query(
-        tables=_tables(body),
+        tables=tables_read(body),
         functions=functions_called(body),
         for_update=_locks_rows(body),
     )
@@ -195,7 +204,7 @@ def _locks_rows(cursor: Cursor) -> bool:
     return bool(pairs & {("for", "update"), ("for", "share"), ("for", "no"), ("for", "key")})
 
 
-def _tables(cursor: Cursor) -> tuple[Name, ...]:
+def tables_read(cursor: Cursor) -> tuple[Name, ...]:
     """The names after FROM and JOIN, at any depth; names of WITH queries may be among them."""
     found: dict[Name, None] = {}
     for index in range(cursor.at, cursor.end):

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import expression
 from migsafe.sql.lex import TokenKind
+from migsafe.sql.objects import RenameObject
 from migsafe.sql.operations import (
     CreateIndex,
     DropIndex,
     Expression,
     Operation,
-    OtherStatement,
     Reindex,
     RenameIndex,
 )
+from migsafe.sql.read.alter_table import all_in_tablespace, alter_relation
+from migsafe.sql.read.views import wrapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,25 +114,11 @@ def drop_index(cursor: Cursor) -> tuple[Operation, ...]:
 def alter_index(cursor: Cursor) -> tuple[Operation, ...]:
     """The statement behind `ALTER INDEX`."""
     if cursor.take("all", "in", "tablespace"):
-        cursor.rest()
-        return (OtherStatement(tag="ALTER INDEX ALL IN TABLESPACE"),)
-    cursor.skip_if_exists()
-    index = cursor.name("an index")
-    if cursor.take("rename", "to"):
-        new_name = cursor.identifier("an index's new name")
-        cursor.expect_end()
-        return (RenameIndex(index=index, new_name=new_name),)
-    known = (
-        cursor.take("set", "tablespace")
-        or cursor.take("attach", "partition")
-        or cursor.take("depends", "on", "extension")
-        or cursor.take("no", "depends", "on", "extension")
-        or cursor.take_any("set", "reset", "alter")
-    )
-    if not known or cursor.done:
-        raise cursor.unexpected("an action of ALTER INDEX")
-    cursor.rest()
-    return (OtherStatement(tag="ALTER INDEX", target=index),)
+        return all_in_tablespace(cursor, "ALTER INDEX")
+    operation = wrapped("ALTER INDEX", alter_relation(cursor, is_index=True))
+    if isinstance(operation, RenameObject) and operation.target is not None:
+        return (RenameIndex(index=operation.target, new_name=operation.new_name),)
+    return (operation,)
 
 
 def reindex(cursor: Cursor) -> tuple[Operation, ...]:

@@ -1,329 +1,241 @@
-"""All other statements of PostgreSQL 18, by command tag, with the object they name where that is easy.
+"""Statements that the grammar knows and that need no reader of their own.
 
 https://www.postgresql.org/docs/18/sql-commands.html
 """
 
-from migsafe.sql.cursor import Cursor, Unreadable
-from migsafe.sql.lex import TokenKind
-from migsafe.sql.names import Name
-from migsafe.sql.operations import DropTable, LockTable, Operation, OtherStatement, Query
+from collections.abc import Callable
+from dataclasses import replace
 
-# Kinds of objects that CREATE, ALTER and DROP know, longest first where one begins another.
-_OBJECTS = (
-    ("access", "method"),
-    ("aggregate",),
-    ("cast",),
-    ("collation",),
-    ("conversion",),
-    ("database",),
-    ("default", "privileges"),
-    ("domain",),
-    ("event", "trigger"),
-    ("extension",),
-    ("foreign", "data", "wrapper"),
-    ("foreign", "table"),
-    ("function",),
-    ("group",),
-    ("large", "object"),
-    ("materialized", "view"),
-    ("operator", "class"),
-    ("operator", "family"),
-    ("operator",),
-    ("owned", "by"),
-    ("policy",),
-    ("procedure",),
-    ("publication",),
-    ("role",),
-    ("routine",),
-    ("rule",),
-    ("schema",),
-    ("sequence",),
-    ("server",),
-    ("statistics",),
-    ("subscription",),
-    ("system",),
-    ("tablespace",),
-    ("text", "search", "configuration"),
-    ("text", "search", "dictionary"),
-    ("text", "search", "parser"),
-    ("text", "search", "template"),
-    ("transform",),
-    ("trigger",),
-    ("type",),
-    ("user", "mapping"),
-    ("user",),
-    ("view",),
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.grammar import Found, match_statement
+from migsafe.sql.names import Name
+from migsafe.sql.objects import (
+    AddEnumValue,
+    AlterSequence,
+    CreateSequence,
+    CreateType,
+    Maintenance,
+    MoveObject,
+    OpaqueCode,
+    PartOfTable,
+    RenameEnumValue,
+    RenameObject,
+    SchemaStatement,
 )
-# Objects whose name comes first, so that it can be the target.
-_NAMED_FIRST = frozenset(
-    {
-        "DOMAIN",
-        "EXTENSION",
-        "FOREIGN TABLE",
-        "MATERIALIZED VIEW",
-        "PUBLICATION",
-        "SCHEMA",
-        "SEQUENCE",
-        "STATISTICS",
-        "SUBSCRIPTION",
-        "TYPE",
-        "VIEW",
-    }
-)
-# Objects that belong to a table, which stands after ON.
-_ON_TABLE = frozenset({"POLICY", "RULE", "TRIGGER"})
-_CREATE_PREFIXES = (
-    "or",
-    "replace",
-    "temporary",
-    "temp",
-    "recursive",
-    "constraint",
-    "trusted",
-    "procedural",
-    "unlogged",
-    "local",
-    "global",
-)
-_SINGLE = {
-    "analyse": "ANALYZE",
-    "analyze": "ANALYZE",
-    "call": "CALL",
-    "checkpoint": "CHECKPOINT",
-    "close": "CLOSE",
-    "cluster": "CLUSTER",
-    "comment": "COMMENT",
-    "deallocate": "DEALLOCATE",
-    "declare": "DECLARE CURSOR",
-    "do": "DO",
-    "execute": "EXECUTE",
-    "fetch": "FETCH",
-    "grant": "GRANT",
-    "import": "IMPORT FOREIGN SCHEMA",
-    "listen": "LISTEN",
-    "load": "LOAD",
-    "move": "MOVE",
-    "notify": "NOTIFY",
-    "prepare": "PREPARE",
-    "reassign": "REASSIGN OWNED",
-    "refresh": "REFRESH MATERIALIZED VIEW",
-    "revoke": "REVOKE",
-    "security": "SECURITY LABEL",
-    "unlisten": "UNLISTEN",
-    "vacuum": "VACUUM",
-}
-_MAY_STAND_ALONE = frozenset({"ANALYZE", "CHECKPOINT", "CLUSTER", "VACUUM", "FETCH", "MOVE"})
-_LOCK_MODES = frozenset(
-    {
-        "access share",
-        "row share",
-        "row exclusive",
-        "share update exclusive",
-        "share",
-        "share row exclusive",
-        "exclusive",
-        "access exclusive",
-    }
-)
+from migsafe.sql.operations import Operation, OtherStatement, Query, TypeName
+from migsafe.sql.read.domains import alter_domain, create_domain
+from migsafe.sql.read.routines import alter_or_drop_routine, create_routine, do_block
+
+Build = Callable[[Found, Cursor], tuple[Operation, ...]]
+_OFF = frozenset({"off", "false", "0", "no", "f", "n"})
 
 
 def other_statement(cursor: Cursor) -> tuple[Operation, ...] | None:
-    """A statement known by its first words, or None."""
-    if cursor.take("lock"):
-        return _lock(cursor)
-    if cursor.take("show"):
-        cursor.next()
-        cursor.rest()
-        return (Query(),)
-    if cursor.word() in {"create", "alter", "drop"}:
-        return _with_object(cursor, cursor.next().value)
-    tag = _SINGLE.get(cursor.word())
-    if tag is None:
+    """A statement of the grammar, or None when none begins like this."""
+    if cursor.word() == "show":
+        return _show(cursor)
+    found = match_statement(cursor)
+    if found is None:
         return None
+    build = _BUILD.get(found.tag, _plain)
+    return build(found, cursor)
+
+
+def _show(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.next()
-    if cursor.done and tag not in _MAY_STAND_ALONE:
-        raise cursor.unexpected("more")
-    return (_single(cursor, tag),)
-
-
-def _single(cursor: Cursor, tag: str) -> Operation:
-    target: Name | None = None
-    match tag:
-        case "REFRESH MATERIALIZED VIEW":
-            cursor.expect("materialized", "view")
-            if cursor.take("concurrently"):
-                tag = "REFRESH MATERIALIZED VIEW CONCURRENTLY"
-            target = cursor.name("a materialized view")
-        case "VACUUM" | "ANALYZE" | "CLUSTER":
-            tag, target = _maintenance(cursor, tag)
-        case "COMMENT":
-            target = _comment(cursor)
-        case "IMPORT FOREIGN SCHEMA":
-            cursor.expect("foreign", "schema")
-        case "REASSIGN OWNED":
-            cursor.expect("owned", "by")
-        case "SECURITY LABEL":
-            cursor.expect("label")
-    cursor.rest()
-    return OtherStatement(tag=tag, target=target)
-
-
-def _maintenance(cursor: Cursor, tag: str) -> tuple[str, Name | None]:
-    if cursor.word() == "(":
-        options = cursor.inside()
-        words = [token.value for token in options.tokens[options.at : options.end]]
-        if "full" in words and words[words.index("full") + 1 : words.index("full") + 2] not in (
-            ["false"],
-            ["off"],
-        ):
-            tag = f"{tag} FULL"
-    while word := cursor.take_any("full", "freeze", "verbose", "analyze", "analyse"):
-        if word == "full":
-            tag = f"{tag} FULL"
-    if cursor.done:
-        return tag, None
-    cursor.take("only")
-    name = cursor.name("a table")
-    if tag == "CLUSTER" and cursor.take("on"):
-        name = cursor.name("a table")
-    return tag, name
-
-
-def _comment(cursor: Cursor) -> Name | None:
-    cursor.expect("on")
-    target: Name | None = None
-    if cursor.take("table") or cursor.take("view") or cursor.take("materialized", "view"):
-        target = cursor.name()
-    elif cursor.take("column"):
-        parts = [cursor.identifier(label=True)]
-        while cursor.take("."):
-            parts.append(cursor.identifier(label=True))
-        if len(parts) < 2:
-            raise Unreadable("COMMENT ON COLUMN must name a table and a column")
-        target = Name(parts[-2], parts[-3] if len(parts) > 2 else None)
-    what = cursor.until(lambda here: here.word() == "is")
-    if target is None and what.done:
-        raise what.unexpected("an object")
-    cursor.expect("is")
-    if not cursor.take("null"):
-        cursor.string("the comment")
+    if not (
+        cursor.take("time", "zone")
+        or cursor.take("transaction", "isolation", "level")
+        or cursor.take("session", "authorization")
+        or cursor.take("all")
+    ):
+        cursor.name("a setting")
     cursor.expect_end()
-    return target
+    return (Query(),)
 
 
-def _with_object(cursor: Cursor, verb: str) -> tuple[Operation, ...] | None:
-    if verb == "create":
-        while cursor.take_any(*_CREATE_PREFIXES):
-            pass
-    if cursor.word() == "language" or cursor.at_words("procedural", "language"):
-        cursor.take("procedural")
-        cursor.next()
-        return _finish(cursor, verb, "LANGUAGE")
-    for words in _OBJECTS:
-        if cursor.take(*words):
-            return _finish(cursor, verb, " ".join(words).upper())
-    return None
-
-
-def _finish(cursor: Cursor, verb: str, kind: str) -> tuple[Operation, ...]:
-    if cursor.done:
-        raise cursor.unexpected(f"the name of a {kind.lower()}")
-    tag = f"{verb.upper()} {kind}"
-    target: Name | None = None
-    if kind in _NAMED_FIRST:
-        if kind == "MATERIALIZED VIEW" and cursor.take("all", "in", "tablespace"):
-            cursor.rest()
-            return (OtherStatement(tag=tag),)
-        if not cursor.skip_if_not_exists():
-            cursor.skip_if_exists()
-        if kind == "SCHEMA":
-            return _schema(cursor, verb, tag)
-        if verb == "drop":
-            return _drop_many(cursor, tag)
-        if kind != "STATISTICS" or cursor.word() != "on":
-            target = cursor.name(f"a {kind.lower()}")
-    elif kind in _ON_TABLE:
-        target = _on_table(cursor)
-    if kind == "STATISTICS" and verb == "create":
-        cursor.until(lambda here: here.word() == "from")
-        cursor.expect("from")
-        target = cursor.name("a table")
-    if verb != "drop" and kind in {"VIEW", "MATERIALIZED VIEW", "TRIGGER", "POLICY", "RULE"}:
-        _needs_more(cursor, verb, kind)
-    cursor.rest()
-    return (OtherStatement(tag=tag, target=target),)
-
-
-def _needs_more(cursor: Cursor, verb: str, kind: str) -> None:
-    """CREATE VIEW and its like say more than a name; CREATE POLICY need not."""
-    if cursor.done and not (verb == "create" and kind == "POLICY"):
-        raise cursor.unexpected("more")
-    if verb == "create" and kind.endswith("VIEW"):
-        cursor.until(lambda here: here.word() == "as")
-        cursor.expect("as")
-        if cursor.done:
-            raise cursor.unexpected("a query")
-
-
-def _drop_many(cursor: Cursor, tag: str) -> tuple[Operation, ...]:
-    names = cursor.listed(lambda here: here.name())
-    cursor.cascade()
-    cursor.expect_end()
-    return tuple(OtherStatement(tag=tag, target=name) for name in names)
-
-
-def _schema(cursor: Cursor, verb: str, tag: str) -> tuple[Operation, ...]:
-    rest = cursor.rest()
-    words = {token.value for token in rest.tokens[rest.at : rest.end] if token.kind is TokenKind.WORD}
-    if verb == "create" and words & {"create", "grant"}:
-        raise Unreadable("CREATE SCHEMA with other statements in it: write them as statements of their own")
-    return (OtherStatement(tag=tag, target=None),)
-
-
-def _on_table(cursor: Cursor) -> Name:
-    """The table of a trigger, rule or policy: after ON, or after TO in a rule."""
-    first = cursor.at
-
-    def stop(here: Cursor) -> bool:
-        # A rule's event comes first: ON INSERT TO t.
-        event = here.word(1) in {"select", "insert", "update", "delete"}
-        return here.at > first and ((here.word() == "on" and not event) or here.word() == "to")
-
-    cursor.until(stop)
-    cursor.one_of("on", "to")
-    return cursor.name("a table")
-
-
-def _lock(cursor: Cursor) -> tuple[Operation, ...]:
-    cursor.take("table")
-
-    def one(here: Cursor) -> tuple[Name, bool]:
-        only = here.take("only")
-        name = here.name("a table")
-        here.take("*")
-        return name, only
-
-    tables = cursor.listed(one)
-    mode = "access exclusive"
-    if cursor.take("in"):
-        words: list[str] = []
-        while not cursor.done and cursor.word() != "mode":
-            words.append(cursor.next().value)
-        cursor.expect("mode")
-        mode = " ".join(words)
-        if mode not in _LOCK_MODES:
-            raise Unreadable(f"{mode.upper()} is no lock mode")
-    nowait = cursor.take("nowait")
-    cursor.expect_end()
+def _names(found: Found) -> tuple[Name, ...]:
+    """What the statement names, types as names too."""
     return tuple(
-        LockTable(table=table, only=only, mode=mode.upper(), nowait=nowait) for table, only in tables
+        Name(each.name, each.schema) if isinstance(each, TypeName) else each for each in found.all("target")
     )
 
 
-def drop_table(cursor: Cursor) -> tuple[Operation, ...]:
-    """The statement behind `DROP TABLE`."""
-    if_exists = cursor.skip_if_exists()
-    tables = cursor.listed(lambda here: here.name("a table"))
-    cascade = cursor.cascade()
-    cursor.expect_end()
-    return tuple(DropTable(table=table, if_exists=if_exists, cascade=cascade) for table in tables)
+def _plain(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    names: tuple[Name | None, ...] = _names(found) or (None,)
+    column = found.first("column")
+    if column:
+        names = (Name(column[-2], column[-3] if len(column) > 2 else None),)
+    if (new_name := found.first("new_name")) is not None:
+        return (RenameObject(tag=found.tag, target=names[0], new_name=new_name, name=found.first("name")),)
+    if (new_schema := found.first("new_schema")) is not None:
+        return (MoveObject(tag=found.tag, target=names[0], new_schema=new_schema),)
+    return tuple(
+        OtherStatement(
+            tag=found.tag,
+            target=name,
+            if_exists=found.first("if_exists") is not None,
+            cascade=_cascades(found),
+        )
+        for name in names
+    )
+
+
+def _cascades(found: Found) -> bool:
+    behaviour = found.first("cascade")
+    return behaviour is not None and behaviour.word() == "cascade"
+
+
+def _create_type(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    kind = next((k for k in ("enum", "range", "composite", "base") if found.first(k) is not None), "shell")
+    made = CreateType(
+        tag=found.tag,
+        target=found.first("target"),
+        type_kind=kind,
+        labels=found.all("enum_label"),
+        attributes=tuple(zip(found.all("attribute"), found.all("attribute_type"), strict=True)),
+    )
+    return (made,)
+
+
+def _alter_type(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
+    target = found.first("target")
+    if found.first("add_value") is not None:
+        return (
+            AddEnumValue(
+                tag=found.tag,
+                target=target,
+                value=found.first("value"),
+                if_not_exists=found.first("if_not_exists") is not None,
+                neighbour=found.first("neighbour"),
+                before=found.first("before") is not None,
+            ),
+        )
+    if found.first("old_value") is not None:
+        old, new = found.first("old_value"), found.first("new_value")
+        return (RenameEnumValue(tag=found.tag, target=target, value=old, new_value=new),)
+    return _plain(found, cursor)
+
+
+def _part_of_table(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
+    if found.first("new_name") is not None:
+        return _plain(found, cursor)
+    return (
+        PartOfTable(
+            tag=found.tag,
+            target=found.first("target"),
+            name=found.first("name"),
+            function=found.first("function"),
+            if_exists=found.first("if_exists") is not None,
+        ),
+    )
+
+
+def _rule(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
+    """CREATE RULE: what it does instead must be a statement, or several in brackets."""
+    action: Cursor = found.first("action")
+    if not action.take("nothing"):
+        if action.word() == "(" and action.word(1) not in {"select", "with", "values", "("}:
+            action = action.inside()
+        if action.word() not in {"select", "insert", "update", "delete", "notify", "with", "values", "("}:
+            raise action.unexpected("what the rule does")
+    return _part_of_table(found, cursor)
+
+
+def _drop_schema(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    return tuple(
+        SchemaStatement(
+            tag=found.tag, name=name, if_exists=found.first("if_exists") is not None, cascade=_cascades(found)
+        )
+        for name in found.all("name")
+    )
+
+
+def _sequence(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
+    if found.tag == "CREATE SEQUENCE":
+        return (
+            CreateSequence(
+                tag=found.tag,
+                target=found.first("target"),
+                temporary=found.first("temporary") is not None,
+                if_not_exists=found.first("if_not_exists") is not None,
+                owned_by=found.first("owned"),
+            ),
+        )
+    if found.first("option") is None:
+        return _plain(found, cursor)
+    altered = AlterSequence(tag=found.tag, target=found.first("target"), owned_by=found.first("owned"))
+    return (replace(altered, if_exists=found.first("if_exists") is not None),)
+
+
+def _maintenance(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    options: list[str] = []
+    for part in found.all("option"):
+        words = [token.value.lower() for token in part.tokens[part.at : part.end]]
+        if words[1:2] and words[1] in _OFF:
+            options = [option for option in options if option != words[0]]
+        elif words[0] not in options:
+            options.append("analyze" if words[0] == "analyse" else words[0])
+    tag = "ANALYZE" if found.tag == "ANALYSE" else found.tag
+    if tag == "VACUUM" and "full" in options:
+        tag = "VACUUM FULL"
+    if tag == "REPACK" and "concurrently" in options:
+        tag = "REPACK CONCURRENTLY"
+    names = found.all("target") or (None,)
+    return tuple(Maintenance(tag=tag, target=name, options=tuple(options)) for name in names)
+
+
+def _refresh(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    ending = " CONCURRENTLY" if found.first("concurrently") is not None else ""
+    return (OtherStatement(tag=found.tag + ending, target=found.first("target")),)
+
+
+def _opaque(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    function = found.first("function")
+    return (OpaqueCode(tag=found.tag, reason=f"what {found.tag} runs", function=function),)
+
+
+def _inner_query(found: Found, _: Cursor) -> tuple[Operation, ...]:
+    """PREPARE and DECLARE CURSOR: their query runs later, but it must be one."""
+    query: Cursor = found.first("query")
+    if query.word() not in {"select", "insert", "update", "delete", "merge", "with", "values", "table", "("}:
+        raise Unreadable(f"{found.tag} needs a query")
+    return (OtherStatement(tag=found.tag),)
+
+
+_BUILD: dict[str, Build] = {
+    "ALTER DOMAIN": alter_domain,
+    "ALTER FUNCTION": alter_or_drop_routine,
+    "ALTER POLICY": _part_of_table,
+    "ALTER PROCEDURE": alter_or_drop_routine,
+    "ALTER ROUTINE": alter_or_drop_routine,
+    "ALTER SEQUENCE": _sequence,
+    "ALTER TRIGGER": _part_of_table,
+    "ALTER TYPE": _alter_type,
+    "ANALYSE": _maintenance,
+    "ANALYZE": _maintenance,
+    "CALL": _opaque,
+    "CLUSTER": _maintenance,
+    "CREATE DOMAIN": create_domain,
+    "CREATE FUNCTION": create_routine,
+    "CREATE POLICY": _part_of_table,
+    "CREATE PROCEDURE": create_routine,
+    "CREATE RULE": _rule,
+    "CREATE SEQUENCE": _sequence,
+    "CREATE TRIGGER": _part_of_table,
+    "CREATE TYPE": _create_type,
+    "DECLARE CURSOR": _inner_query,
+    "DO": do_block,
+    "DROP FUNCTION": alter_or_drop_routine,
+    "DROP POLICY": _part_of_table,
+    "DROP PROCEDURE": alter_or_drop_routine,
+    "DROP ROUTINE": alter_or_drop_routine,
+    "DROP RULE": _part_of_table,
+    "DROP SCHEMA": _drop_schema,
+    "DROP TRIGGER": _part_of_table,
+    "EXECUTE": _opaque,
+    "PREPARE": _inner_query,
+    "REFRESH MATERIALIZED VIEW": _refresh,
+    "REPACK": _maintenance,
+    "VACUUM": _maintenance,
+}

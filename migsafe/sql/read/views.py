@@ -1,0 +1,191 @@
+"""Views, foreign tables and schemas: statements that hold a query, a table or other statements.
+
+https://www.postgresql.org/docs/current/sql-createview.html
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.grammar.match import match_rule
+from migsafe.sql.names import Name
+from migsafe.sql.objects import CreateView, RenameObject, SchemaStatement
+from migsafe.sql.operations import (
+    CreateTable,
+    Operation,
+    OtherStatement,
+    OtherTableAction,
+    Query,
+    RenameTable,
+    SetSchema,
+)
+from migsafe.sql.read.alter_table import all_in_tablespace, alter_relation
+from migsafe.sql.read.create_table import create_table
+from migsafe.sql.read.data import query_of
+
+_KINDS = (("materialized", "view"), ("foreign", "table"), ("view",))
+
+
+def create_view(cursor: Cursor) -> tuple[Operation, ...] | None:
+    """CREATE VIEW or CREATE MATERIALIZED VIEW, or None when none stands here."""
+    start = cursor.at
+    cursor.expect("create")
+    or_replace = cursor.take("or", "replace")
+    cursor.take_any("local", "global")
+    temporary = bool(cursor.take_any("temporary", "temp"))
+    unlogged = cursor.take("unlogged")
+    recursive = cursor.take("recursive")
+    materialized = cursor.take("materialized")
+    if not cursor.take("view"):
+        cursor.at = start
+        return None
+    if (materialized and (or_replace or temporary or recursive)) or (unlogged and not materialized):
+        raise cursor.unexpected("a view that can be made so")
+    if_not_exists = materialized and cursor.skip_if_not_exists()
+    target = cursor.name("a view")
+    columns = _columns(cursor) if cursor.word() == "(" else ()
+    _storage(cursor, materialized=materialized)
+    cursor.expect("as")
+    body = cursor.rest()
+    with_data = _ending(body, materialized=materialized)
+    return (
+        CreateView(
+            tag="CREATE MATERIALIZED VIEW" if materialized else "CREATE VIEW",
+            target=target,
+            query=query_of(body),
+            text=body.part(body.at, body.end).source(),
+            columns=columns,
+            or_replace=or_replace,
+            temporary=temporary,
+            materialized=materialized,
+            if_not_exists=if_not_exists,
+            with_data=with_data,
+        ),
+    )
+
+
+def _columns(cursor: Cursor) -> tuple[str, ...]:
+    inside = cursor.inside()
+    columns = inside.listed(lambda here: here.identifier("a column"))
+    inside.expect_end()
+    return columns
+
+
+def _storage(cursor: Cursor, *, materialized: bool) -> None:
+    if materialized and cursor.take("using"):
+        cursor.identifier("an access method")
+    if cursor.take("with") and match_rule("storage", cursor) is None:
+        raise cursor.unexpected("options of a view")
+    if materialized and cursor.take("tablespace"):
+        cursor.identifier("a tablespace")
+
+
+def _ending(body: Cursor, *, materialized: bool) -> bool:
+    """Cuts off what may follow the query; whether the view is filled."""
+    endings: tuple[tuple[str, ...], ...] = (
+        (("with", "no", "data"), ("with", "data"))
+        if materialized
+        else (("with", "local", "check", "option"), ("with", "cascaded", "check", "option"))
+    )
+    if not materialized:
+        endings = (*endings, ("with", "check", "option"))
+    for ending in endings:
+        first = body.end - len(ending)
+        if first > body.at and tuple(body.words[first : body.end]) == ending:
+            body.end = first
+            return ending != ("with", "no", "data")
+    return True
+
+
+def alter_or_drop_relation(cursor: Cursor) -> tuple[Operation, ...] | None:
+    """ALTER or DROP of a view, materialized view or foreign table, or None when none stands here."""
+    verb = cursor.word()
+    for words in _KINDS:
+        if cursor.at_words(verb, *words):
+            cursor.at += 1 + len(words)
+            tag = f"{verb} {' '.join(words)}".upper()
+            return _drop(cursor, tag) if verb == "drop" else _alter(cursor, tag)
+    return None
+
+
+def _drop(cursor: Cursor, tag: str) -> tuple[Operation, ...]:
+    if_exists = cursor.skip_if_exists()
+    names = cursor.listed(lambda here: here.name())
+    cascade = cursor.cascade()
+    cursor.expect_end()
+    return tuple(
+        OtherStatement(tag=tag, target=name, if_exists=if_exists, cascade=cascade) for name in names
+    )
+
+
+def _alter(cursor: Cursor, tag: str) -> tuple[Operation, ...]:
+    if tag == "ALTER MATERIALIZED VIEW" and cursor.take("all", "in", "tablespace"):
+        return all_in_tablespace(cursor, tag)
+    return (wrapped(tag, alter_relation(cursor)),)
+
+
+def wrapped(tag: str, actions: tuple[Operation, ...]) -> Operation:
+    """What ALTER TABLE's reader made of an ALTER of something else."""
+    first = actions[0]
+    target: Name | None = getattr(first, "table", None)
+    if isinstance(first, RenameTable):
+        return RenameObject(
+            tag=tag, target=target, new_name=first.new_name, actions=actions, if_exists=first.if_exists
+        )
+    if_exists = bool(getattr(first, "if_exists", False))
+    return OtherStatement(tag=tag, target=target, actions=actions, if_exists=if_exists)
+
+
+def create_foreign_table(cursor: Cursor) -> tuple[Operation, ...] | None:
+    """CREATE FOREIGN TABLE, or None: the table inside is the one action."""
+    if not cursor.take("create", "foreign", "table"):
+        return None
+    (table,) = create_table(cursor, temporary=False, foreign=True)
+    target = table.table if isinstance(table, CreateTable) else None
+    return (OtherStatement(tag="CREATE FOREIGN TABLE", target=target, actions=(table,)),)
+
+
+def create_schema(
+    cursor: Cursor, read_inner: Callable[[Cursor], tuple[Operation, ...]]
+) -> tuple[Operation, ...] | None:
+    """CREATE SCHEMA and the statements in it, whose objects go into the schema; None when none stands here."""
+    if not cursor.take("create", "schema"):
+        return None
+    if_not_exists = cursor.skip_if_not_exists()
+    name = cursor.identifier("a schema") if cursor.word() != "authorization" else ""
+    if cursor.take("authorization"):
+        role = cursor.identifier("a role", label=True)
+        name = name or role
+    found: list[Operation] = [SchemaStatement(tag="CREATE SCHEMA", name=name, if_not_exists=if_not_exists)]
+    while not cursor.done:
+        if cursor.word() not in {"create", "grant"}:
+            raise cursor.unexpected("CREATE or GRANT")
+        start = cursor.at
+        cursor.at += 1
+        cursor.until(lambda here: here.word() in {"create", "grant"} and _starts(here))
+        for operation in read_inner(cursor.part(start, cursor.at)):
+            found.append(_in_schema(operation, name))
+    return tuple(found)
+
+
+def _starts(cursor: Cursor) -> bool:
+    if cursor.word() == "grant":
+        return cursor.word(-1) not in {"with"}
+    ahead = 1
+    while cursor.word(ahead) in {"or", "replace", "temp", "temporary", "unlogged", "unique", "recursive"}:
+        ahead += 1
+    return cursor.word(ahead) in {"table", "view", "index", "sequence", "trigger", "materialized", "constraint"}
+
+
+def _in_schema(operation: Operation, schema: str) -> Operation:
+    """An operation inside CREATE SCHEMA: names without a schema are in it."""
+
+    def put(name: Name | None) -> Name | None:
+        return Name(name.name, schema) if name is not None and name.schema is None and schema else name
+
+    if isinstance(operation, OtherStatement):
+        return replace(operation, target=put(operation.target))
+    table = getattr(operation, "table", None)
+    if isinstance(table, Name):
+        return replace(operation, table=put(table))  # type: ignore[call-arg]  # the class has it: see above
+    return operation
