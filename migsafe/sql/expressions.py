@@ -23,6 +23,15 @@ _AFTER_DEFAULT = words(
     references storage unique
     """
 )
+_NOT_IN_DEFAULT = frozenset({"and", "or", "in", "like", "ilike", "similar"})
+_NAMES = frozenset({TokenKind.WORD, TokenKind.QUOTED})
+_CONSTANTS = frozenset({TokenKind.STRING, TokenKind.NUMBER})
+_OPERATORS = frozenset({"<", ">", "=", "<=", ">=", "<>", "!=", "||", "/", "%", "^", "->", "->>", "::"})
+# What needs an operand behind it, and before it.
+_NOT_LAST = _OPERATORS | {"+", "-", "and", "or", "not", "in", "like", "between", "case", "when", "then", ","}
+_NOT_FIRST = _OPERATORS | {"and", "or", "in", "like", "between", "is", "then", "when", ","}
+_CLOSES = frozenset({")", "]", ","})
+_OPENS = frozenset({"(", ","})
 _DISTINCT_FROM = ("distinct", "from")
 
 
@@ -44,18 +53,43 @@ def default_expression(cursor: Cursor) -> Expression:
             return False
         return word == "," or word in _AFTER_DEFAULT
 
-    return expression(cursor.until(stop))
+    found = cursor.until(stop)
+    if not _NOT_IN_DEFAULT.isdisjoint(found.words[found.at : found.end]):
+        _check_default(found)
+    return expression(found)
+
+
+def _check_default(cursor: Cursor) -> None:
+    """A DEFAULT has no boolean operators outside brackets: https://www.postgresql.org/docs/current/sql-createtable.html."""
+    outside = cursor.part(cursor.at, cursor.end)
+    cases = 0
+    while not outside.done:
+        outside.before("case", "end", *_NOT_IN_DEFAULT)
+        cases += {"case": 1, "end": -1}.get(outside.word(), 0)
+        if not cases and outside.word() in _NOT_IN_DEFAULT:
+            raise outside.unexpected("brackets around it")
+        outside.at += 1
 
 
 def expression(cursor: Cursor) -> Expression:
     """All that is left of a cursor as one expression."""
     if cursor.done:
         raise Unreadable("expected an expression")
+    _check(cursor)
+    return _analysed(cursor)
+
+
+def functions_called(cursor: Cursor) -> tuple[str, ...]:
+    """The functions called anywhere in what is left of a cursor."""
+    return _analysed(cursor).functions if not cursor.done else ()
+
+
+def _analysed(cursor: Cursor) -> Expression:
     tokens = cursor.tokens[cursor.at : cursor.end]
     functions: dict[str, None] = {}
     columns: dict[str, None] = {}
     for index, token in enumerate(tokens):
-        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
+        if token.kind not in _NAMES:
             continue
         before = tokens[index - 1].value if index else ""
         after = tokens[index + 1].value if index + 1 < len(tokens) else ""
@@ -77,9 +111,28 @@ def expression(cursor: Cursor) -> Expression:
     )
 
 
-def functions_called(cursor: Cursor) -> tuple[str, ...]:
-    """The functions called anywhere in what is left of a cursor."""
-    return expression(cursor).functions if not cursor.done else ()
+def _check(cursor: Cursor) -> None:
+    """Finds what can be no expression, whatever its names stand for: not all of it, but no false alarm."""
+    words, kinds = cursor.words, cursor.tokens.kinds
+    first, last = words[cursor.at], words[cursor.end - 1]
+    if first in _NOT_FIRST or last in _NOT_LAST or (last == "*" and cursor.end - cursor.at > 1 and words[cursor.end - 2] != "."):
+        raise cursor.unexpected("an expression")
+    depth = 0
+    for index in range(cursor.at, cursor.end):
+        word = words[index]
+        if word == "(" or word == "[":
+            depth += 1
+        elif word == ")" or word == "]":
+            depth -= 1
+        elif word == "," and depth == 0:
+            raise Unreadable("a comma does not belong into an expression")
+        if index == cursor.at:
+            continue
+        before = words[index - 1]
+        if (word in _CLOSES and before in _NOT_LAST) or (before in _OPENS and word in _NOT_FIRST):
+            raise Unreadable(f"expected an operand between {before!r} and {word!r}")
+        if kinds[index] in _CONSTANTS and kinds[index - 1] in _CONSTANTS:
+            raise Unreadable("two constants follow each other")
 
 
 def _called(tokens: tuple[Token, ...], index: int) -> str:

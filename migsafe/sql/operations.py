@@ -103,7 +103,7 @@ class TableOperation(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Operation):
-    """CREATE TABLE in any form."""
+    """CREATE TABLE in any form, SELECT INTO too; `query` has what CREATE TABLE AS reads."""
 
     table: Name
     columns: tuple[ColumnDefinition, ...] = ()
@@ -111,6 +111,7 @@ class CreateTable(Operation):
     temporary: bool = False
     if_not_exists: bool = False
     as_query: bool = False
+    query: "Query | None" = None
     like: tuple[Name, ...] = ()
     inherits: tuple[Name, ...] = ()
     partition_of: Name | None = None

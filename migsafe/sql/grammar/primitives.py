@@ -73,7 +73,7 @@ def _operator(cursor: Cursor) -> str | None:
     while cursor.kind() in {TokenKind.WORD, TokenKind.QUOTED} and cursor.word(1) == ".":
         cursor.at += 2
     word = cursor.word()
-    if cursor.kind() is not TokenKind.OTHER or word[0] not in "+-*/<>=~!@#%^&|`?":
+    if cursor.kind() is not TokenKind.OTHER or word == "=>" or word[0] not in "+-*/<>=~!@#%^&|`?":
         cursor.at = start
         return None
     cursor.at += 1
@@ -94,6 +94,11 @@ def _condition(cursor: Cursor) -> Any:
 
 def _rest(cursor: Cursor) -> Cursor | None:
     return None if cursor.done else cursor.rest()
+
+
+def _table_name(cursor: Cursor) -> Any:
+    """A table in a list in which TABLES IN SCHEMA may also stand."""
+    return None if cursor.at_words("tables", "in") else _tried(lambda here: here.name())(cursor)
 
 
 def _to_comma(cursor: Cursor) -> Any:
@@ -177,6 +182,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "rest": _rest,
     "rule_condition": _tried(_rule_condition),
     "string": _of_kind(TokenKind.STRING),
+    "table_name": _table_name,
     "to_comma": _tried(_to_comma),
     "type": _tried(type_name),
     "unreserved": _unreserved,

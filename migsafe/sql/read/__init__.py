@@ -2,22 +2,26 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.lex import Tokens, Unlexable, lex
+from migsafe.sql.objects import OpaqueCode
 from migsafe.sql.operations import Operation, Unread
 from migsafe.sql.read.alter_table import alter_table
+from migsafe.sql.read.block import Part, nothing, read_block
 from migsafe.sql.read.create_table import create_table
-from migsafe.sql.read.data import copy, data_statement, explain, truncate
+from migsafe.sql.read.data import copy, data_statement, truncate
+from migsafe.sql.read.explain import explain
 from migsafe.sql.read.indexes import alter_index, create_index, drop_index, reindex
 from migsafe.sql.read.meta import meta_command
 from migsafe.sql.read.lock import drop_table, lock
 from migsafe.sql.read.other import other_statement
 from migsafe.sql.read.session import discard, reset_setting, set_setting, transaction
 from migsafe.sql.read.views import alter_or_drop_relation, create_foreign_table, create_schema, create_view
-from migsafe.sql.split import Statement, StatementKind
+from migsafe.sql.split import Statement, StatementKind, split
 
-__all__ = ["read"]
+__all__ = ["Part", "read", "read_parts"]
 
 # Characters of one statement that are read in full; of a longer INSERT, only what stands before its rows.
 MAX_LENGTH = 1_000_000
@@ -30,8 +34,44 @@ _PAIRS = {")": "(", "]": "["}
 def read(statement: Statement) -> tuple[Operation, ...]:
     """What a statement asks for: one operation or more, never none. Never raises.
 
-    What is not understood becomes exactly one `Unread`.
+    What is not understood becomes exactly one `Unread`. Of a DO block, its statements are operations.
     """
+    operations = _read(statement)
+    if isinstance(operations[0], OpaqueCode) and operations[0].tag == "DO":
+        return tuple(part.operation for part in parts_of(statement, operations))
+    return operations
+
+
+def parts_of(statement: Statement, operations: tuple[Operation, ...]) -> tuple[Part, ...]:
+    """The operations with their offsets in the script: those of a DO block have their own."""
+    first = operations[0] if len(operations) == 1 else None
+    whole = (statement.start, statement.end)
+    if not isinstance(first, OpaqueCode) or first.language != "plpgsql" or not first.body:
+        return tuple(Part(operation=each, start=whole[0], end=whole[1]) for each in operations)
+    parts = read_block(first.body, _read_inside) or (nothing(first.body),)
+    if first.body_start < 0:
+        return tuple(replace(part, start=whole[0], end=whole[1]) for part in parts)
+    at = statement.start + first.body_start
+    return tuple(replace(part, start=part.start + at, end=part.end + at) for part in parts)
+
+
+def read_parts(statement: Statement) -> tuple[Part, ...]:
+    """Like `read`, with the offsets of each operation in the script."""
+    return parts_of(statement, _read(statement))
+
+
+def _read_inside(text: str) -> tuple[Operation, ...]:
+    """The operations of the SQL inside of a block, all statements of it; nothing in it can be unread."""
+    return tuple(
+        OpaqueCode(tag="DO", reason=f"what was not understood: {operation.reason}")
+        if isinstance(operation, Unread)
+        else operation
+        for statement in split(text).statements
+        for operation in _read(statement)
+    )
+
+
+def _read(statement: Statement) -> tuple[Operation, ...]:
     if statement.problem:
         return (Unread(reason=statement.problem),)
     if statement.kind is StatementKind.META:
@@ -102,7 +142,7 @@ def _create(cursor: Cursor) -> tuple[Operation, ...] | None:
 _COMMANDS: dict[str, Callable[[Cursor], tuple[Operation, ...]]] = {
     "copy": copy,
     "discard": discard,
-    "explain": explain,
+    "explain": lambda cursor: explain(cursor, _dispatch),
     "lock": lock,
     "reindex": reindex,
     "reset": reset_setting,

@@ -3,7 +3,7 @@
 https://www.postgresql.org/docs/current/sql-altertable.html
 """
 
-from migsafe.sql.cursor import Cursor
+from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.keywords import RESERVED
 from migsafe.sql.lex import TokenKind
@@ -160,6 +160,8 @@ def _action(cursor: Cursor, where: Where) -> Operation:
         cursor.take("column")
         if cursor.kind() is TokenKind.NUMBER:  # a column of an index
             column = cursor.next().text
+            if not column.isdecimal() or not 1 <= int(column) <= 32767:
+                raise cursor.unexpected("a column's number")
             if cursor.at_words("set", "statistics"):
                 return alter_column(cursor, column, where)
             raise cursor.unexpected("SET STATISTICS")
@@ -203,7 +205,11 @@ def _checked(cursor: Cursor, rule: str) -> str:
 def _constraint_marks(cursor: Cursor) -> str:
     if cursor.take("inherit"):
         return "INHERIT"
-    return _checked(cursor, "constraint_marks")
+    marks = _checked(cursor, "constraint_marks")
+    words = " ".join(marks.lower().split())
+    if "not deferrable" in words and "initially deferred" in words:
+        raise Unreadable("a constraint that is not deferrable cannot be initially deferred")
+    return marks
 
 
 def _other(cursor: Cursor, where: Where) -> Operation:

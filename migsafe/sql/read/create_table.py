@@ -13,9 +13,11 @@ from migsafe.sql.operations import (
     ConstraintDefinition,
     CreateTable,
     Operation,
+    Query,
     TypeName,
 )
 from migsafe.sql.read.columns import column_definition, column_options, starts_constraint, table_constraint
+from migsafe.sql.read.data import query_of
 
 _LIKE_OPTIONS = frozenset({"including", "excluding"})
 
@@ -52,7 +54,8 @@ def create_table(cursor: Cursor, *, temporary: bool, foreign: bool = False) -> t
             made = replace(made, inherits=parents.listed(lambda here: here.name("a table")))
             parents.expect_end()
     else:
-        return (replace(made, as_query=True, columns=_as_query(cursor)),)
+        columns, query = _as_query(cursor)
+        return (replace(made, as_query=True, columns=columns, query=query),)
     partitioned = _foreign_server(cursor) if foreign else _storage(cursor)
     cursor.expect_end()
     return (
@@ -105,7 +108,8 @@ def partition_bound(cursor: Cursor) -> None:
         cursor.expect("to")
     elif not cursor.take("in"):
         cursor.expect("with")
-    cursor.inside()
+    if cursor.inside().done:
+        raise cursor.unexpected("values of the partition")
 
 
 def _storage(cursor: Cursor) -> bool:
@@ -146,8 +150,8 @@ def _is_column_list(cursor: Cursor) -> bool:
     return here.word() in {"as", "using", "with", "on", "tablespace"}
 
 
-def _as_query(cursor: Cursor) -> tuple[ColumnDefinition, ...]:
-    """The rest of CREATE TABLE AS: the columns named, whose types only the query knows."""
+def _as_query(cursor: Cursor) -> tuple[tuple[ColumnDefinition, ...], Query | None]:
+    """The rest of CREATE TABLE AS: the columns named, whose types only the query knows, and the query."""
     columns: tuple[ColumnDefinition, ...] = ()
     if cursor.word() == "(":
         inside = cursor.inside()
@@ -157,9 +161,12 @@ def _as_query(cursor: Cursor) -> tuple[ColumnDefinition, ...]:
         inside.expect_end()
     _storage(cursor)
     cursor.expect("as")
-    if cursor.word() not in {"select", "values", "table", "with", "execute", "("}:
-        raise cursor.unexpected("a query")
-    query = cursor.rest()
-    if query.at == query.end - 1:
-        raise cursor.unexpected("a query")
-    return columns
+    body = cursor.rest()
+    for ending in (("with", "no", "data"), ("with", "data")):
+        if tuple(body.words[max(body.at, body.end - len(ending)) : body.end]) == ending:
+            body.end -= len(ending)
+            break
+    if body.take("execute"):
+        body.identifier("a prepared statement")
+        return columns, None
+    return columns, query_of(body)

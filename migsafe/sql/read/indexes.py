@@ -34,7 +34,7 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     """The statement behind `CREATE [UNIQUE] INDEX`."""
     concurrently = cursor.take("concurrently")
     if_not_exists = cursor.skip_if_not_exists()
-    name = None if cursor.word() == "on" else cursor.identifier("an index's name")
+    name = None if cursor.word() == "on" and not if_not_exists else cursor.identifier("an index's name")
     cursor.expect("on")
     only = cursor.take("only")
     table = cursor.name("a table")

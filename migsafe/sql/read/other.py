@@ -49,7 +49,9 @@ def _show(cursor: Cursor) -> tuple[Operation, ...]:
         or cursor.take("session", "authorization")
         or cursor.take("all")
     ):
-        cursor.name("a setting")
+        cursor.identifier("a setting")
+        while cursor.take("."):
+            cursor.identifier("a setting", label=True)
     cursor.expect_end()
     return (Query(),)
 
@@ -129,6 +131,13 @@ def _part_of_table(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
             if_exists=found.first("if_exists") is not None,
         ),
     )
+
+
+def _trigger(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
+    events = [event.word() for event in found.all("event")]
+    if len(set(events)) < len(events):
+        raise Unreadable("the trigger has an event twice")
+    return _part_of_table(found, cursor)
 
 
 def _rule(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
@@ -222,7 +231,7 @@ _BUILD: dict[str, Build] = {
     "CREATE PROCEDURE": create_routine,
     "CREATE RULE": _rule,
     "CREATE SEQUENCE": _sequence,
-    "CREATE TRIGGER": _part_of_table,
+    "CREATE TRIGGER": _trigger,
     "CREATE TYPE": _create_type,
     "DECLARE CURSOR": _inner_query,
     "DO": do_block,

@@ -158,7 +158,7 @@ def create_schema(
         name = name or role
     found: list[Operation] = [SchemaStatement(tag="CREATE SCHEMA", name=name, if_not_exists=if_not_exists)]
     while not cursor.done:
-        if cursor.word() not in {"create", "grant"}:
+        if cursor.word() not in {"create", "grant"} or if_not_exists:
             raise cursor.unexpected("CREATE or GRANT")
         start = cursor.at
         cursor.at += 1
@@ -183,6 +183,8 @@ def _in_schema(operation: Operation, schema: str) -> Operation:
     def put(name: Name | None) -> Name | None:
         return Name(name.name, schema) if name is not None and name.schema is None and schema else name
 
+    if getattr(operation, "temporary", False):
+        return operation
     if isinstance(operation, OtherStatement):
         return replace(operation, target=put(operation.target))
     table = getattr(operation, "table", None)
