@@ -91,6 +91,9 @@ def _analysed(cursor: Cursor) -> Expression:
     for index, token in enumerate(tokens):
         if token.kind not in _NAMES:
             continue
+        if token.kind is TokenKind.QUOTED and _is_placeholder(token.text):
+            functions[token.value] = None  # it may stand for anything, also for a call
+            continue
         before = tokens[index - 1].value if index else ""
         after = tokens[index + 1].value if index + 1 < len(tokens) else ""
         if after == "." or _names_a_type(tokens, index):
@@ -109,6 +112,10 @@ def _analysed(cursor: Cursor) -> Expression:
         columns=tuple(columns),
         is_null_constant=_is_null(tokens),
     )
+
+
+def _is_placeholder(text: str) -> bool:
+    return text[0] != '"' and text[:3] not in {'u&"', 'U&"'}
 
 
 def _check(cursor: Cursor) -> None:

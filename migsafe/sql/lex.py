@@ -69,6 +69,10 @@ class Tokens(Sequence[Token]):
             found = self._values[index] = self._read(index)
         return found
 
+    def set_value(self, index: int, value: str) -> None:
+        """Says what a token stands for, where its text does not."""
+        self._values[index] = value
+
     def is_name(self, index: int) -> bool:
         """Whether a token is a word or a name in quotes."""
         return self.kinds[index] is WORD or self.kinds[index] is QUOTED
@@ -110,8 +114,7 @@ _NAME_START = r"A-Za-z_\x80-\U0010ffff"
 _NAME = rf"[{_NAME_START}][{_NAME_START}0-9$]*+"
 # Groups, in order: name, sign, plain string, number, name in quotes, other string, comment, dollar quote,
 # operator, and any other character.
-_SCAN = re.compile(
-    rf"""[ \t\n\r\f\v]*+(?:
+_PATTERN = rf"""[ \t\n\r\f\v]*+(?:
     ((?!(?:[eEbBxXnN]|[uU]&)['"]){_NAME}|[uUeEbBxXnN](?=\"))
     |([(),;\[\]]|::|:=|\.\.|[.:](?![0-9]))
     |('(?:[^']++|'')*+')
@@ -124,13 +127,44 @@ _SCAN = re.compile(
     |(\$(?:[{_NAME_START}][{_NAME_START}0-9]*+)?\$)
     |((?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?])++)
     |(:(?=[0-9]))
-    |(.))""",
-    re.VERBOSE | re.DOTALL,
+    |(.))"""
+_SCAN = re.compile(_PATTERN, re.VERBOSE | re.DOTALL)
+# Placeholders of template languages and drivers, where a name, a value or a part of a name may stand.
+PLACEHOLDER = re.compile(
+    r"""\$\{[^{}\n]{1,200}\}|\{\{[^\n]{1,200}?\}\}|\{%[^\n]{1,200}?%\}|%\(\w{1,100}\)s|@[A-Za-z_]\w{0,100}@
+    |(?<![\w\]):]):(?:[A-Za-z_]\w{0,100}|'\w{1,100}'|"\w{1,100}")|\$[A-Za-z_]\w{0,100}\$(?=\s|$)""",
+    re.VERBOSE,
 )
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _NAME_PART = re.compile(rf"[{_NAME_START}0-9$]")
 _MAY_END_IN_SIGN = re.compile(r"[~!@#%^&|`?]")
 _KIND_OF_GROUP = {3: STRING, 4: NUMBER, 5: QUOTED, 6: STRING}
+
+
+def lex_template(text: str) -> Tokens:
+    """The tokens of a statement with placeholders in it: each is, or is part of, a name as if in quotes.
+
+    Raises:
+        Unlexable: The text holds something that PostgreSQL would not read.
+    """
+    spans = [found.span() for found in PLACEHOLDER.finditer(text)]
+    pieces: list[str] = []
+    at = 0
+    for start, end in spans:
+        pieces += [text[at:start], "\x80" * (end - start)]
+        at = end
+    tokens = lex("".join([*pieces, text[at:]]))
+    tokens.text = text
+    marked = 0
+    for index, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
+        while marked < len(spans) and spans[marked][1] <= start:
+            marked += 1
+        if marked < len(spans) and spans[marked][0] < end and tokens.kinds[index] is WORD:
+            is_string = text[start : start + 2] == ":'" and spans[marked] == (start, end)
+            tokens.kinds[index] = STRING if is_string else QUOTED
+            tokens.words[index] = ""
+            tokens.set_value(index, text[start:end])
+    return tokens
 
 
 def lex(text: str) -> Tokens:

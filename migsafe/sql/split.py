@@ -65,9 +65,9 @@ _ESCAPE_STRING = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
 _QUOTED_NAME = re.compile(r'"(?:[^"]++|"")*+"')
 _DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
 _META_LINE = re.compile(r"\\[^\r\n]*")
-_STOP = re.compile(r"""['"$;\\]|--|/\*""")
+_STOP = re.compile(r"""['"$;\\]|--|/\*|\{[{%\#]""")
 _STOP_IN_BODY = re.compile(
-    r"""['"$;\\()]|--|/\*|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
+    r"""['"$;\\()]|--|/\*|\{[{%\#]|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
 )
 _GAP = r"(?:\s|--[^\r\n]*|/\*.{0,200}?\*/)+"
 _HAS_BODY = re.compile(
@@ -78,6 +78,8 @@ _FROM_STDIN = re.compile(r"\bfrom\s+stdin\b", re.IGNORECASE)
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|--[^\r\n]*|/\*.*?\*/""", re.DOTALL)
 _DATA_END = re.compile(r"^\\\.[ \t]*(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 _LINE_END = re.compile(r"\r\n|\r|\n|\Z")
+_TEMPLATE_ENDS = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_LONGEST_PLACEHOLDER = 1_000
 
 
 def split(text: str) -> Split:
@@ -195,9 +197,16 @@ class _Splitter:
                 return self.pattern(_QUOTED_NAME, "quoted name")
             case "$":
                 return self.dollar_quote(start)
+            case "{{" | "{%" | "{#":
+                self.placeholder(_TEMPLATE_ENDS[mark])
             case _:
                 self.at += len(mark)
         return ""
+
+    def placeholder(self, end: str) -> None:
+        """Goes behind a placeholder: quotes and semicolons in it are not SQL's. Only a short one is one."""
+        found = self.text.find(end, self.at + 2, self.at + _LONGEST_PLACEHOLDER)
+        self.at = found + len(end) if found >= 0 else self.at + 2
 
     def pattern(self, pattern: re.Pattern[str], what: str) -> str:
         if found := pattern.match(self.text, self.at):
@@ -214,6 +223,9 @@ class _Splitter:
         )
 
     def dollar_quote(self, start: int) -> str:
+        if self.text.startswith("${", self.at):
+            self.placeholder("}")
+            return ""
         tag = _DOLLAR_TAG.match(self.text, self.at)
         if tag is None or (self.at > start and _is_name_part(self.text[self.at - 1])):
             self.at += 1

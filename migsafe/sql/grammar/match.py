@@ -29,6 +29,7 @@ _PREFIXES = frozenset(
         *("unlogged", "local", "global", "default", "unique"),
     }
 )
+_ALSO_CHANGED = frozenset({"procedural"})
 _VERBS = frozenset({"create", "alter", "drop"})
 
 
@@ -81,7 +82,7 @@ def _key(cursor: Cursor) -> tuple[str, str]:
     if verb not in _VERBS:
         return verb, ""
     ahead = 1
-    while verb == "create" and cursor.word(ahead) in _PREFIXES:
+    while cursor.word(ahead) in (_PREFIXES if verb == "create" else _ALSO_CHANGED):
         ahead += 1
     return verb, cursor.word(ahead)
 

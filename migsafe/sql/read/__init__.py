@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from migsafe.sql.cursor import Cursor, Unreadable
-from migsafe.sql.lex import Tokens, Unlexable, lex
+from migsafe.sql.lex import PLACEHOLDER, Tokens, Unlexable, lex, lex_template
 from migsafe.sql.objects import OpaqueCode
 from migsafe.sql.operations import Operation, Unread
 from migsafe.sql.read.alter_table import alter_table
@@ -78,11 +78,24 @@ def _read(statement: Statement) -> tuple[Operation, ...]:
         return (meta_command(statement.text),)
     try:
         text = _readable_part(statement.text)
-        tokens = lex(text)
-        _check_brackets(tokens)
-        return _dispatch(Cursor(text, tokens))
+        return _read_tokens(text, lex(text))
     except (Unreadable, Unlexable) as error:
+        if PLACEHOLDER.search(statement.text, 0, MAX_LENGTH):
+            return _read_template(statement.text)
         return (Unread(reason=str(error)),)
+
+
+def _read_tokens(text: str, tokens: Tokens) -> tuple[Operation, ...]:
+    _check_brackets(tokens)
+    return _dispatch(Cursor(text, tokens))
+
+
+def _read_template(text: str) -> tuple[Operation, ...]:
+    """A statement with placeholders, each of which stands for a name or a value."""
+    try:
+        return _read_tokens(text, lex_template(text))
+    except (Unreadable, Unlexable) as error:
+        return (Unread(reason=f"with its placeholders not filled in, {error}"),)
 
 
 def _dispatch(cursor: Cursor) -> tuple[Operation, ...]:

@@ -109,13 +109,15 @@ def _alone(cursor: Cursor, where: Where, *, is_index: bool) -> Operation | None:
     """An action that must be the only one of its statement, or None."""
     if cursor.take("rename"):
         return _rename(cursor, where)
-    if cursor.at_words("depends") or cursor.at_words("no", "depends"):
+    if not where["if_exists"] and (cursor.at_words("depends") or cursor.at_words("no", "depends")):
         return OtherTableAction(**where, action="DEPENDS ON EXTENSION", detail=_checked(cursor, "depends"))
     if cursor.take("set", "schema"):
         return SetSchema(**where, new_schema=cursor.identifier("a schema"))
     if cursor.take("attach", "partition"):
         partition = cursor.name("a table")
         # An index is attached without bounds.
+        if is_index and where["if_exists"]:
+            raise Unreadable("ALTER INDEX IF EXISTS attaches no partition")
         default = cursor.take("default")
         if not default and not (is_index and cursor.done):
             partition_bound(cursor)

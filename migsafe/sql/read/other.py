@@ -68,6 +68,8 @@ def _plain(found: Found, _: Cursor) -> tuple[Operation, ...]:
     column = found.first("column")
     if column:
         names = (Name(column[-2], column[-3] if len(column) > 2 else None),)
+    if found.tag == "CREATE LANGUAGE" and found.first("handler") is None:
+        return (OtherStatement(tag="CREATE EXTENSION"),)
     if (new_name := found.first("new_name")) is not None:
         return (RenameObject(tag=found.tag, target=names[0], new_name=new_name, name=found.first("name")),)
     if (new_schema := found.first("new_schema")) is not None:

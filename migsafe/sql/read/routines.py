@@ -19,6 +19,10 @@ def create_routine(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
     if found.first("sql_body") is not None:
         inside: Cursor = found.first("sql_body")
         body, start = inside.source(), cursor.tokens.starts[inside.at]
+    if found.first("returns_table") is not None and any(
+        argument.mode not in {"in", "variadic"} for argument in found.all("parameter")
+    ):
+        raise Unreadable("a function that returns a table has no OUT parameters")
     volatility = found.all("volatility")
     return (
         CreateRoutine(

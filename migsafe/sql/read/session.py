@@ -1,6 +1,7 @@
 """Transaction control and settings."""
 
 from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.keywords import words
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
@@ -91,6 +92,10 @@ def set_setting(cursor: Cursor) -> tuple[Operation, ...]:
             cursor.expect_end()
             return (OtherStatement(tag="SET TRANSACTION"),)
         return _modes(cursor, OtherStatement(tag="SET TRANSACTION"))
+    if cursor.end - cursor.at >= 3 and cursor.words[cursor.end - 2 : cursor.end] == ["from", "current"]:
+        if match_rule("set_from_current", cursor) is None:
+            raise cursor.unexpected("a setting")
+        return (OtherStatement(tag="SET"),)
     local = cursor.take("local")
     if not local and cursor.word(1) not in {"to", "="}:
         cursor.take("session")
@@ -158,4 +163,12 @@ def discard(cursor: Cursor) -> tuple[Operation, ...]:
     if not what:
         raise cursor.unexpected("ALL, PLANS, SEQUENCES or TEMP")
     cursor.expect_end()
-    return (ResetSetting(name=None) if what == "all" else OtherStatement(tag=f"DISCARD {what.upper()}"),)
+    return (ResetSetting(name=None) if what == "all" else OtherStatement(tag=_DISCARDS[what]),)
+
+
+_DISCARDS = {
+    "plans": "DISCARD PLANS",
+    "sequences": "DISCARD SEQUENCES",
+    "temp": "DISCARD TEMP",
+    "temporary": "DISCARD TEMP",
+}

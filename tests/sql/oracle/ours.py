@@ -1,6 +1,6 @@
 """The same of what migsafe read: its operations as kind, relations and actions."""
 
-from oracle.oracle import Seen
+from tests.sql.oracle.pg import Seen
 
 from migsafe.sql import objects, operations as ops
 from migsafe.sql.names import Name

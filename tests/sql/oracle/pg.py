@@ -65,6 +65,13 @@ def word_of(kind: int) -> str:
     return _WORDS.get(kind, kind.name.removeprefix("OBJECT_").replace("_", " "))
 
 
+_RELATIONS = {
+    Kind.OBJECT_FOREIGN_TABLE,
+    Kind.OBJECT_INDEX,
+    Kind.OBJECT_MATVIEW,
+    Kind.OBJECT_TABLE,
+    Kind.OBJECT_VIEW,
+}
 _TAGS = {
     ast.AlterDatabaseStmt: "ALTER DATABASE",
     ast.AlterDatabaseSetStmt: "ALTER DATABASE",
@@ -168,7 +175,7 @@ def _see(node: Any) -> Seen:
         case ast.RenameStmt():
             return _renamed(node)
         case ast.AlterObjectSchemaStmt():
-            action = ("SET SCHEMA",) if node.relation else ()
+            action = ("SET SCHEMA",) if node.objectType in _RELATIONS else ()
             return Seen(f"ALTER {word_of(node.objectType)}", _named(node.relation), action)
         case ast.AlterOwnerStmt():
             return Seen(f"ALTER {word_of(node.objectType)}", frozenset())
@@ -333,7 +340,7 @@ def _renamed(node: ast.RenameStmt) -> Seen:
         return Seen(f"ALTER {word_of(kind)}", _named(node.relation))
     if kind is Kind.OBJECT_ROLE:
         return Seen("ALTER ROLE", frozenset())
-    action = ("RENAME TO",) if node.relation and kind is not Kind.OBJECT_TYPE else ()
+    action = ("RENAME TO",) if kind in _RELATIONS else ()
     return Seen(f"ALTER {word_of(kind)}", _named(node.relation), action)
 
 
