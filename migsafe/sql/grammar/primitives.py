@@ -101,6 +101,13 @@ def _table_name(cursor: Cursor) -> Any:
     return None if cursor.at_words("tables", "in") else _tried(lambda here: here.name())(cursor)
 
 
+def _class_name(cursor: Cursor) -> Any:
+    """An operator class, where NULLS FIRST may also stand."""
+    if cursor.word() == "nulls" and cursor.word(1) in {"first", "last"}:
+        return None
+    return _tried(lambda here: here.name())(cursor)
+
+
 def _to_comma(cursor: Cursor) -> Any:
     start = cursor.at
     found = cursor.before(",")
@@ -171,6 +178,7 @@ _AFTER_ARGUMENT = frozenset({",", ")", "default", "=", ":=", "order"})
 PRIMITIVES: dict[str, Primitive] = {
     "any_operator": _operator,
     "brackets": _brackets,
+    "class_name": _class_name,
     "column_name": _tried(_column_name),
     "condition": _condition,
     "default": _tried(default_expression),

@@ -201,7 +201,9 @@ def _checked(cursor: Cursor, rule: str) -> str:
     start = cursor.at
     if match_rule(rule, cursor) is None:
         raise cursor.unexpected(rule.replace("_", " "))
-    return cursor.part(start, cursor.at).source()
+    # Options are kept without their brackets.
+    first = start + 1 if cursor.words[start] == "(" else start + 2 if cursor.words[start] == "options" else start
+    return cursor.part(first, cursor.at - (first > start)).source()
 
 
 def _constraint_marks(cursor: Cursor) -> str:

@@ -92,7 +92,7 @@ def _typed_elements(cursor: Cursor, body: _Body) -> None:
         if starts_constraint(cursor):
             body.constraints.append(table_constraint(cursor))
         else:
-            column = ColumnDefinition(name=cursor.identifier("a column"), type=TypeName(name=""))
+            column = {"name": cursor.identifier("a column"), "type": TypeName(name="")}
             cursor.take("with", "options")
             body.columns.append(column_options(cursor, column))
         if cursor.done:
@@ -121,7 +121,8 @@ def _storage(cursor: Cursor) -> bool:
     if cursor.take("using"):
         cursor.identifier("an access method")
     if cursor.take("with"):
-        cursor.inside()
+        if match_rule("storage", cursor) is None:
+            raise cursor.unexpected("options of a table")
     elif cursor.take("without"):
         cursor.expect("oids")
     if cursor.take("on", "commit") and not cursor.take("drop"):

@@ -208,7 +208,7 @@ def _select_into(cursor: Cursor) -> Operation | None:
     cursor.before("into", "from", "union", "intersect", "except")
     if not cursor.take("into"):
         return None
-    temporary = bool(cursor.take_any("temporary", "temp"))
+    temporary = cursor.end - cursor.at > 1 and bool(cursor.take_any("temporary", "temp"))
     cursor.take("unlogged")
     cursor.take("table")
     table = cursor.name("a table")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import expression
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.objects import RenameObject
 from migsafe.sql.operations import (
@@ -40,15 +41,15 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     table = cursor.name("a table")
     cursor.take("*")
     method = cursor.identifier("an index method") if cursor.take("using") else "btree"
-    keys = cursor.inside().listed(_key)
+    keys = _keys(cursor.inside())
     include: tuple[str, ...] = ()
     if cursor.take("include"):
         include = tuple(key.column for key in cursor.inside().listed(_key) if key.column)
     if cursor.take("nulls"):
         cursor.take("not")
         cursor.expect("distinct")
-    if cursor.take("with"):
-        cursor.inside()
+    if cursor.take("with") and match_rule("storage", cursor) is None:
+        raise cursor.unexpected("options of an index")
     if cursor.take("tablespace"):
         cursor.identifier("a tablespace")
     where = expression(cursor.rest()) if cursor.take("where") else None
@@ -70,6 +71,13 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
             where=where,
         ),
     )
+
+
+def _keys(cursor: Cursor) -> tuple[_Key, ...]:
+    checked = cursor.part(cursor.at, cursor.end)
+    if match_rule("index_keys", checked) is None or not checked.done:
+        raise checked.unexpected("a column or an expression, and how it is ordered")
+    return cursor.listed(_key)
 
 
 def _used(keys: tuple[_Key, ...], include: tuple[str, ...], where: Expression | None) -> tuple[str, ...]:

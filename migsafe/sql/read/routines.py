@@ -14,8 +14,6 @@ def create_routine(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
     """What the grammar found in CREATE FUNCTION or CREATE PROCEDURE."""
     language = _language(found, "sql")
     body, start = _body(found, cursor)
-    if not body and found.first("sql_body") is None:
-        raise Unreadable(f"{found.tag} has no body")
     if found.first("sql_body") is not None:
         inside: Cursor = found.first("sql_body")
         body, start = inside.source(), cursor.tokens.starts[inside.at]

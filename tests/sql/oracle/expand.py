@@ -94,7 +94,7 @@ def statements() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for template in (HERE / "templates.txt").read_text().splitlines():
         made = list(expand(template, chance))
-        for _ in range(9):
+        for _ in range(16):
             made += expand(template, chance)
         key = made[0].split()[0].strip("(").lower()
         found.setdefault(key if key in {"alter", "create", "drop"} else "other", []).extend(made)
