@@ -84,7 +84,7 @@ def functions_called(cursor: Cursor) -> tuple[str, ...]:
     return _analysed(cursor).functions if not cursor.done else ()
 
 
-def _analysed(cursor: Cursor) -> Expression:
+def _analysed(cursor: Cursor) -> Expression:  # noqa: C901, PLR0912 -- the inner loop of reading: calls cost
     tokens, words, kinds = cursor.tokens, cursor.words, cursor.tokens.kinds
     first, end = cursor.at, cursor.end
     functions: dict[str, None] = {}
@@ -134,14 +134,18 @@ def _check(cursor: Cursor) -> None:
     """Finds what can be no expression, whatever its names stand for: not all of it, but no false alarm."""
     words, kinds = cursor.words, cursor.tokens.kinds
     first, last = words[cursor.at], words[cursor.end - 1]
-    if first in _NOT_FIRST or last in _NOT_LAST or (last == "*" and cursor.end - cursor.at > 1 and words[cursor.end - 2] != "."):
+    if (
+        first in _NOT_FIRST
+        or last in _NOT_LAST
+        or (last == "*" and cursor.end - cursor.at > 1 and words[cursor.end - 2] != ".")
+    ):
         raise cursor.unexpected("an expression")
     depth = 0
     for index in range(cursor.at, cursor.end):
         word = words[index]
-        if word == "(" or word == "[":
+        if word in {"(", "["}:
             depth += 1
-        elif word == ")" or word == "]":
+        elif word in {")", "]"}:
             depth -= 1
         elif word == "," and depth == 0:
             raise Unreadable("a comma does not belong into an expression")

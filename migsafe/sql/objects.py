@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from migsafe.sql.definitions import ConstraintDefinition, Expression, TypeName
 from migsafe.sql.names import Name
-from migsafe.sql.operations import Operation, OtherStatement, Query
+from migsafe.sql.operations import OtherStatement, Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class AlterDomain(OtherStatement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameObject(OtherStatement):
-    """ALTER <object> ... RENAME TO: `new_name` has no schema. For a trigger, rule or policy `name` is its own."""
+    """ALTER <object> ... RENAME TO: `new_name` has no schema; `name` is that of a trigger or rule."""
 
     new_name: str
     name: str | None = None
@@ -105,7 +105,7 @@ class CreateRoutine(OtherStatement):
     """CREATE FUNCTION or CREATE PROCEDURE. What its body says runs when it is called, not now.
 
     `body` is the text of the body, `body_start` its offset in the statement where the text stands there
-    exactly so (-1 otherwise). `statements` are the operations of the body's own SQL that could be read.
+    exactly so (-1 otherwise): bodies.py reads it.
     """
 
     arguments: tuple[Argument, ...] = ()
@@ -115,7 +115,6 @@ class CreateRoutine(OtherStatement):
     or_replace: bool = False
     body: str = ""
     body_start: int = -1
-    statements: tuple[Operation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

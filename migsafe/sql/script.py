@@ -1,12 +1,13 @@
 """A whole script, read: the way in for everybody outside this package."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migsafe.sql.operations import Operation, Unread
 from migsafe.sql.read import Part, read_parts
-from migsafe.sql.split import Comment, Statement, StatementKind, split
+from migsafe.sql.split import Comment, Statement, StatementKind, split, split_lazily
 
-__all__ = ["Comment", "ReadStatement", "Script", "Statement", "StatementKind", "read_script"]
+__all__ = ["Comment", "ReadStatement", "Script", "Statement", "StatementKind", "read_lazily", "read_script"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,12 @@ class Script:
     text: str
     statements: tuple[ReadStatement, ...]
     comments: tuple[Comment, ...]
+
+
+def read_lazily(text: str) -> Iterator[ReadStatement]:
+    """Reads a script statement by statement, and keeps none: for dumps of hundreds of megabytes."""
+    for statement in split_lazily(text):
+        yield ReadStatement(source=statement, parts=read_parts(statement))
 
 
 def read_script(text: str) -> Script:

@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,28 +88,40 @@ def split(text: str) -> Split:
     return _Splitter(text).run()
 
 
+def split_lazily(text: str) -> Iterator[Statement]:
+    """The statements of a script, one after the other: for a text too big to keep them all."""
+    splitter = _Splitter(text)
+    while (statement := splitter.next()) is not None:
+        yield statement
+        splitter.comments.clear()
+
+
 class _Splitter:
     """One pass over one text; `at` only ever grows."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.outer_start = 0
         self.comments: list[Comment] = []
-        self.statements: list[Statement] = []
 
     def run(self) -> Split:
-        outer_start = 0
-        while True:
-            first_comment = len(self.comments)
-            problem = self.skip_to_statement()
-            if not problem and self.at >= len(self.text):
-                return Split(
-                    statements=tuple(self.statements),
-                    comments=tuple(self.comments),
-                    trailing_start=outer_start,
-                )
-            self.add_statement(outer_start, tuple(self.comments[first_comment:]), problem)
-            outer_start = self.at
+        statements: list[Statement] = []
+        while (statement := self.next()) is not None:
+            statements.append(statement)
+        return Split(
+            statements=tuple(statements), comments=tuple(self.comments), trailing_start=self.outer_start
+        )
+
+    def next(self) -> Statement | None:
+        """The next statement, or None behind the last one."""
+        first_comment = len(self.comments)
+        problem = self.skip_to_statement()
+        if not problem and self.at >= len(self.text):
+            return None
+        statement = self.statement(self.outer_start, tuple(self.comments[first_comment:]), problem)
+        self.outer_start = self.at
+        return statement
 
     def skip_to_statement(self) -> str:
         """Goes over blanks, comments and stray semicolons; a comment without end is a problem."""
@@ -125,7 +138,7 @@ class _Splitter:
             else:
                 return ""
 
-    def add_statement(self, outer_start: int, comments: tuple[Comment, ...], problem: str) -> None:
+    def statement(self, outer_start: int, comments: tuple[Comment, ...], problem: str) -> Statement:
         start = self.at
         kind = StatementKind.SQL
         if problem:
@@ -138,17 +151,15 @@ class _Splitter:
         body = self.text[start:end].rstrip()
         if not problem and _COPY.match(body) and _FROM_STDIN.search(_QUOTED.sub(" ", body)):
             self.copy_data()
-        self.statements.append(
-            Statement(
-                text=body,
-                start=start,
-                end=start + len(body),
-                outer_start=outer_start,
-                outer_end=self.at,
-                comments=comments,
-                kind=kind,
-                problem=problem,
-            )
+        return Statement(
+            text=body,
+            start=start,
+            end=start + len(body),
+            outer_start=outer_start,
+            outer_end=self.at,
+            comments=comments,
+            kind=kind,
+            problem=problem,
         )
 
     def sql_end(self) -> tuple[int, str]:

@@ -97,7 +97,7 @@ def _index() -> dict[tuple[str, str], tuple[str, ...]]:
         verb, *kind = tag.split("/")[0].lower().split()
         if verb not in _VERBS:
             kind = [""]
-        elif tag in {"ALTER DEFAULT PRIVILEGES"}:
+        elif tag == "ALTER DEFAULT PRIVILEGES":
             kind = ["default"]
         key = verb, kind[0]
         found[key] = (*found.get(key, ()), tag)
@@ -109,7 +109,7 @@ def _matcher(name: str) -> Matcher:
     return _compile(rules()[name])
 
 
-def _compile(node: Node) -> Matcher:  # noqa: C901, PLR0911 -- one flat table: node, what makes its matcher
+def _compile(node: Node) -> Matcher:
     match node:
         case Word(text):
             return _word(text)
@@ -118,7 +118,7 @@ def _compile(node: Node) -> Matcher:  # noqa: C901, PLR0911 -- one flat table: n
                 return lambda cursor, _: primitive(cursor) is not None
             if name not in rules():
                 raise ValueError(f"no rule and no primitive: {name}")
-            return lambda cursor, kept: _matcher(name)(cursor, kept)
+            return lambda cursor, kept: _matcher(name)(cursor, kept)  # noqa: PLW0108 -- a rule may hold itself
         case Sequence(parts):
             return _sequence(tuple(_compile(part) for part in parts))
         case Choice(options):

@@ -129,7 +129,7 @@ class _Reader:
         else:
             inner = self.choice()
             self.at += 1
-            node = {"[": Maybe, "{": Listed}.get(sign, lambda found: found)(inner)
+            node = Maybe(inner) if sign == "[" else Listed(inner) if sign == "{" else inner
         while self.sign() == "*":
             self.at += 1
             node = Many(node)

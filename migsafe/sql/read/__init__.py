@@ -14,19 +14,21 @@ from migsafe.sql.read.create_table import create_table
 from migsafe.sql.read.data import copy, data_statement, truncate
 from migsafe.sql.read.explain import explain
 from migsafe.sql.read.indexes import alter_index, create_index, drop_index, reindex
-from migsafe.sql.read.meta import meta_command
 from migsafe.sql.read.lock import drop_table, lock
+from migsafe.sql.read.meta import meta_command
 from migsafe.sql.read.other import other_statement
 from migsafe.sql.read.session import discard, reset_setting, set_setting, transaction
 from migsafe.sql.read.views import alter_or_drop_relation, create_foreign_table, create_schema, create_view
 from migsafe.sql.split import Statement, StatementKind, split
 
-__all__ = ["Part", "read", "read_parts"]
+__all__ = ["Part", "read", "read_body", "read_parts"]
 
 # Characters of one statement that are read in full; of a longer INSERT, only what stands before its rows.
 MAX_LENGTH = 1_000_000
 _ROWS_FOLLOW = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _HEAD_LENGTH = 20_000
+_ATOMIC = re.compile(r"\s*(?:begin\s+atomic\b|return\b)", re.IGNORECASE)
+_ATOMIC_END = re.compile(r"\bend\s*\Z", re.IGNORECASE)
 _BRACKETS = frozenset("()[]")
 _PAIRS = {")": "(", "]": "["}
 
@@ -58,6 +60,22 @@ def parts_of(statement: Statement, operations: tuple[Operation, ...]) -> tuple[P
 def read_parts(statement: Statement) -> tuple[Part, ...]:
     """Like `read`, with the offsets of each operation in the script."""
     return parts_of(statement, _read(statement))
+
+
+def read_body(body: str, language: str) -> tuple[Part, ...]:
+    """The operations of a routine's body, with their offsets in it."""
+    if language == "plpgsql":
+        return read_block(body, _read_inside)
+    if language != "sql":
+        reason = f"what code in {language} does"
+        return (Part(operation=OpaqueCode(tag="DO", reason=reason), start=0, end=len(body)),)
+    start = found.end() if (found := _ATOMIC.match(body)) else 0
+    inside = _ATOMIC_END.sub(lambda end: " " * len(end.group()), body[start:]) if found else body
+    return tuple(
+        Part(operation=operation, start=start + statement.start, end=start + statement.end)
+        for statement in split(inside).statements
+        for operation in _read(statement)
+    )
 
 
 def _read_inside(text: str) -> tuple[Operation, ...]:

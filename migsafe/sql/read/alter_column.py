@@ -90,7 +90,9 @@ def _checked(cursor: Cursor, rule: str) -> str:
     if match_rule(rule, cursor) is None:
         raise cursor.unexpected("options of a column")
     # Options are kept without their brackets.
-    first = start + 1 if cursor.words[start] == "(" else start + 2 if cursor.words[start] == "options" else start
+    first = (
+        start + 1 if cursor.words[start] == "(" else start + 2 if cursor.words[start] == "options" else start
+    )
     return cursor.part(first, cursor.at - (first > start)).source()
 
 

@@ -17,7 +17,9 @@ ReadText = Callable[[str], tuple[Operation, ...]]
 
 _QUERIES = frozenset({"select", "values", "with", "table", "("})
 # Statements of PL/pgSQL that run no SQL beside the expressions in them.
-_NO_SQL = frozenset({"raise", "return", "assert", "get", "exit", "continue", "fetch", "move", "close", "null"})
+_NO_SQL = frozenset(
+    {"raise", "return", "assert", "get", "exit", "continue", "fetch", "move", "close", "null"}
+)
 _SETTINGS = (SetSetting, ResetSetting)
 
 
@@ -158,7 +160,7 @@ class _Reader:
             self.expression(head)
         self.nesting.append(("loop", len(self.parts)))
 
-    def simple(self, part: Cursor) -> None:
+    def simple(self, part: Cursor) -> None:  # noqa: C901, PLR0912 -- one flat table: first word, what it runs
         """A statement that ends with a semicolon."""
         word = part.word()
         if part.done:
@@ -210,7 +212,9 @@ class _Reader:
         part.expect("execute")
         brackets = part.take("(")
         if part.kind() is TokenKind.STRING and (
-            part.word(1) in {"using", "into"} or part.word(1 + brackets) in {"using", "into"} or part.at + 1 + brackets >= part.end
+            part.word(1) in {"using", "into"}
+            or part.word(1 + brackets) in {"using", "into"}
+            or part.at + 1 + brackets >= part.end
         ):
             for operation in self.read(part.tokens.value(part.at)):
                 self.add(operation, part, start)
@@ -262,7 +266,7 @@ class _Reader:
                 cases -= 1
             elif found == word and not cases:
                 break
-            elif found != word and found != "end":
+            elif found not in {word, "end"}:
                 raise cursor.unexpected(word.upper())
             cursor.at += 1
         cursor.at += 1

@@ -191,7 +191,8 @@ def _references(cursor: Cursor, columns: tuple[str, ...]) -> Fields:
     while cursor.take("on"):
         cursor.one_of("delete", "update")
         _referential_action(cursor)
-    return _body(kind=ConstraintKind.FOREIGN_KEY, columns=columns, references=table, referenced_columns=referenced
+    return _body(
+        kind=ConstraintKind.FOREIGN_KEY, columns=columns, references=table, referenced_columns=referenced
     )
 
 

@@ -53,7 +53,9 @@ def query_of(cursor: Cursor) -> Query:
         raise cursor.unexpected("a query")
     if cursor.end - cursor.at < 2 and cursor.word() != "select":
         raise cursor.unexpected("more")
-    return Query(tables=tables_read(cursor), functions=functions_called(cursor), for_update=_locks_rows(cursor))
+    return Query(
+        tables=tables_read(cursor), functions=functions_called(cursor), for_update=_locks_rows(cursor)
+    )
 
 
 def reads_of(cursor: Cursor) -> Query:
@@ -103,6 +105,8 @@ def _insert(cursor: Cursor) -> tuple[Operation, ...]:
     if body.word() == "(" and body.word(1) not in {"select", "with", "table", "("}:
         # A column list; behind it may be a query in brackets.
         after = body.part(body.closing(body.at) + 1, body.end)
+        if after.word() == "default":
+            raise after.unexpected("VALUES or a query")
         if after.word() == "(":
             return (Insert(table=table, from_query=True),)
     if body.word() == "(" and not from_query and not _has_word(body, "values", "default"):

@@ -37,7 +37,7 @@ def create_routine(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
     )
 
 
-def alter_or_drop_routine(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
+def alter_or_drop_routine(found: Found, _: Cursor) -> tuple[Operation, ...]:
     """What the grammar found in ALTER or DROP of a function, procedure or routine."""
     if (new_name := found.first("new_name")) is not None:
         return (RenameObject(tag=found.tag, target=found.first("target"), new_name=new_name),)
@@ -79,7 +79,11 @@ def do_block(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
     body, start = _body(found, cursor)
     if found.first("body") is None:
         raise Unreadable("DO needs a block of code")
-    return (OpaqueCode(tag="DO", reason="what DO runs", language=_language(found, "plpgsql"), body=body, body_start=start),)
+    return (
+        OpaqueCode(
+            tag="DO", reason="what DO runs", language=_language(found, "plpgsql"), body=body, body_start=start
+        ),
+    )
 
 
 def _language(found: Found, default: str) -> str:

@@ -15,7 +15,6 @@ from migsafe.sql.operations import (
 )
 
 
-
 def transaction(cursor: Cursor) -> tuple[Operation, ...] | None:
     """A statement that controls a transaction, or None when none stands here."""
     match cursor.word():

@@ -28,8 +28,14 @@ def tables_read(cursor: Cursor, *, is_query: bool = False) -> tuple[Name, ...]:
     return tuple(found)
 
 
-def _walk(
-    cursor: Cursor, hidden: frozenset[str], found: dict[Name, None], *, depth: int, in_from: bool, selects: bool = False
+def _walk(  # noqa: C901, PLR0912 -- one flat table: word, what it means for the tables behind it
+    cursor: Cursor,
+    hidden: frozenset[str],
+    found: dict[Name, None],
+    *,
+    depth: int,
+    in_from: bool,
+    selects: bool = False,
 ) -> None:
     """One level of brackets; `in_from`: it stands where a table may stand."""
     if depth > _MAX_DEPTH:
@@ -59,10 +65,11 @@ def _walk(
             continue
         elif word == "select":
             selects, in_from = True, False
-        elif word == "join" or (word == "using" and first in {"delete", "merge"} and not in_from):
-            in_from = True
-            _item(cursor, hidden, found, depth)
-        elif word == "from" and selects and not _is_distinct_from(words, cursor.at - 1):
+        elif (
+            word == "join"
+            or (word == "using" and first in {"delete", "merge"} and not in_from)
+            or (word == "from" and selects and not _is_distinct_from(words, cursor.at - 1))
+        ):
             in_from = True
             _item(cursor, hidden, found, depth)
         elif word == "table" and (before in _BEFORE_QUERY or cursor.at == start + 1):
@@ -122,9 +129,7 @@ def skip_search_and_cycle(cursor: Cursor) -> None:
         cursor.identifier("a column")
 
 
-def _item(
-    cursor: Cursor, hidden: frozenset[str], found: dict[Name, None], depth: int
-) -> frozenset[str]:
+def _item(cursor: Cursor, hidden: frozenset[str], found: dict[Name, None], depth: int) -> frozenset[str]:
     """One table, function, query or join in brackets."""
     cursor.take("lateral")
     if cursor.at_words("rows", "from", "("):

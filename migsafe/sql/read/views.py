@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/sql-createview.html
 from collections.abc import Callable
 from dataclasses import replace
 
-from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.cursor import Cursor
 from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.names import Name
 from migsafe.sql.objects import CreateView, RenameObject, SchemaStatement
@@ -14,10 +14,7 @@ from migsafe.sql.operations import (
     CreateTable,
     Operation,
     OtherStatement,
-    OtherTableAction,
-    Query,
     RenameTable,
-    SetSchema,
 )
 from migsafe.sql.read.alter_table import all_in_tablespace, alter_relation
 from migsafe.sql.read.create_table import create_table
@@ -113,9 +110,7 @@ def _drop(cursor: Cursor, tag: str) -> tuple[Operation, ...]:
     names = cursor.listed(lambda here: here.name())
     cascade = cursor.cascade()
     cursor.expect_end()
-    return tuple(
-        OtherStatement(tag=tag, target=name, if_exists=if_exists, cascade=cascade) for name in names
-    )
+    return tuple(OtherStatement(tag=tag, target=name, if_exists=if_exists, cascade=cascade) for name in names)
 
 
 def _alter(cursor: Cursor, tag: str) -> tuple[Operation, ...]:
@@ -148,7 +143,7 @@ def create_foreign_table(cursor: Cursor) -> tuple[Operation, ...] | None:
 def create_schema(
     cursor: Cursor, read_inner: Callable[[Cursor], tuple[Operation, ...]]
 ) -> tuple[Operation, ...] | None:
-    """CREATE SCHEMA and the statements in it, whose objects go into the schema; None when none stands here."""
+    """CREATE SCHEMA and the statements in it, whose objects go into the schema; None for all else."""
     if not cursor.take("create", "schema"):
         return None
     if_not_exists = cursor.skip_if_not_exists()
@@ -163,18 +158,25 @@ def create_schema(
         start = cursor.at
         cursor.at += 1
         cursor.until(lambda here: here.word() in {"create", "grant"} and _starts(here))
-        for operation in read_inner(cursor.part(start, cursor.at)):
-            found.append(_in_schema(operation, name))
+        found += [_in_schema(operation, name) for operation in read_inner(cursor.part(start, cursor.at))]
     return tuple(found)
 
 
 def _starts(cursor: Cursor) -> bool:
     if cursor.word() == "grant":
-        return cursor.word(-1) not in {"with"}
+        return cursor.word(-1) != "with"
     ahead = 1
     while cursor.word(ahead) in {"or", "replace", "temp", "temporary", "unlogged", "unique", "recursive"}:
         ahead += 1
-    return cursor.word(ahead) in {"table", "view", "index", "sequence", "trigger", "materialized", "constraint"}
+    return cursor.word(ahead) in {
+        "table",
+        "view",
+        "index",
+        "sequence",
+        "trigger",
+        "materialized",
+        "constraint",
+    }
 
 
 def _in_schema(operation: Operation, schema: str) -> Operation:

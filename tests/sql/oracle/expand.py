@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 Part = str | list["Choice"]
+# How often nothing new may come before a template counts as used up: choices inside of choices need luck.
+PATIENCE = 60
 HERE = Path(__file__).parent
 
 
@@ -62,12 +64,12 @@ def expand(template: str, chance: random.Random) -> Iterator[str]:
     """Statements in which every alternative is used at least once."""
     sequence = parse(template)
     seen: set[str] = set()
-    while True:
+    without_news = 0
+    while without_news < PATIENCE:
         fresh: list[bool] = []
         statement = " ".join(_make(sequence, chance, fresh).split())
-        if not any(fresh) and seen:
-            return
-        if statement not in seen:
+        without_news = 0 if fresh else without_news + 1
+        if (fresh or not seen) and statement not in seen:
             seen.add(statement)
             yield statement
 
@@ -94,7 +96,7 @@ def statements() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for template in (HERE / "templates.txt").read_text().splitlines():
         made = list(expand(template, chance))
-        for _ in range(16):
+        for _ in range(13):
             made += expand(template, chance)
         key = made[0].split()[0].strip("(").lower()
         found.setdefault(key if key in {"alter", "create", "drop"} else "other", []).extend(made)

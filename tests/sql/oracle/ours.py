@@ -1,10 +1,10 @@
 """The same of what migsafe read: its operations as kind, relations and actions."""
 
-from tests.sql.oracle.pg import Seen
-
-from migsafe.sql import objects, operations as ops
+from migsafe.sql import objects
+from migsafe.sql import operations as ops
 from migsafe.sql.names import Name
 from migsafe.sql.operations import Operation
+from tests.sql.oracle.pg import Seen
 
 _ACTIONS = {
     "add_column": "AT_AddColumn",
@@ -143,7 +143,9 @@ def _names(operation: Operation) -> set[Name]:
         case objects.CreateView(target=Name() as target, query=query):
             return {target, *query.tables}
         case ops.OtherStatement(tag=tag, target=Name() as target):
-            return {target} if tag.removesuffix(" CONCURRENTLY").removesuffix(" FULL") in _WITH_TARGET else set()
+            return (
+                {target} if tag.removesuffix(" CONCURRENTLY").removesuffix(" FULL") in _WITH_TARGET else set()
+            )
         case ops.Query(tables=tables):
             return set(tables)
         case ops.Reindex(object_kind=kind, target=Name() as target):
@@ -160,7 +162,7 @@ def _names(operation: Operation) -> set[Name]:
 
 def _actions(operation: Operation) -> list[str]:
     match operation:
-        case ops.OtherStatement(tag=tag, actions=actions):
+        case ops.OtherStatement(actions=actions):
             return [a for each in actions for a in _actions(each)]
         case ops.RenameIndex():
             return ["RENAME TO"]
