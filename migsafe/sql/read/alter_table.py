@@ -211,6 +211,8 @@ def _checked(cursor: Cursor, rule: str) -> str:
 def _constraint_marks(cursor: Cursor) -> str:
     if cursor.take("inherit"):
         return "INHERIT"
+    if cursor.word() == "," or cursor.done:
+        return ""
     marks = _checked(cursor, "constraint_marks")
     words = " ".join(marks.lower().split())
     if "not deferrable" in words and "initially deferred" in words:
