@@ -9,7 +9,7 @@ from pathlib import Path
 
 Part = str | list["Choice"]
 # How often nothing new may come before a template counts as used up: choices inside of choices need luck.
-PATIENCE = 2_000
+PATIENCE = 1_000
 HERE = Path(__file__).parent
 
 
@@ -96,7 +96,7 @@ def statements() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for template in (HERE / "templates.txt").read_text().splitlines():
         made = list(expand(template, chance))
-        for _ in range(12):
+        for _ in range(15):
             made += expand(template, chance)
         key = made[0].split()[0].strip("(").lower()
         found.setdefault(key if key in {"alter", "create", "drop"} else "other", []).extend(made)
