@@ -9,7 +9,7 @@ from pathlib import Path
 
 Part = str | list["Choice"]
 # How often nothing new may come before a template counts as used up: choices inside of choices need luck.
-PATIENCE = 1_000
+PATIENCE = 20
 HERE = Path(__file__).parent
 
 
@@ -74,6 +74,15 @@ def expand(template: str, chance: random.Random) -> Iterator[str]:
             yield statement
 
 
+def _has_news(sequence: list["str | Choice"]) -> bool:
+    """Whether an alternative somewhere in it was not used yet."""
+    return any(
+        part.used < len(part.options) or any(map(_has_news, part.options))
+        for part in sequence
+        if isinstance(part, Choice)
+    )
+
+
 def _make(sequence: list["str | Choice"], chance: random.Random, fresh: list[bool]) -> str:
     made = []
     for part in sequence:
@@ -85,7 +94,8 @@ def _make(sequence: list["str | Choice"], chance: random.Random, fresh: list[boo
             part.used += 1
             fresh.append(True)
         else:
-            option = chance.choice(part.options)
+            unfinished = [option for option in part.options if _has_news(option)]
+            option = chance.choice(unfinished or part.options)
         made.append(_make(option, chance, fresh))
     return "".join(made)
 
