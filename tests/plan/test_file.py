@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from migsafe.catalog.model import Catalog, Column, Constraint, Table
@@ -51,8 +51,7 @@ letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 @given(st.text(letters, min_size=1, max_size=12), st.text(letters, min_size=1, max_size=12))
 def test_any_column_names_survive_the_file(old: str, new: str) -> None:
-    if old == new or "id" in {old, new}:
-        return
+    assume(old != new and "id" not in {old, new})
     plan = make_plan(old, new)
     assert read_plan(dump_plan(plan), file="x.toml") == plan
 
