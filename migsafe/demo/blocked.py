@@ -51,11 +51,6 @@ class BlockedSampler:
         """The longest wait so far; None when nobody was ever seen waiting."""
         return max(list(self._waits.values()), key=lambda wait: wait.milliseconds, default=None)
 
-    @property
-    def waits(self) -> int:
-        """How many waits were seen."""
-        return len(self._waits)
-
     def _run(self) -> None:
         statement = text_of("blocked.sql")
         try:
