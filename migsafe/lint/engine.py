@@ -31,13 +31,13 @@ class LintOptions:
 
 
 class Linter:
-    """Rules, ready to be applied: indexed by the operation they ask for."""
+    """Rules that are enabled, ready to be applied: indexed by the operation they ask for."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._by_operation: dict[str, list[tuple[Rule, Condition]]] = defaultdict(list)
         self._general: list[tuple[Rule, Condition]] = []
         for rule in rules:
-            for condition in rule.when:
+            for condition in rule.when if rule.enabled else ():
                 self._add(rule, condition)
 
     def lint(self, sources: Iterable[Source], options: LintOptions) -> LintReport:

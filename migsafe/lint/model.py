@@ -28,6 +28,8 @@ class Example:
 
     `setup` is the schema that was there before. `settings` are in effect when the script starts.
     `also` names other rules that the example yields; `observed` what a real server says while it runs.
+    `application` is a statement of the running version, which works before and fails behind a bad example.
+    `since` is the oldest major version of PostgreSQL that the example is for.
     """
 
     sql: str
@@ -35,11 +37,16 @@ class Example:
     observed: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    application: str = ""
+    since: int = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One file under rules/: the check, its text, and the examples that test it."""
+    """One file under rules/: the check, its text, and the examples that test it.
+
+    A rule that is not `enabled` is off until the configuration turns it, or its family, on.
+    """
 
     id: str
     name: str
@@ -53,6 +60,7 @@ class Rule:
     when: tuple[Condition, ...]
     bad: tuple[Example, ...]
     good: tuple[Example, ...]
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

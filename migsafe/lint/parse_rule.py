@@ -22,16 +22,22 @@ FAMILIES = {
     "indexes": "MS6",
     "replication": "MS7",
     "security": "MS8",
-    "names": "MS9",
+    "naming": "MS9",
+    "types": "MS9",
+    "style": "MS9",
 }
-_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good")
+_KEYS = (
+    *("id", "name", "title", "message", "severity", "enabled", "why", "instead", "sources"),
+    *("when", "bad", "good"),
+)
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
-    "bad": ("sql", "setup", "settings", "observed", "also"),
-    "good": ("sql", "setup", "settings", "observed"),
+    "bad": ("sql", "setup", "settings", "observed", "also", "application", "since"),
+    "good": ("sql", "setup", "settings", "observed", "application", "since"),
 }
 _NAME = re.compile(r"[a-z]+(-[a-z]+)*")
 _ID = re.compile(r"MS\d{3}")
+OLDEST, NEWEST = 14, 18  # the major versions of PostgreSQL that are supported
 SANE_SETTINGS = {"lock_timeout": "2s", "statement_timeout": "1min"}
 
 
@@ -75,6 +81,7 @@ class _Reader:
             when=tuple(self.condition(table) for table in self.tables(raw, "when")),
             bad=tuple(self.example(table, "bad") for table in self.tables(raw, "bad")),
             good=tuple(self.example(table, "good") for table in self.tables(raw, "good")),
+            enabled=self.flag(raw, "enabled"),
         )
         self.check_place(rule)
         self.check_completeness(rule)
@@ -153,7 +160,21 @@ class _Reader:
             observed=self.texts(table, "observed", where),
             also=self.texts(table, "also", where),
             settings=settings,
+            application=self.text(table, "application", where) if "application" in table else "",
+            since=self.since(table, where),
         )
+
+    def since(self, table: Mapping[str, Any], where: str) -> int:
+        value = table.get("since", OLDEST)
+        if not isinstance(value, int) or isinstance(value, bool) or not OLDEST <= value <= NEWEST:
+            self.fail(f"'since'{where} is a major version from {OLDEST} to {NEWEST}, not {value!r}")
+        return value
+
+    def flag(self, table: Mapping[str, Any], key: str) -> bool:
+        value = table.get(key, True)
+        if not isinstance(value, bool):
+            self.fail(f"{key!r} is true or false, not {value!r}")
+        return value
 
     def known_keys(self, table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
         for key in table:
