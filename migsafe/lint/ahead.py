@@ -28,6 +28,7 @@ def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
     if left_open:
         _marks_last_begin(seen)
     _altered_again(seen)
+    _first_long_timeout(seen)
     for position, one in enumerate(seen):
         one.facts.only_statement = statements == 1
         match one.operation:
@@ -64,6 +65,15 @@ def _altered_again(seen: list[Seen]) -> None:
             continue
         statement = first.setdefault((one.table, one.transaction), one.statement)
         one.facts.altered_again = statement != one.statement
+
+
+def _first_long_timeout(seen: list[Seen]) -> None:
+    """The first strong lock that is waited for too long, and again after one that is not."""
+    said = False
+    for one in seen:
+        if one.facts.strong_lock:
+            one.facts.first_with_long_lock_timeout = one.facts.lock_timeout_long and not said
+            said = one.facts.lock_timeout_long
 
 
 def _is_alter_table(operation: Operation) -> bool:

@@ -9,6 +9,7 @@ from migsafe.lint.describe_keys import (
     index_facts,
 )
 from migsafe.lint.describe_objects import object_facts
+from migsafe.lint.describe_partitions import attach_facts, partition_key_facts
 from migsafe.lint.facts import Facts
 from migsafe.lint.wording import columns_given_twice, read_words
 from migsafe.sql import operations as ops
@@ -33,6 +34,8 @@ def describe(facts: Facts, operation: Operation, catalog: Catalog, text: str) ->
             index_facts(facts, operation, catalog)
         case ops.DropIndex():
             dropped_index_facts(facts, operation, catalog)
+        case ops.AttachPartition():
+            attach_facts(facts, operation, catalog)
         case ops.CreateTable():
             _table(facts, operation)
         case ops.OtherStatement():
@@ -82,6 +85,8 @@ def _other(facts: Facts, operation: Operation, text: str) -> None:
             _refuse_twice(facts, text)
         case ops.Update():
             _refuse_twice(facts, text)
+        case ops.Rollback(to_savepoint=name):
+            facts.to_savepoint = name is not None
         case ops.Unread(reason=reason):
             facts.reason = reason
         case _:
@@ -90,17 +95,19 @@ def _other(facts: Facts, operation: Operation, text: str) -> None:
 
 def _refuse_twice(facts: Facts, text: str) -> None:
     if twice := columns_given_twice(text):
-        facts.refused = True
+        facts.refused_for = "other"
         facts.refusal = f"the column {twice[0]} is given a value twice"
 
 
 def _table(facts: Facts, operation: ops.CreateTable) -> None:
+    partition_key_facts(facts, operation)
     kinds = {constraint.kind for constraint in operation.constraints}
     kinds |= {constraint.kind for column in operation.columns for constraint in column.constraints}
     facts.has_primary_key = ConstraintKind.PRIMARY_KEY in kinds
     facts.is_partition = operation.partition_of is not None
     facts.default_partition = operation.default_partition
     facts.as_query = operation.as_query
+    facts.copies_table = bool(operation.like or operation.inherits or operation.of_type)
     facts.if_not_exists = facts.repeatable = operation.if_not_exists
     facts.table_partitioned = operation.partitioned
     facts.table_temporary = operation.temporary

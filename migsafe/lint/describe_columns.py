@@ -7,12 +7,14 @@ from migsafe.lint.facts import Facts, GeneratedWord
 from migsafe.sql.definitions import TypeName
 from migsafe.sql.operations import AlterColumnType, ColumnDefinition, ConstraintKind, DropColumn
 
-# Within a group a value may be too big, too long or too fine for another type of the group.
+# Within a group each type holds all values of those before it.
 _GROUPS = (
-    frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"}),
-    frozenset({"character varying", "character", "text", "bpchar"}),
-    frozenset({"date", "timestamp without time zone", "timestamp with time zone"}),
-    frozenset({"bit", "bit varying"}),
+    ("smallint", "integer", "bigint", "numeric"),
+    ("real", "double precision"),
+    ("character varying", "text"),
+    ("character", "text"),
+    ("date", "timestamp without time zone"),
+    ("date", "timestamp with time zone"),
 )
 
 
@@ -72,4 +74,9 @@ def _narrows(old: TypeName, new: TypeName) -> bool:
     """Whether some values of the old type do not fit the new one, although they look alike."""
     if old.array_dimensions != new.array_dimensions or old == new or keeps_values(old, new):
         return False
-    return any({old.name, new.name} <= group for group in _GROUPS)
+    if old.name == new.name:
+        return bool(new.modifiers)
+    for group in _GROUPS:
+        if old.name in group and new.name in group:
+            return bool(new.modifiers) or group.index(new.name) < group.index(old.name)
+    return False

@@ -50,12 +50,15 @@ def _change(facts: Facts, change: SchemaChange) -> None:
             facts.change, facts.new_name = "move", change.new_schema
             facts.object_kind, facts.object = change.kind, str(change.name)
         case AddLabel():
+            facts.change = "label"
             facts.object, facts.new_name = str(change.type), change.label
             facts.label_placed = bool(change.before or change.after)
         case ChangeAttribute():
+            facts.change = "attribute"
             facts.object, facts.column = str(change.type), change.attribute
             facts.cascade = change.cascade
         case _:
+            facts.creates_enum = isinstance(change, CreateType) and change.kind == "enum"
             if made := made_by(change):
                 facts.object_kind, facts.object = made[0], made[1]
 

@@ -15,7 +15,17 @@ ConstraintWord = Literal["none", "check", "not_null", "unique", "primary_key", "
 GeneratedWord = Literal["none", "identity", "stored", "virtual"]
 BlocksWord = Literal["none", "writes", "reads and writes"]
 TimeoutWord = Literal["set", "off"]
-ChangeWord = Literal["none", "create", "replace", "drop", "rename", "move", "alter"]
+ChangeWord = Literal["none", "create", "replace", "drop", "rename", "move", "attribute", "label", "alter"]
+RefusalWord = Literal[
+    "none",
+    "existence",
+    "key not valid",
+    "constraint index",
+    "partitioned concurrently",
+    "default partition",
+    "partition key",
+    "other",
+]
 
 # What CREATE TABLE holds is observed one by one, besides the operation itself.
 PARTS = ("table_column", "table_constraint")
@@ -61,9 +71,8 @@ class Facts:
     old_version_works: bool = True
     new_version_works: bool = True
 
-    # What the server refuses, by its own rules or because something is there, or is not there.
-    refused: bool = False
-    refused_by_existence: bool = False
+    # Why the server refuses it for certain. "existence": something is there already, or is not there.
+    refused_for: RefusalWord = "none"
     refusal: str = ""
     uses_new_enum_value: bool = False
 
@@ -124,7 +133,9 @@ class Facts:
     has_primary_key: bool = False
     is_partition: bool = False
     default_partition: bool = False
+    partition_checked: bool = False  # a constraint may prove that all rows belong into the partition
     as_query: bool = False
+    copies_table: bool = False  # LIKE, INHERITS or OF: its keys come from there
 
     # What happens to another object: view, function, type, sequence, schema ...
     change: ChangeWord = "none"
@@ -132,6 +143,7 @@ class Facts:
     object_created_here: bool = False
     recreated_later: bool = False
     label_placed: bool = False
+    creates_enum: bool = False
 
     # Options of the statement.
     concurrently: bool = False
@@ -167,6 +179,7 @@ class Facts:
     # earlier statements of the transaction took on tables that others use.
     in_transaction: bool = False
     tool_transaction: bool = False
+    to_savepoint: bool = False
     left_open: bool = False
     holds_lock: bool = False
     held: str = ""
@@ -176,6 +189,7 @@ class Facts:
     statement_timeout: TimeoutWord = "off"
     first_without_lock_timeout: bool = False
     first_without_statement_timeout: bool = False
+    first_with_long_lock_timeout: bool = False
     beside_ddl: bool = False
     altered_again: bool = False
     only_statement: bool = False

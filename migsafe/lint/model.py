@@ -29,7 +29,8 @@ class Example:
     `setup` is the schema that was there before. `settings` are in effect when the script starts.
     `also` names other rules that the example yields; `observed` what a real server says while it runs.
     `application` is a statement of the running version, which works before and fails behind a bad example.
-    `since` is the oldest major version of PostgreSQL that the example is for.
+    `since` is the oldest major version of PostgreSQL that the example is for. `transaction`: a migration
+    tool runs it in a transaction.
     """
 
     sql: str
@@ -39,6 +40,7 @@ class Example:
     settings: Mapping[str, str] = field(default_factory=dict)
     application: str = ""
     since: int = 14
+    transaction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

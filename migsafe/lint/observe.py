@@ -9,7 +9,7 @@ from migsafe.catalog.find import family, relation_of_index
 from migsafe.catalog.model import Catalog
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, LockMode
 from migsafe.lint.describe import describe
-from migsafe.lint.facts import Facts
+from migsafe.lint.facts import Facts, RefusalWord
 from migsafe.lint.given_names import read_names
 from migsafe.lint.sizes import SmallTables, read_sizes
 from migsafe.lint.wording import names_in
@@ -20,8 +20,16 @@ from migsafe.sql.operations import OPAQUE_TAGS, Operation
 STRONG = LockMode.SHARE  # the weakest lock that makes writers wait
 NO_LOCK = "no lock"
 LONG_LOCK_TIMEOUT = 10_000  # ms; whoever waits behind the request waits as long
-# A reason that only says that something is there already, or is not there.
-_EXISTENCE = re.compile(r"there is (a|no) | has no |\balready$|is no partition of|is no foreign key")
+# What the reasons of a refusal say, first match first; what has a rule of its own has a word of its own.
+_REFUSALS: tuple[tuple[RefusalWord, re.Pattern[str]], ...] = (
+    ("key not valid", re.compile(r"constraints cannot be NOT VALID$")),
+    ("constraint index", re.compile(r"^a constraint of .* needs it$")),
+    ("partitioned concurrently", re.compile(r"is partitioned: CONCURRENTLY is not possible$")),
+    ("default partition", re.compile(r"has a default partition: CONCURRENTLY is not possible$")),
+    ("partition key", re.compile(r"^a unique index of .* has to include its partition key$")),
+    ("existence", re.compile(r"there is (a|no) | has no |already$|is no partition of|is no foreign key")),
+    ("other", re.compile(r"")),
+)
 _SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 # What is about an object of this script alone concerns nobody else.
 _BY_NAME = ("GRANT", "REVOKE", "COMMENT", "ALTER", "DROP", "CREATE")
@@ -113,7 +121,8 @@ def _locks(facts: Facts, operation: Operation, table: Name | None, context: Cont
     own = {relative.name for relative in family(context.catalog, table)} if table else set()
     if table is not None:
         own.add(context.catalog.resolve(table))
-    also = [lock.relation for lock in strong if lock.relation not in own]
+    tables = [lock.relation for lock in strong if context.catalog.view(lock.relation) is None]
+    also = [name for name in tables if name not in own]
     facts.also_locked, facts.locks_another_table = _and(also), bool(also)
     facts.locks_several_others = len(also) > 1
     held = [lock for lock in locks_on_others(context.held, context) if lock.mode >= STRONG]
@@ -145,8 +154,7 @@ def _transaction(facts: Facts, context: Context) -> None:
 def _refusal(facts: Facts, effects: Effects) -> None:
     if effects.fails and effects.certain:
         facts.refusal = effects.fails
-        facts.refused_by_existence = bool(_EXISTENCE.search(effects.fails))
-        facts.refused = not facts.refused_by_existence
+        facts.refused_for = next(word for word, pattern in _REFUSALS if pattern.search(effects.fails))
 
 
 def _takes_long(operation: Operation, table: Name | None, context: Context) -> bool:

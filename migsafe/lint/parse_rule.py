@@ -32,8 +32,8 @@ _KEYS = (
 )
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
-    "bad": ("sql", "setup", "settings", "observed", "also", "application", "since"),
-    "good": ("sql", "setup", "settings", "observed", "application", "since"),
+    "bad": ("sql", "setup", "settings", "observed", "also", "application", "since", "transaction"),
+    "good": ("sql", "setup", "settings", "observed", "application", "since", "transaction"),
 }
 _NAME = re.compile(r"[a-z]+(-[a-z]+)*")
 _ID = re.compile(r"MS\d{3}")
@@ -81,7 +81,7 @@ class _Reader:
             when=tuple(self.condition(table) for table in self.tables(raw, "when")),
             bad=tuple(self.example(table, "bad") for table in self.tables(raw, "bad")),
             good=tuple(self.example(table, "good") for table in self.tables(raw, "good")),
-            enabled=self.flag(raw, "enabled"),
+            enabled=self.flag(raw, "enabled", default=True),
         )
         self.check_place(rule)
         self.check_completeness(rule)
@@ -162,6 +162,7 @@ class _Reader:
             settings=settings,
             application=self.text(table, "application", where) if "application" in table else "",
             since=self.since(table, where),
+            transaction=self.flag(table, "transaction", where, default=False),
         )
 
     def since(self, table: Mapping[str, Any], where: str) -> int:
@@ -170,10 +171,10 @@ class _Reader:
             self.fail(f"'since'{where} is a major version from {OLDEST} to {NEWEST}, not {value!r}")
         return value
 
-    def flag(self, table: Mapping[str, Any], key: str) -> bool:
-        value = table.get(key, True)
+    def flag(self, table: Mapping[str, Any], key: str, where: str = "", *, default: bool) -> bool:
+        value = table.get(key, default)
         if not isinstance(value, bool):
-            self.fail(f"{key!r} is true or false, not {value!r}")
+            self.fail(f"{key!r}{where} is true or false, not {value!r}")
         return value
 
     def known_keys(self, table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
