@@ -12,7 +12,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 def test_the_reference_of_the_command_line_is_up_to_date(request: pytest.FixtureRequest) -> None:
     typer = Path(sys.executable).parent / "typer"
     found = subprocess.run(
-        [typer, "migsafe.cli.main", "utils", "docs", "--name", "migsafe", "--title", "Command line reference"],
+        [
+            typer,
+            "migsafe.cli.main",
+            "utils",
+            "docs",
+            "--name",
+            "migsafe",
+            "--title",
+            "Command line reference",
+        ],
         capture_output=True,
         text=True,
         check=True,
