@@ -24,7 +24,10 @@ FAMILIES = {
     "security": "MS8",
     "names": "MS9",
 }
-_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good")
+_KEYS = (
+    *("id", "name", "title", "message", "severity", "group", "enabled"),
+    *("why", "instead", "sources", "when", "bad", "good"),
+)
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
     "bad": ("sql", "setup", "settings", "observed", "also"),
@@ -60,6 +63,8 @@ class _Reader:
             id=self.text(raw, "id"),
             name=name,
             family=family,
+            group=self.text(raw, "group") if "group" in raw else "",
+            enabled=self.flag(raw, "enabled", default=True),
             title=self.text(raw, "title"),
             message=self.text(raw, "message") if "message" in raw else self.text(raw, "title"),
             severity=Severity(self.word(raw, "severity", tuple(Severity))),
@@ -158,6 +163,12 @@ class _Reader:
         value = table[key]
         if not isinstance(value, str) or not value.strip():
             self.fail(f"{key!r}{where} is a text that says something, not {value!r}")
+        return value
+
+    def flag(self, table: Mapping[str, Any], key: str, *, default: bool) -> bool:
+        value = table.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(f"{key!r} is true or false, not {value!r}")
         return value
 
     def texts(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
