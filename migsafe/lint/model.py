@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from migsafe.lint.fix.model import Fix
+
 
 class Severity(StrEnum):
     """How bad a finding is. An error fails the run, a warning does so only when asked to."""
@@ -39,7 +41,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One file under rules/: the check, its text, and the examples that test it."""
+    """One file under rules/: the check, its text, and the examples that test it.
+
+    `fix` names the module of migsafe.lint.fix.fixers that repairs what it finds, "" when none can.
+    """
 
     id: str
     name: str
@@ -53,11 +58,15 @@ class Rule:
     when: tuple[Condition, ...]
     bad: tuple[Example, ...]
     good: tuple[Example, ...]
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A rule that matched at a place. Lines and columns (code points) are 1-based, `end_column` exclusive."""
+    """A rule that matched at a place. Lines and columns (code points) are 1-based, `end_column` exclusive.
+
+    `fix` is there when somebody asked for fixes and there is one; else `not_fixed` may say why not.
+    """
 
     rule: str
     id: str
@@ -70,6 +79,8 @@ class Finding:
     message: str
     why: str
     instead: str
+    fix: Fix | None = None
+    not_fixed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from migsafe.errors import RuleError
 from migsafe.lint.facts import fact_types
+from migsafe.lint.fix.names import fixer_names
 from migsafe.lint.model import Condition, Example, FactValue, Rule, Severity
 
 # The first digit of an id says the family: the folder of the rule.
@@ -24,7 +25,7 @@ FAMILIES = {
     "security": "MS8",
     "names": "MS9",
 }
-_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good")
+_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good", "fix")
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
     "bad": ("sql", "setup", "settings", "observed", "also"),
@@ -75,11 +76,15 @@ class _Reader:
             when=tuple(self.condition(table) for table in self.tables(raw, "when")),
             bad=tuple(self.example(table, "bad") for table in self.tables(raw, "bad")),
             good=tuple(self.example(table, "good") for table in self.tables(raw, "good")),
+            fix=self.fixer(raw),
         )
         self.check_place(rule)
         self.check_completeness(rule)
         self.check_message(rule.message)
         return rule
+
+    def fixer(self, raw: Mapping[str, Any]) -> str:
+        return self.word(raw, "fix", fixer_names()) if "fix" in raw else ""
 
     def check_place(self, rule: Rule) -> None:
         if rule.family not in FAMILIES:
