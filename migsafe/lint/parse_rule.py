@@ -25,7 +25,20 @@ FAMILIES = {
     "security": "MS8",
     "names": "MS9",
 }
-_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good", "fix")
+_KEYS = (
+    "id",
+    "name",
+    "title",
+    "message",
+    "severity",
+    "why",
+    "instead",
+    "sources",
+    "when",
+    "bad",
+    "good",
+    "fix",
+)
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
     "bad": ("sql", "setup", "settings", "observed", "also"),

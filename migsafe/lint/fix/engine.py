@@ -81,27 +81,25 @@ class Fixer:
     def _round(
         self, source: Source, findings: tuple[Finding, ...]
     ) -> tuple[Source, tuple[Finding, ...], tuple[Finding, ...]] | None:
-        """The script after one round, its findings, and what was repaired; None when nothing is left to do."""
+        """The script after one round, its findings, and what was repaired; None when nothing is to do."""
         open_ = [each for each in findings if self._may_fix(source, each)]
         if not open_:
             return None
         standing = scenes(source, self.before)
         lines = Lines(source.text)
-        for group in (
-            [each for each in open_ if self.fixers[each.rule] not in _LAST],
-            [each for each in open_ if self.fixers[each.rule] in _LAST],
-        ):
-            drafts = [
-                (finding, fix)
-                for finding in reversed(group)
-                if isinstance(fix := self._draft(source, finding, standing, lines), Fix)
-            ]
-            together = _apart(drafts, standing)
-            if len(together) > 1 and (done := self._apply(source, findings, together)):
+        drafts = [
+            (finding, fix)
+            for finding in open_
+            if isinstance(fix := self._draft(source, finding, standing, lines), Fix)
+        ]
+        first = [each for each in reversed(drafts) if self.fixers[each[0].rule] not in _LAST]
+        last = [each for each in drafts if self.fixers[each[0].rule] in _LAST]
+        together = _apart(first, standing)
+        if len(together) > 1 and (done := self._apply(source, findings, together)):
+            return done
+        for draft in (*first, *last):
+            if done := self._apply(source, findings, [draft]):
                 return done
-            for draft in drafts:
-                if done := self._apply(source, findings, [draft]):
-                    return done
         return None
 
     def _apply(
@@ -113,15 +111,33 @@ class Fixer:
         changed = replace(source, text=apply_edits(source.text, edits))
         after = self.judge(changed)
         repaired = tuple(finding for finding, _ in drafts)
-        if _is_better(findings, after, repaired):
+        if self._is_better(source, findings, after, drafts):
             return changed, after.findings, repaired
         return None
+
+    def _is_better(
+        self,
+        source: Source,
+        before: tuple[Finding, ...],
+        after: LintedFile,
+        drafts: list[tuple[Finding, Fix]],
+    ) -> bool:
+        """Whether the repaired findings are gone, and nothing came that is as bad."""
+        was, now = _accepted_left_out(before), _accepted_left_out(after.findings)
+        if len(drafts) == 1 and self.fixers[drafts[0][0].rule] in _LAST:
+            # Such a finding stands for all statements up to the next one that sets or takes back the timeout:
+            # those that it stood for may be found now.
+            finding, fix = drafts[0]
+            place = _moved(source, finding, fix, after)
+            now = [each for each in now if each.rule != finding.rule or _place(each) <= place]
+            was = [each for each in was if each.rule != finding.rule or _place(each) <= _place(finding)]
+        return _is_less(was, now, [finding for finding, _ in drafts])
 
     def _checked(
         self, source: Source, findings: tuple[Finding, ...], finding: Finding, fix: Fix
     ) -> Fix | NotFixed:
         changed = replace(source, text=apply_edits(source.text, fix.edits))
-        if _is_better(findings, self.judge(changed), (finding,)):
+        if self._is_better(source, findings, self.judge(changed), [(finding, fix)]):
             return fix
         return NotFixed(reason="what the change would lead to is no better")
 
@@ -148,7 +164,7 @@ class Fixer:
 
 
 def _scene_of(finding: Finding, standing: tuple[Scene, ...], lines: Lines) -> Scene | None:
-    place = (finding.line, finding.column)
+    place = _place(finding)
     for scene in standing:
         start, end = lines.position(scene.statement.start), lines.position(scene.statement.end)
         if (start.line, start.column) <= place < (end.line, end.column):
@@ -169,7 +185,7 @@ def _apart(drafts: list[tuple[Finding, Fix]], standing: tuple[Scene, ...]) -> li
 
 
 def _region(fix: Fix, standing: tuple[Scene, ...]) -> tuple[int, int]:
-    """What a fix relies on: from its first edit to its last, and the whole of every transaction it touches."""
+    """What a fix relies on: from its first edit to its last, and all of every transaction it touches."""
     start, end = fix.edits[0].start, fix.edits[-1].end + 1
     for scene in standing:
         if scene.begin is None or scene.statement.start > end or scene.statement.end < start:
@@ -180,15 +196,29 @@ def _region(fix: Fix, standing: tuple[Scene, ...]) -> tuple[int, int]:
     return start, end
 
 
-def _is_better(before: tuple[Finding, ...], after: LintedFile, repaired: tuple[Finding, ...]) -> bool:
-    """Whether the repaired findings are gone, and nothing came that is as bad."""
-    was = Counter(each.rule for each in before if not getattr(each, "suppressed", None))
-    now = Counter(each.rule for each in after.findings if not getattr(each, "suppressed", None))
+def _is_less(was: list[Finding], now: list[Finding], repaired: list[Finding]) -> bool:
+    before, after = Counter(each.rule for each in was), Counter(each.rule for each in now)
     gone = Counter(each.rule for each in repaired)
-    if any(now[rule] > was[rule] - count for rule, count in gone.items()):
+    if any(after[rule] > before[rule] - count for rule, count in gone.items()):
         return False
     as_bad = frozenset(one for each in repaired for one in _WORSE_OR_SAME[each.severity])
-    return not any(now[each.rule] > was[each.rule] and each.severity in as_bad for each in after.findings)
+    return not any(after[each.rule] > before[each.rule] and each.severity in as_bad for each in now)
+
+
+def _accepted_left_out(findings: Iterable[Finding]) -> list[Finding]:
+    return [each for each in findings if not getattr(each, "suppressed", None)]
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return finding.line, finding.column
+
+
+def _moved(source: Source, finding: Finding, fix: Fix, after: LintedFile) -> tuple[int, int]:
+    """Where the place of a finding is after the edits before it."""
+    at = Lines(source.text).offset(finding.line, finding.column)
+    at += sum(len(edit.text) - (edit.end - edit.start) for edit in fix.edits if edit.end <= at)
+    moved = Lines(after.text).position(at)
+    return moved.line, moved.column
 
 
 def _with(finding: Finding, result: Fix | NotFixed | None) -> Finding:

@@ -14,8 +14,13 @@ _STARTS = {
     "primary": ConstraintKind.PRIMARY_KEY,
 }
 # Where a constraint ends: the next one, or another option of the column.
-_OTHERS = frozenset({"constraint", "default", "null", "generated", "collate", "not", "compression", "storage"})
-_AFTER_NOT = frozenset({"deferrable", "distinct", "valid", "enforced"})
+_OTHERS = frozenset(
+    {"constraint", "default", "null", "generated", "collate", "not", "compression", "storage"}
+)
+_PAIRS = {
+    "not": frozenset({"deferrable", "distinct", "valid", "enforced"}),
+    "set": frozenset({"null", "default"}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +91,7 @@ def _end(words: Words, at: int, end: int) -> int:
         word = words.word(at)
         if word in {"(", "["}:
             at = words.closing(at) + 1
-        elif word == "not" and words.word(at + 1) in _AFTER_NOT:
-            at += 2
-        elif word == "set" and words.word(at + 1) in {"null", "default"}:
+        elif words.word(at + 1) in _PAIRS.get(word, ()):
             at += 2
         elif word in _STARTS or word in _OTHERS:
             return at

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -35,7 +36,7 @@ def make_fix(title: str, edits: Iterable[Edit]) -> Fix:
         ValueError: Two edits overlap.
     """
     ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if after.start < before.end:
             raise ValueError(f"the edits {before} and {after} overlap")
     return Fix(title=title, edits=tuple(ordered))

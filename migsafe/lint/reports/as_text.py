@@ -39,6 +39,8 @@ def _finding(finding: Finding, lines: Lines, paint: "_Paint", explained: set[str
     severity = paint(finding.severity, _RED if finding.severity is Severity.ERROR else _YELLOW)
     head = f"{paint(place, _BOLD)}: {severity}: {printable(finding.message)} [{finding.id} {finding.rule}]"
     shown = [head, *(paint.marks(line) for line in code_frame(lines, finding))]
+    if finding.not_fixed:
+        shown.append(f"  Not fixed: {printable(finding.not_fixed)}.")
     if finding.rule in explained:
         return [
             *shown,

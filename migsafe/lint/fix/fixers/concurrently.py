@@ -51,8 +51,8 @@ def _create(scene: Scene, operation: CreateIndex, words: Words) -> int:
         raise NotAsExpected
     if operation.if_not_exists:
         raise Refused(
-            "with IF NOT EXISTS, an index that a build left invalid would be taken for the one that is wanted:"
-            " drop the invalid one first"
+            "with IF NOT EXISTS, an index that a build left invalid would be taken for the one that is"
+            " wanted: drop the invalid one first"
         )
     if operation.only:
         raise Refused("with ON ONLY the index of a partitioned parent is made, which is no build")
@@ -109,5 +109,3 @@ def _refresh(scene: Scene, words: Words) -> Edit:
 
 def _tells_rows_apart(index: Index) -> bool:
     return index.unique and index.valid and index.where is None and bool(index.keys) and "" not in index.keys
-
-
