@@ -26,11 +26,19 @@ def _known_format(value: str) -> str:
     return value
 
 
+def _known_time(value: str) -> str:
+    from migsafe.effects.session import milliseconds
+
+    if milliseconds(value) is None:
+        raise typer.BadParameter(f"{value!r} is no time such as 2s or 500ms.")
+    return value
+
+
 def lint(
-    *,
     paths: list[str] | None = typer.Argument(
         None, metavar="[PATH]...", help="SQL files, folders of them, or - for standard input."
     ),
+    *,
     schema: str = typer.Option(
         "", metavar="FILE", help="The schema before the first script, e.g. from pg_dump --schema-only."
     ),
@@ -70,10 +78,21 @@ def lint(
     accept_new: bool = typer.Option(
         False, "--accept-new", help="With --write-baseline: also add what is new to a baseline that exists."
     ),
+    fix: bool = typer.Option(
+        False, "--fix", help="Repair what is certain, in the files; report what is left."
+    ),
+    diff_fix: bool = typer.Option(False, "--diff-fix", help="Print what --fix would change; change nothing."),
+    fix_lock_timeout: str = typer.Option(
+        "2s",
+        metavar="TIME",
+        callback=_known_time,
+        help="The lock timeout that --fix sets where there is none.",
+    ),
 ) -> None:
     """Say what is unsafe in migration scripts, why, and what to do instead.
 
-    Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the scripts could not be judged.
+    Exit codes: 0 nothing at or above --fail-on, 1 findings (with --fix: that are left), 2 the scripts could
+    not be judged.
     """
     from migsafe.config.model import Flags
     from migsafe.config.read import load_config
@@ -85,13 +104,26 @@ def lint(
         settings = load_config(file=config, isolated=isolated).with_flags(
             Flags(server_version=server_version, transaction=transaction, rules=_rules(rule or []))
         )
-        found = lint_paths(paths or [], stdin=sys.stdin.buffer, schema=schema, config=settings)
+        if fix or diff_fix:
+            from migsafe.cli.lint_fix import fix_or_show
+
+            found = fix_or_show(
+                paths or [],
+                schema=schema,
+                config=settings,
+                lock_timeout=fix_lock_timeout,
+                write=not diff_fix,
+            )
+        else:
+            found = lint_paths(paths or [], stdin=sys.stdin.buffer, schema=schema, config=settings)
         request = BaselineRequest(
             file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
         )
         found = with_baseline(found, request, settings)
         view = _view(settings, quiet=quiet, verbose=verbose)
-        _show(found, [(format_, output), *reports], view, color=color)
+        # With --diff-fix the changes are all that goes to standard output.
+        first = [] if diff_fix and not output else [(format_, output)]
+        _show(found, [*first, *reports], view, color=color)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         raise typer.Exit(INTERRUPTED) from None

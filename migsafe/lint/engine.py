@@ -13,7 +13,7 @@ from migsafe.lint.judge import Judge, Script
 from migsafe.lint.model import Condition, LintedFile, LintReport, Rule
 from migsafe.lint.phases import Given, given_by
 from migsafe.lint.selection import Selection
-from migsafe.lint.suppress import read_comments
+from migsafe.lint.suppress import Comments, read_comments
 from migsafe.lint.walk import walk
 from migsafe.sources.model import Source
 
@@ -36,6 +36,16 @@ class LintOptions:
     wrapped: bool | None = None
     config: Config = field(default_factory=Config)
     one_release: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What holds for one script. `server_version` is server_version_num."""
+
+    settings: ScriptSettings
+    comments: Comments
+    server_version: int | None
+    wrapped: bool
 
 
 class Linter:
@@ -68,6 +78,17 @@ class Linter:
         files += [judge.file(script, given) for script in release]
         return LintReport(files=tuple(files))
 
+    def context(self, source: Source, options: LintOptions) -> Context:
+        """What the configuration, the command line and the script's own comments come to for it."""
+        settings = options.config.for_path(source.path)
+        comments = read_comments(source.text, self._names)
+        return Context(
+            settings=settings,
+            comments=comments,
+            server_version=options.server_version or _version_num(settings.server_version),
+            wrapped=_is_wrapped(source, settings, options, comments.transaction),
+        )
+
     def match(self, facts: Facts) -> tuple[Rule, ...]:
         """The rules that one operation breaks, each once, in order of their ids."""
         found = {
@@ -83,22 +104,21 @@ class Linter:
         for source in sources:
             if options.config.excludes(source.path):
                 continue
-            settings = options.config.for_path(source.path)
-            comments = read_comments(source.text, self._names)
+            context = self.context(source, options)
             walked = walk(
                 source,
                 catalog=catalog,
-                server_version=options.server_version or _version_num(settings.server_version),
+                server_version=context.server_version,
                 settings=options.settings,
-                wrapped=_is_wrapped(source, settings, options, comments.transaction),
+                wrapped=context.wrapped,
             )
             catalog = new_session(walked.catalog)
             if source.judged:
-                phase = comments.phase or source.phase or settings.phase or ""
+                phase = context.comments.phase or source.phase or context.settings.phase or ""
                 yield Script(
                     source=source,
-                    settings=settings,
-                    comments=comments,
+                    settings=context.settings,
+                    comments=context.comments,
                     observations=walked.observations,
                     statements=walked.statements,
                     phase=str(phase),

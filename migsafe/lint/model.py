@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from migsafe.config.words import FailOn
+from migsafe.lint.fix.model import Fix
 
 
 class Severity(StrEnum):
@@ -45,6 +46,7 @@ class Rule:
 
     A rule that is not `enabled` is off until the configuration turns it or its group on. Its family is
     one group; `group` names another one ("": none).
+    `fix` names the module of migsafe.lint.fix.fixers that repairs what it finds, "" when none can.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Rule:
     when: tuple[Condition, ...]
     bad: tuple[Example, ...]
     good: tuple[Example, ...]
+    fix: str = ""
 
 
 class SuppressionKind(StrEnum):
@@ -87,6 +90,7 @@ class Finding:
     `start` and `end` are the same place as offsets in the script's SQL, and `statement` is what stands
     there, on one line. `is_in_code`: the place is not in SQL but in code that makes it. `fingerprint`
     stays the same when lines move; it is unique within its script.
+    `fix` is there when somebody asked for fixes and there is one; else `not_fixed` may say why not.
     """
 
     rule: str
@@ -106,6 +110,8 @@ class Finding:
     is_in_code: bool = False
     fingerprint: str = ""
     suppression: Suppression | None = None
+    fix: Fix | None = None
+    not_fixed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

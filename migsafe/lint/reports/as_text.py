@@ -57,6 +57,8 @@ class _Writer:
         shown = [self.head(finding)]
         if lines is not None:
             shown += [self._paint.marks(line) for line in code_frame(lines, finding)]
+        if finding.not_fixed:
+            shown.append(f"  Not fixed: {printable(finding.not_fixed)}.")
         if finding.is_in_code:
             shown.append(f"  {self._paint('SQL:', _BOLD)} {printable(_cut(finding.statement))}")
         if finding.rule in self._explained and not self._view.verbose:
