@@ -29,6 +29,10 @@ RefusalWord = Literal[
 
 # What CREATE TABLE holds is observed one by one, besides the operation itself.
 PARTS = ("table_column", "table_constraint")
+CommentWord = Literal["none", "malformed", "unknown_rule", "unused"]
+PhaseWord = Literal["undeclared", "expand", "backfill", "contract"]
+# What a comment for migsafe says is judged as if it were an operation of this kind.
+COMMENT = "comment"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,6 +198,13 @@ class Facts:
     altered_again: bool = False
     only_statement: bool = False
 
+    # The script: what it declares, and what is wrong with a comment in it (`reason` says it in words).
+    # `expanded_beside` is what the same release gives to the new version, in words.
+    phase: PhaseWord = "undeclared"
+    expand_in_release: bool = False
+    expanded_beside: str = ""
+    comment: CommentWord = "none"
+
 
 @cache
 def fact_types() -> dict[str, type[bool] | tuple[str, ...]]:
@@ -217,10 +228,9 @@ def operation_kinds() -> tuple[str, ...]:
     """The names of all operations, as rules write them."""
     abstract = {Operation, operations.TableOperation}
     classes = (value for value in vars(operations).values() if isinstance(value, type))
-    return tuple(
-        sorted(
-            cls.kind.fget(object.__new__(cls))  # type: ignore[attr-defined]  # the property needs no fields
-            for cls in classes
-            if issubclass(cls, Operation) and cls not in abstract
-        )
-    )
+    kinds = {
+        cls.kind.fget(object.__new__(cls))  # type: ignore[attr-defined]  # the property needs no fields
+        for cls in classes
+        if issubclass(cls, Operation) and cls not in abstract
+    }
+    return tuple(sorted(kinds | {COMMENT}))
