@@ -10,7 +10,8 @@ from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.sources.sql_folder import read_file, read_sources
+from migsafe.sources.gather import Request, gather
+from migsafe.sources.sql_folder import read_file
 
 
 def lint_paths(
@@ -34,7 +35,7 @@ def lint_paths(
     catalog = read_schema(schema) if schema else Catalog()
     version = server_version * 10_000 if server_version else None
     options = LintOptions(catalog=catalog, server_version=version, wrapped=wrapped)
-    return Linter(shipped_rules()).lint(read_sources(paths, stdin=stdin), options)
+    return Linter(shipped_rules()).lint(gather(Request(paths=tuple(paths)), stdin=stdin), options)
 
 
 def read_schema(path: str) -> Catalog:
