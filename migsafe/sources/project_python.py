@@ -13,10 +13,11 @@ from migsafe.errors import UsageError
 from migsafe.sources.process import ask
 from migsafe.sources.settings import SourceSettings
 
-# Makes the package `inside` importable under a name of its own, and nothing else of migsafe.
+# Makes the package `inside` importable under a name of its own, and nothing else of migsafe. The project's
+# folder comes last: it often holds a folder `alembic`.
 _START = """
-import importlib.util, sys
-sys.path[:] = [entry for entry in sys.path if entry]
+import importlib.util, os, sys
+sys.path[:] = [entry for entry in sys.path if entry] + [os.getcwd()]
 folder = sys.argv[1]
 spec = importlib.util.spec_from_file_location(
     "migsafe_inside", folder + "/__init__.py", submodule_search_locations=[folder])

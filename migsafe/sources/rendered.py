@@ -18,7 +18,7 @@ _BETWEEN = "\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """SQL and the place it comes from; `copied` when it stands there as it is.
+    """SQL and the place it comes from; `copied` when it stands there as it is. Or a problem and its place.
 
     `first` and `last` are the lines of the call, or of the comment, that it comes from.
     """
@@ -31,36 +31,28 @@ class _Piece:
     copied: bool = False
     first: int = 0
     last: int = 0
+    problem: str = ""
 
 
 def as_source(rendered: dict[str, Any], tool: SourceKind) -> Source:
     """The source of one migration as `inside` describes it.
 
-    Comments for migsafe in the Python file stand in front of the statement that they belong to.
+    Comments for migsafe in the Python file stand in front of what they belong to.
     """
     path = Path(os.path.relpath(rendered["path"]))
     shown = read_file(path).text
     lines = shown.splitlines()
-    pieces = [_piece(statement, shown, lines) for statement in rendered["statements"]]
-    origins: list[Origin] = []
-    text = ""
     name = display(path)
-    for piece in _with_comments(pieces, shown, lines):
-        start = len(text)
-        text += piece.text
-        origins.append(
-            Origin(
-                start=start,
-                end=len(text),
-                path=name,
-                line=piece.line,
-                column=piece.column,
-                end_line=piece.end_line,
-                end_column=piece.end_column,
-                copied=piece.copied,
-            )
-        )
-        text += _BETWEEN
+    pieces = _with_comments(_pieces(rendered, shown, lines), shown, lines)
+    origins: list[Origin] = []
+    problems: list[SourceProblem] = []
+    text = ""
+    for piece in pieces:
+        if piece.problem:
+            problems.append(_problem(piece, name, at=len(text)))
+            continue
+        origins.append(_origin(piece, name, at=len(text)))
+        text += piece.text + _BETWEEN
     return Source(
         path=name,
         text=text,
@@ -71,73 +63,92 @@ def as_source(rendered: dict[str, Any], tool: SourceKind) -> Source:
         # A file that renders to nothing still is not its own text.
         origins=tuple(origins) or (Origin(start=0, end=0, path=name, line=1),),
         shown=shown,
-        problems=tuple(_problem(problem, name, lines) for problem in rendered["problems"]),
+        problems=tuple(problems),
     )
 
 
-def _piece(statement: dict[str, Any], shown: str, lines: list[str]) -> _Piece:
-    text = statement["text"]
-    line, column, end_line, end_column = _place(statement["place"], lines)
-    place = _Piece(
+def _pieces(rendered: dict[str, Any], shown: str, lines: list[str]) -> list[_Piece]:
+    """Statements and problems in the order in which the tool came upon them."""
+    pieces: list[_Piece] = []
+    problems = list(rendered["problems"])
+    for number, statement in enumerate(rendered["statements"]):
+        while problems and problems[0]["before"] <= number:
+            pieces.append(_place("", problems.pop(0), lines))
+        pieces.append(_copied(_place(statement["text"], statement, lines), shown))
+    return pieces + [_place("", problem, lines) for problem in problems]
+
+
+def _place(text: str, said: dict[str, Any], lines: list[str]) -> _Piece:
+    place = said["place"] or {"line": 1}
+    piece = _Piece(
         text=text,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
-        first=line,
-        last=end_line or line,
+        problem=said.get("message", ""),
+        line=place["line"],
+        first=place["line"],
+        last=place["line"],
     )
-    found = _verbatim(text.rstrip(";\n "), shown, lines, line, end_line)
-    if found is None:
-        return place
-    return replace(place, line=found[0], column=found[1], end_line=0, end_column=0, copied=True)
+    if "column" not in place:
+        return piece
+    return replace(
+        piece,
+        column=_column(lines, place["line"], place["column"]),
+        end_line=place["end_line"],
+        end_column=_column(lines, place["end_line"], place["end_column"]),
+        last=place["end_line"],
+    )
 
 
-def _verbatim(text: str, shown: str, lines: list[str], line: int, end_line: int) -> tuple[int, int] | None:
-    """Where the SQL itself stands in the call, when it stands there once and as it is."""
-    if not text or not end_line:
-        return None
-    start = sum(len(each) + 1 for each in lines[: line - 1])
-    end = sum(len(each) + 1 for each in lines[:end_line])
-    called = shown[start:end]
+def _copied(piece: _Piece, shown: str) -> _Piece:
+    """The piece at its very place, when the SQL itself stands in the call, once and as it is."""
+    text = piece.text.rstrip(";\n ")
+    if not text or not piece.end_line:
+        return piece
+    whole = shown.splitlines(keepends=True)
+    start = sum(len(line) for line in whole[: piece.line - 1])
+    called = shown[start : start + sum(len(line) for line in whole[piece.line - 1 : piece.end_line])]
     at = called.find(text)
     if at < 0 or called.find(text, at + 1) >= 0:
-        return None
+        return piece
     before = called[:at]
-    return line + before.count("\n"), len(before) - (before.rfind("\n") + 1) + 1
+    return replace(
+        piece,
+        line=piece.line + before.count("\n"),
+        column=len(before) - (before.rfind("\n") + 1) + 1,
+        end_line=0,
+        end_column=0,
+        copied=True,
+    )
 
 
-def _place(place: dict[str, int] | None, lines: list[str]) -> tuple[int, int, int, int]:
-    """Line, column, end line and end column, counted in code points from 1; what is not known is 0."""
-    if place is None:
-        return 1, 1, 0, 0
-    line = place["line"]
-    if "column" not in place:
-        return line, 1, 0, 0
-    end_line = place["end_line"]
-    return (
-        line,
-        _column(lines, line, place["column"]),
-        end_line,
-        _column(lines, end_line, place["end_column"]),
+def _origin(piece: _Piece, path: str, *, at: int) -> Origin:
+    return Origin(
+        start=at,
+        end=at + len(piece.text),
+        path=path,
+        line=piece.line,
+        column=piece.column,
+        end_line=piece.end_line,
+        end_column=piece.end_column,
+        copied=piece.copied,
+    )
+
+
+def _problem(piece: _Piece, path: str, *, at: int) -> SourceProblem:
+    return SourceProblem(
+        message=piece.problem,
+        path=path,
+        line=piece.line,
+        column=piece.column,
+        end_line=piece.end_line,
+        end_column=piece.end_column,
+        at=at,
     )
 
 
 def _column(lines: list[str], line: int, offset: int) -> int:
+    """A column counted in code points from 1, of an offset in bytes from 0."""
     text = lines[line - 1] if 1 <= line <= len(lines) else ""
     return len(text.encode()[:offset].decode("utf-8", "ignore")) + 1
-
-
-def _problem(problem: dict[str, Any], path: str, lines: list[str]) -> SourceProblem:
-    line, column, end_line, end_column = _place(problem["place"], lines)
-    return SourceProblem(
-        message=problem["message"],
-        path=path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
-    )
 
 
 def _with_comments(pieces: list[_Piece], shown: str, lines: list[str]) -> Iterable[_Piece]:

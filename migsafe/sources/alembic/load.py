@@ -27,9 +27,9 @@ def load_alembic(settings: SourceSettings, config: Path, direction: Direction) -
             f"{config.as_posix()}: no such file", advice="Name the alembic.ini, or the folder it is in."
         )
     location = script_location(config, settings.section)
-    folder = _folder(config, location)
-    # Flask-Migrate keeps its alembic.ini beside env.py, and says the rest in code.
+    # Flask-Migrate keeps its alembic.ini beside env.py, says the rest in code, and runs one folder above.
     is_beside = not location and (config.parent / "env.py").is_file()
+    folder = config.resolve().parent.parent if is_beside else _folder(config, location)
     answer = ask_project(
         settings,
         {

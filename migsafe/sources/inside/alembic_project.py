@@ -76,14 +76,14 @@ class Project:
         self.ran = True
         up = self.request["direction"] == "up"
         if up:
-            steps = self.script._upgrade_revs("heads", ())  # noqa: SLF001 -- as alembic.command does
+            steps = self.script._upgrade_revs("heads", ())
         else:
-            steps = self.script._downgrade_revs("base", self.heads)  # noqa: SLF001 -- the same
+            steps = self.script._downgrade_revs("base", self.heads)
         for step in steps:
             revision = step.revision
             recorder = Recorder(revision.path)
             context = self.context(recorder, given)
-            shown = self.environment._migration_context if "context" in vars(self.environment) else None
+            shown = self.environment._migration_context
             self.environment._migration_context = context
             with placed_batches(recorder), Operations.context(context):
                 function = guarded(revision.module, "upgrade" if up else "downgrade", recorder)
@@ -91,8 +91,7 @@ class Project:
                     function(**arguments)
                 except Exception as error:  # noqa: BLE001 -- a part of a revision; the next ones are rendered
                     recorder.failed(error)
-            if shown is not None:
-                self.environment._migration_context = shown
+            self.environment._migration_context = shown
             self.revisions.append(
                 {
                     "revision": revision.revision,
@@ -107,7 +106,8 @@ class Project:
     def context(self, recorder: Recorder, given: dict[str, Any]) -> Any:
         """A migration context that writes PostgreSQL's SQL to the recorder and never connects."""
         # Named parameters: otherwise every % in a statement is doubled.
-        dialect = postgresql.dialect(paramstyle="named")
+        make_dialect: Any = postgresql.dialect
+        dialect = make_dialect(paramstyle="named")
         options = {**given, "as_sql": True, "literal_binds": True, "output_buffer": io.StringIO()}
         context: Any = MigrationContext(dialect, None, options, self.environment)
         implementation = context.impl

@@ -1,4 +1,4 @@
-"""Answers one request: JSON in on standard input, JSON out to a file; what the project prints goes nowhere."""
+"""Answers one request: JSON in on standard input, JSON out to a file; what is printed goes nowhere."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .recorder import Failure
 def main(answer_file: str) -> None:
     """Renders what the request asks for, and writes down how that went."""
     request = json.loads(sys.stdin.buffer.read().decode("utf-8"))
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 -- stays open as long as we run
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 -- stays open as long as we run
     answer: dict[str, Any] = {}
     try:
         answer["migrations"] = _render(request)
     except Failure as failure:
         answer["error"] = {"kind": failure.kind, "message": str(failure), "place": failure.place}
-    with open(answer_file, "w", encoding="utf-8") as file:  # noqa: PTH123 -- a name is all we have
+    with open(answer_file, "w", encoding="utf-8") as file:
         json.dump(answer, file)
 
 

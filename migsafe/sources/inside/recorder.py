@@ -36,9 +36,9 @@ class Recorder:
 
     def problem(self, message: str, place: dict[str, int] | None = None) -> None:
         """Takes a part that is not rendered; the same at the same place counts once."""
-        found = {"message": message, "place": place or self.here()}
-        if found not in self.problems:
-            self.problems.append(found)
+        place = place or self.here()
+        if not any(found["message"] == message and found["place"] == place for found in self.problems):
+            self.problems.append({"message": message, "place": place, "before": len(self.statements)})
 
     def here(self) -> dict[str, int] | None:
         """Where the revision's file is now: the innermost call in it."""
