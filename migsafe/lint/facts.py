@@ -15,6 +15,10 @@ ConstraintWord = Literal["none", "check", "not_null", "unique", "primary_key", "
 GeneratedWord = Literal["none", "identity", "stored", "virtual"]
 BlocksWord = Literal["none", "writes", "reads and writes"]
 TimeoutWord = Literal["set", "off"]
+CommentWord = Literal["none", "malformed", "unknown_rule", "unused"]
+PhaseWord = Literal["undeclared", "expand", "backfill", "contract"]
+# What a comment for migsafe says is judged as if it were an operation of this kind.
+COMMENT = "comment"
 ChangeWord = Literal["none", "create", "replace", "drop", "rename", "move", "attribute", "label", "alter"]
 RefusalWord = Literal[
     "none",
@@ -29,10 +33,6 @@ RefusalWord = Literal[
 
 # What CREATE TABLE holds is observed one by one, besides the operation itself.
 PARTS = ("table_column", "table_constraint")
-CommentWord = Literal["none", "malformed", "unknown_rule", "unused"]
-PhaseWord = Literal["undeclared", "expand", "backfill", "contract"]
-# What a comment for migsafe says is judged as if it were an operation of this kind.
-COMMENT = "comment"
 
 
 @dataclass(slots=True, kw_only=True)

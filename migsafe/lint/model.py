@@ -50,16 +50,13 @@ class Example:
 class Rule:
     """One file under rules/: the check, its text, and the examples that test it.
 
-    A rule that is not `enabled` is off until the configuration turns it or its group on. Its family is
-    one group; `group` names another one ("": none).
-    `fix` names the module of migsafe.lint.fix.fixers that repairs what it finds, "" when none can.
+    A rule that is not `enabled` is off until the configuration turns it, or its family, on. `fix` names the
+    module of migsafe.lint.fix.fixers that repairs what it finds, "" when none can.
     """
 
     id: str
     name: str
     family: str
-    group: str = ""
-    enabled: bool = True
     title: str
     message: str
     severity: Severity
@@ -69,6 +66,7 @@ class Rule:
     when: tuple[Condition, ...]
     bad: tuple[Example, ...]
     good: tuple[Example, ...]
+    enabled: bool = True
     fix: str = ""
 
 

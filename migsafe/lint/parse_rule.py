@@ -28,8 +28,8 @@ FAMILIES = {
     "style": "MS9",
 }
 _KEYS = (
-    *("id", "name", "title", "message", "severity", "group", "enabled"),
-    *("why", "instead", "sources", "when", "bad", "good", "fix"),
+    *("id", "name", "title", "message", "severity", "enabled", "why", "instead", "sources"),
+    *("when", "bad", "good", "fix"),
 )
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
@@ -67,7 +67,6 @@ class _Reader:
             id=self.text(raw, "id"),
             name=name,
             family=family,
-            group=self.text(raw, "group") if "group" in raw else "",
             enabled=self.flag(raw, "enabled", default=True),
             title=self.text(raw, "title"),
             message=self.text(raw, "message") if "message" in raw else self.text(raw, "title"),

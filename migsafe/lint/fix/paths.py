@@ -1,12 +1,9 @@
 """From paths to repaired scripts: the one call behind `lint --fix` and `lint --diff-fix`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from migsafe.catalog.model import Catalog
-from migsafe.config.model import Config
-from migsafe.lint.engine import Linter, LintOptions
+from migsafe.lint.engine import Linter
 from migsafe.lint.fix.diff import unified_diff
 from migsafe.lint.fix.engine import Fixed
 from migsafe.lint.fix.files import write_fixed
@@ -14,8 +11,7 @@ from migsafe.lint.fix.run import fix_sources
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import Finding, LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.lint.run import read_schema
-from migsafe.sources.sql_folder import read_sources
+from migsafe.lint.run import LintRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +41,15 @@ class FixReport:
         return len(write_fixed(self.scripts))
 
 
-def fix_paths(
-    paths: Sequence[str],
-    *,
-    stdin: BinaryIO,
-    schema: str = "",
-    config: Config | None = None,
-    choices: FixSettings | None = None,
-) -> FixReport:
-    """Repairs the scripts behind these paths in memory; the arguments are those of `lint_paths`.
+def fix_paths(request: LintRequest, *, stdin: BinaryIO, choices: FixSettings | None = None) -> FixReport:
+    """Repairs the scripts that are asked for in memory.
 
     Raises:
         UsageError: A path cannot be read.
         SqlError: A statement of the schema file was not understood.
     """
-    config = config or Config()
-    schema = schema or config.resolve(config.schema)
-    options = LintOptions(catalog=read_schema(schema) if schema else Catalog(), config=config)
-    sources = read_sources(paths, stdin=stdin)
+    options = request.options
+    sources = request.sources(stdin)
     rules = shipped_rules()
     scripts = fix_sources(sources, rules=rules, options=options, choices=choices)
     linter = Linter(rules)

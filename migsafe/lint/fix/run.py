@@ -57,12 +57,10 @@ def _in_context(
         choices=choices or FixSettings(),
     )
     for source in sources:
-        if options.config.excludes(source.path):
-            continue
         context = linter.context(source, options)
         before = replace(before, wrapped=context.wrapped, server_version=context.server_version)
         here = replace(options, catalog=before.catalog)
-        if source.judged:
+        if source.judged and not options.config.excludes(source.path):
             yield source, Fixer(fixers=fixers, judge=_judge(linter, here), before=before)
         if not source.problem:
             populated = populated_after(source, before)

@@ -4,8 +4,8 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
 
 import json
+from string import ascii_letters, digits
 from typing import Any
-from urllib.parse import quote
 
 from migsafe import __version__
 from migsafe.lint.model import Finding, LintedFile, LintReport, Rule, SuppressionKind
@@ -16,6 +16,7 @@ from migsafe.sql.position import Lines
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
+_UNRESERVED = frozenset(f"{ascii_letters}{digits}-._~/")
 _KINDS = {
     SuppressionKind.STATEMENT: "inSource",
     SuppressionKind.FILE: "inSource",
@@ -94,13 +95,20 @@ def _result(finding: Finding, file: LintedFile, index: dict[str, int], view: Vie
     return result
 
 
+def _uri(path: str) -> str:
+    """The path with every byte escaped that a URI cannot hold (RFC 3986, 2.3)."""
+    return "".join(
+        chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in path.encode(errors="replace")
+    )
+
+
 def _without_links(text: str) -> str:
     """Text of a message, where `[a](b)` would be a link (3.11.6); a word joiner stops that."""
     return text.replace("](", "]\u2060(")
 
 
 def _artifact(path: str, view: View) -> dict[str, Any]:
-    uri = quote(view.locate(path).encode(errors="replace"))
+    uri = _uri(view.locate(path))
     location: dict[str, Any] = {"uri": f"file://{uri}" if uri.startswith("/") else uri}
     if not uri.startswith("/"):
         location["uriBaseId"] = _ROOT
