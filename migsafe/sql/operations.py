@@ -104,7 +104,7 @@ class TableOperation(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Operation):
-    """CREATE TABLE in any form.
+    """CREATE TABLE in any form, SELECT INTO too; `query` has what CREATE TABLE AS reads.
 
     `like_options` belong to the names of `like` in turn: what each takes over, ALL written out, without what
     is EXCLUDED. `partition_key` is what follows PARTITION BY, `partition_bound` what follows PARTITION OF t.
@@ -116,6 +116,7 @@ class CreateTable(Operation):
     temporary: bool = False
     if_not_exists: bool = False
     as_query: bool = False
+    query: "Query | None" = None
     like: tuple[Name, ...] = ()
     like_options: tuple[frozenset[str], ...] = ()
     inherits: tuple[Name, ...] = ()
@@ -382,13 +383,42 @@ class Query(Operation):
 class OtherStatement(Operation):
     """A statement that is understood (its command tag says which) and needs no type of its own yet.
 
-    `target` is the table, view or other object it names first, where that can be said. A psql
-    meta-command has the command as its tag, with the backslash. `changes` are what it does to the schema.
+    `target` is the table, view or other object it names first, where that can be said; of several, each has
+    an operation of its own. A psql meta-command has the command as its tag, with the backslash. `changes`
+    are what it does to the schema, those of all its operations on the first of them. `actions` are those of
+    ALTER VIEW, ALTER INDEX and their like, read as if it was ALTER TABLE. `options` are the words of VACUUM
+    and its like in lower case, those switched off left out. `query` is what a view or a prepared statement
+    reads.
     """
 
     tag: str
     target: Name | None = None
     changes: tuple[SchemaChange, ...] = ()
+    if_exists: bool = False
+    cascade: bool = False
+    actions: tuple[Operation, ...] = ()
+    options: tuple[str, ...] = ()
+    query: Query | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpaqueCode(OtherStatement):
+    """Code whose effects nobody can tell from its text: DO, CALL, EXECUTE, or a part of a DO block.
+
+    `reason` says what cannot be told; `function` is what CALL calls. `body` is the text of a DO block that
+    was not looked into, `body_start` its offset in the statement (-1 where escapes stand in it).
+    """
+
+    reason: str = ""
+    function: Name | None = None
+    language: str = ""
+    body: str = ""
+    body_start: int = -1
+
+    @property
+    def kind(self) -> str:
+        """The same as all statements that the tag tells apart."""
+        return "other_statement"
 
 
 # What these do is written somewhere else, or in another language: nobody can call them safe from their text.

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from migsafe.sql.cursor import Cursor
 from migsafe.sql.expressions import expression
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AlterColumnType,
@@ -75,12 +76,24 @@ def _other(cursor: Cursor) -> tuple[str, str]:
         cursor.expect("as", "identity")
         return "ADD GENERATED AS IDENTITY", cursor.inside().source() if cursor.word() == "(" else ""
     if cursor.word() in {"set", "reset"} and cursor.word(1) == "(":
-        return cursor.next().value.upper(), cursor.inside().source()
+        return cursor.next().value.upper(), _checked(cursor, "storage")
     if cursor.take("options"):
-        return "OPTIONS", cursor.inside().source()
+        cursor.at -= 1
+        return "OPTIONS", _checked(cursor, "foreign_changes")
     if cursor.word() == "restart" or cursor.at_words("set", "generated") or _sets_sequence(cursor):
         return "SET IDENTITY", _some(cursor)
     raise cursor.unexpected("what to do with the column")
+
+
+def _checked(cursor: Cursor, rule: str) -> str:
+    start = cursor.at
+    if match_rule(rule, cursor) is None:
+        raise cursor.unexpected("options of a column")
+    # Options are kept without their brackets.
+    first = (
+        start + 1 if cursor.words[start] == "(" else start + 2 if cursor.words[start] == "options" else start
+    )
+    return cursor.part(first, cursor.at - (first > start)).source()
 
 
 def _sets_sequence(cursor: Cursor) -> bool:

@@ -1,7 +1,7 @@
 """Transaction control and settings."""
 
 from migsafe.sql.cursor import Cursor, Unreadable
-from migsafe.sql.keywords import words
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
     Begin,
@@ -12,10 +12,6 @@ from migsafe.sql.operations import (
     Rollback,
     Savepoint,
     SetSetting,
-)
-
-_MODES = words(
-    "isolation level serializable repeatable read committed uncommitted write only not deferrable ,"
 )
 
 
@@ -68,10 +64,9 @@ def _end(cursor: Cursor, word: str) -> tuple[Operation, ...]:
 
 
 def _modes(cursor: Cursor, operation: Operation) -> tuple[Operation, ...]:
-    while not cursor.done:
-        if cursor.word() not in _MODES:
-            raise cursor.unexpected("a transaction's mode")
-        cursor.next()
+    if not cursor.done and match_rule("transaction_modes", cursor) is None:
+        raise cursor.unexpected("a transaction's mode")
+    cursor.expect_end()
     return (operation,)
 
 
@@ -83,14 +78,22 @@ def _last(cursor: Cursor, operation: Operation) -> tuple[Operation, ...]:
 def set_setting(cursor: Cursor) -> tuple[Operation, ...]:
     """The statement behind `SET`."""
     if cursor.take("constraints"):
-        cursor.rest()
+        if match_rule("set_constraints", cursor) is None:
+            raise cursor.unexpected("which constraints, and DEFERRED or IMMEDIATE")
+        cursor.expect_end()
         return (OtherStatement(tag="SET CONSTRAINTS"),)
     if cursor.take("transaction") or cursor.take("session", "characteristics", "as", "transaction"):
         if cursor.take("snapshot"):
             cursor.string()
             cursor.expect_end()
             return (OtherStatement(tag="SET TRANSACTION"),)
+        if cursor.done:
+            raise cursor.unexpected("a transaction's mode")
         return _modes(cursor, OtherStatement(tag="SET TRANSACTION"))
+    if cursor.end - cursor.at >= 3 and cursor.words[cursor.end - 2 : cursor.end] == ["from", "current"]:
+        if match_rule("set_from_current", cursor) is None:
+            raise cursor.unexpected("a setting")
+        return (OtherStatement(tag="SET"),)
     local = cursor.take("local")
     if not local and cursor.word(1) not in {"to", "="}:
         cursor.take("session")
@@ -106,6 +109,8 @@ def _setting(cursor: Cursor) -> tuple[str, str | None]:
         return "session_authorization", _value(cursor)
     if cursor.word() in {"role", "names", "schema"} and cursor.word(1) not in {"to", "="}:
         name = cursor.next().value
+        if name == "names" and cursor.done:
+            return "client_encoding", None
         return {"names": "client_encoding", "schema": "search_path"}.get(name, name), _value(cursor)
     if cursor.take("xml", "option"):
         return "xmloption", _value(cursor)
@@ -158,4 +163,12 @@ def discard(cursor: Cursor) -> tuple[Operation, ...]:
     if not what:
         raise cursor.unexpected("ALL, PLANS, SEQUENCES or TEMP")
     cursor.expect_end()
-    return (ResetSetting(name=None) if what == "all" else OtherStatement(tag=f"DISCARD {what.upper()}"),)
+    return (ResetSetting(name=None) if what == "all" else OtherStatement(tag=_DISCARDS[what]),)
+
+
+_DISCARDS = {
+    "plans": "DISCARD PLANS",
+    "sequences": "DISCARD SEQUENCES",
+    "temp": "DISCARD TEMP",
+    "temporary": "DISCARD TEMP",
+}
