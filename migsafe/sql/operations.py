@@ -7,6 +7,16 @@ compares by value. `Unread` stands for what was not understood; nothing else may
 from dataclasses import dataclass
 
 from migsafe.sql.changes import SchemaChange
+from migsafe.sql.control import (
+    Begin,
+    Commit,
+    Operation,
+    ResetSetting,
+    Rollback,
+    Savepoint,
+    SetSetting,
+    Unread,
+)
 from migsafe.sql.definitions import (
     ColumnDefinition,
     ConstraintDefinition,
@@ -17,77 +27,23 @@ from migsafe.sql.definitions import (
 )
 from migsafe.sql.names import Name
 
-# What operations are made of is imported from here too.
+# What operations are made of, and those of control.py, are imported from here.
 __all__ = [
+    "Begin",
     "ColumnDefinition",
+    "Commit",
     "ConstraintDefinition",
     "ConstraintKind",
     "Expression",
     "Generated",
+    "Operation",
+    "ResetSetting",
+    "Rollback",
+    "Savepoint",
+    "SetSetting",
     "TypeName",
+    "Unread",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """The base of all operations."""
-
-    @property
-    def kind(self) -> str:
-        """The operation's name in JSON and in rules: `add_column` for AddColumn."""
-        name = type(self).__name__
-        return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unread(Operation):
-    """What was not understood, and why. Never counts as safe."""
-
-    reason: str
-
-
-# --- transaction control and settings ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begin(Operation):
-    """BEGIN or START TRANSACTION."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit(Operation):
-    """COMMIT or END."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollback(Operation):
-    """ROLLBACK, ABORT, or ROLLBACK TO SAVEPOINT."""
-
-    to_savepoint: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Savepoint(Operation):
-    """SAVEPOINT, or RELEASE SAVEPOINT."""
-
-    name: str
-    release: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSetting(Operation):
-    """SET, SET LOCAL or set_config: value None means DEFAULT."""
-
-    name: str
-    value: str | None
-    local: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResetSetting(Operation):
-    """RESET name; name None means RESET ALL or DISCARD ALL."""
-
-    name: str | None
 
 
 # --- tables ---

@@ -9,12 +9,14 @@ import re
 from migsafe.sql.values import Unlexable
 
 NAME_START = r"A-Za-z_\x80-\U0010ffff"
-# Where sqlglot may read something otherwise; what is in a string counts too, to be quick.
-_SUSPICIOUS = re.compile(
-    r"""[^\t-\r -~]|[$\\{}`;]|--|/\*|[A-Za-z_&]['"]|\?:|@\s*[0-9]|(?<![0-9])\.[0-9]
-    |(?<![\w$])(?:[0-9](?:[0-9.]*+[A-Za-z_]|[0-9]*+\.[0-9]*+\.)|begin\b|user-)""",
-    re.VERBOSE | re.IGNORECASE,
+# Where sqlglot may read something otherwise; what is in a string counts too, to be quick. Each begins with
+# characters that are searched for at once.
+_RARE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f$\\{}`;@?]")
+_PREFIXED = re.compile(r"[eEbBxXnN&](?<![\w$'].)['\"]")
+_NUMBER = re.compile(
+    r"[0-9.](?:(?<![\w$.].)(?:[0-9.]*+[A-Za-z_]|[0-9]*+\.[0-9]*+\.)|(?<=\.)(?<![0-9].)[0-9])"
 )
+_WORDS = re.compile(r"[bBuU](?<![\w$].)(?:[eE][gG][iI][nN]\b|[sS][eE][rR]-)")
 # Groups, in order: string, name in quotes, dollar quote, line comment, comment, name, number, sign, and
 # what may stand nowhere.
 _UNLIKE = re.compile(
@@ -37,7 +39,15 @@ _NAME_PART = re.compile(rf"[{NAME_START}0-9$]")
 
 def needs_disguise(text: str) -> bool:
     """Whether sqlglot may read something in a text otherwise than PostgreSQL."""
-    return _SUSPICIOUS.search(text) is not None
+    return (
+        not text.isascii()
+        or _RARE.search(text) is not None
+        or "--" in text
+        or "/*" in text
+        or (("'" in text or '"' in text) and _PREFIXED.search(text) is not None)
+        or _NUMBER.search(text) is not None
+        or _WORDS.search(text) is not None
+    )
 
 
 def disguised(text: str) -> str:
