@@ -10,11 +10,31 @@ from migsafe.sql.names import Name
 T = TypeVar("T")
 
 _NOT_NAMES = RESERVED | FUNCTION_OR_TYPE
+_PAIRS = {"(": ")", "[": "]"}
 _OPEN = {"(": 1, "[": 1, ")": -1, "]": -1}
 
 
 class Unreadable(Exception):
     """The statement is not one that is understood: why."""
+
+
+def pair_brackets(tokens: Tokens) -> None:
+    """Finds out which bracket closes which.
+
+    Raises:
+        Unreadable: One closes nothing, or is not closed.
+    """
+    opened: list[tuple[str, int]] = []
+    for index, word in enumerate(tokens.words):
+        if word in _PAIRS:
+            opened.append((_PAIRS[word], index))
+        elif word in _OPEN:
+            wanted, opening = opened.pop() if opened else ("", -1)
+            if word != wanted:
+                raise Unreadable(f"a {word} closes nothing")
+            tokens.closers[opening] = index
+    if opened:
+        raise Unreadable("a bracket is not closed")
 
 
 class Cursor:
@@ -155,6 +175,8 @@ class Cursor:
 
     def closing(self, opening: int) -> int:
         """The index of the bracket that closes the one at this index."""
+        if (known := self.tokens.closers.get(opening, self.end)) < self.end:
+            return known
         depth = 0
         words = self.words
         for index in range(opening, self.end):

@@ -35,13 +35,15 @@ class Token(NamedTuple):
 class Tokens(Sequence[Token]):
     """A statement's tokens, kept in columns: what is never looked at is never made.
 
-    `words` has the folded word or sign, and an empty text for names in quotes and constants.
+    `words` has the folded word or sign, and an empty text for names in quotes and constants. `closers` has
+    the index of the bracket that closes the one at an index, once they were looked for.
     """
 
-    __slots__ = ("_values", "ends", "kinds", "starts", "text", "words")
+    __slots__ = ("_values", "closers", "ends", "kinds", "starts", "text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.closers: dict[int, int] = {}
         self.kinds: list[TokenKind] = []
         self.words: list[str] = []
         self.starts: list[int] = []

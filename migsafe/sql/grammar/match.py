@@ -35,9 +35,10 @@ _VERBS = frozenset({"create", "alter", "drop"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The statement's command tag, and what its rule kept, by label."""
+    """The statement's command tag, and what its rule kept, by label; `start` is its first token's index."""
 
     tag: str
+    start: int
     kept: tuple[tuple[str, Any], ...]
 
     def all(self, label: str) -> tuple[Any, ...]:
@@ -62,7 +63,7 @@ def match_statement(cursor: Cursor) -> Found | None:
         start = cursor.at
         if _matcher(tag)(cursor, kept):
             if cursor.done:
-                return Found(tag=tag.split("/")[0], kept=tuple(kept))
+                return Found(tag=tag.split("/")[0], start=start, kept=tuple(kept))
             furthest = max(furthest, cursor.at)
         cursor.at = start
     if not candidates:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.cursor import Cursor, Unreadable, pair_brackets
 from migsafe.sql.lex import PLACEHOLDER, Tokens, Unlexable, lex, lex_template
 from migsafe.sql.operations import OpaqueCode, Operation, OtherStatement, Unread
 from migsafe.sql.read.alter_table import alter_table
@@ -29,8 +29,6 @@ _ROWS_FOLLOW = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _HEAD_LENGTH = 20_000
 _ATOMIC = re.compile(r"\s*(?:begin\s+atomic\b|return\b)", re.IGNORECASE)
 _ATOMIC_END = re.compile(r"\bend\s*\Z", re.IGNORECASE)
-_BRACKETS = frozenset("()[]")
-_PAIRS = {")": "(", "]": "["}
 
 
 def read(statement: Statement) -> tuple[Operation, ...]:
@@ -50,7 +48,7 @@ def parts_of(statement: Statement, operations: tuple[Operation, ...]) -> tuple[P
     whole = (statement.start, statement.end)
     if not isinstance(first, OpaqueCode) or first.language != "plpgsql" or not first.body:
         return tuple(Part(operation=each, start=whole[0], end=whole[1]) for each in operations)
-    parts = read_block(first.body, _read_inside) or (nothing(first.body),)
+    parts = read_block(first.body, _read_part, _read_inside) or (nothing(first.body),)
     if first.body_start < 0:
         return tuple(replace(part, start=whole[0], end=whole[1]) for part in parts)
     at = statement.start + first.body_start
@@ -65,7 +63,7 @@ def read_parts(statement: Statement) -> tuple[Part, ...]:
 def read_body(body: str, language: str) -> tuple[Part, ...]:
     """The operations of a routine's body, with their offsets in it."""
     if language == "plpgsql":
-        return read_block(body, _read_inside)
+        return read_block(body, _read_part, _read_inside)
     if language != "sql":
         reason = f"what code in {language} does"
         return (Part(operation=OpaqueCode(tag="DO", reason=reason), start=0, end=len(body)),)
@@ -78,8 +76,16 @@ def read_body(body: str, language: str) -> tuple[Part, ...]:
     )
 
 
+def _read_part(cursor: Cursor) -> tuple[Operation, ...]:
+    """The operations of one statement inside of a block; nothing in it can be unread."""
+    try:
+        return _changing(cursor)
+    except Unreadable as error:
+        return (OpaqueCode(tag="DO", reason=f"what was not understood: {error}"),)
+
+
 def _read_inside(text: str) -> tuple[Operation, ...]:
-    """The operations of the SQL inside of a block, all statements of it; nothing in it can be unread."""
+    """The operations of a text that a block runs, all statements of it; nothing in it can be unread."""
     return tuple(
         OpaqueCode(tag="DO", reason=f"what was not understood: {operation.reason}")
         if isinstance(operation, Unread)
@@ -104,7 +110,7 @@ def _read(statement: Statement) -> tuple[Operation, ...]:
 
 
 def _read_tokens(text: str, tokens: Tokens) -> tuple[Operation, ...]:
-    _check_brackets(tokens)
+    pair_brackets(tokens)
     return _changing(Cursor(text, tokens))
 
 
@@ -205,16 +211,3 @@ def _readable_part(text: str) -> str:
     if text[:6].lower() == "insert" and (rows := _ROWS_FOLLOW.search(text, 0, _HEAD_LENGTH)):
         return text[: rows.end() - 1] + "()"
     raise Unreadable(f"it is longer than {MAX_LENGTH:,} characters")
-
-
-def _check_brackets(tokens: Tokens) -> None:
-    open_ones: list[str] = []
-    for word in tokens.words:
-        if word in _BRACKETS:
-            if word in _PAIRS:
-                if not open_ones or open_ones.pop() != _PAIRS[word]:
-                    raise Unreadable(f"a {word} closes nothing")
-            else:
-                open_ones.append(word)
-    if open_ones:
-        raise Unreadable("a bracket is not closed")

@@ -7,11 +7,12 @@ https://www.postgresql.org/docs/current/plpgsql-statements.html
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.cursor import Cursor, Unreadable, pair_brackets
 from migsafe.sql.lex import TokenKind, Unlexable, lex
 from migsafe.sql.operations import OpaqueCode, Operation, OtherStatement, Query, ResetSetting, SetSetting
 from migsafe.sql.read.data import query_of, reads_of
 
+ReadPart = Callable[[Cursor], tuple[Operation, ...]]
 ReadText = Callable[[str], tuple[Operation, ...]]
 
 _QUERIES = frozenset({"select", "values", "with", "table", "("})
@@ -32,10 +33,15 @@ class Part:
     conditional: bool = False
 
 
-def read_block(text: str, read: ReadText) -> tuple[Part, ...]:
-    """The operations of a PL/pgSQL block; `read` reads one statement of SQL. Never raises."""
+def read_block(text: str, read: ReadPart, read_text: ReadText) -> tuple[Part, ...]:
+    """The operations of a PL/pgSQL block; never raises.
+
+    `read` reads one statement of SQL in it, `read_text` a text that is run as SQL.
+    """
     try:
-        reader = _Reader(Cursor(text, lex(text)), read)
+        tokens = lex(text)
+        pair_brackets(tokens)
+        reader = _Reader(Cursor(text, tokens), read, read_text)
         reader.block()
     except (Unreadable, Unlexable) as error:
         reason = f"a part of the block was not understood: {error}"
@@ -46,9 +52,10 @@ def read_block(text: str, read: ReadText) -> tuple[Part, ...]:
 class _Reader:
     """Goes over one block from left to right; `nesting` is what is open, innermost last."""
 
-    def __init__(self, cursor: Cursor, read: ReadText) -> None:
+    def __init__(self, cursor: Cursor, read: ReadPart, read_text: ReadText) -> None:
         self.cursor = cursor
         self.read = read
+        self.read_text = read_text
         self.parts: list[Part] = []
         self.nesting: list[tuple[str, int]] = []
 
@@ -193,7 +200,7 @@ class _Reader:
         elif word in _QUERIES:
             self.query(part)
         else:
-            for operation in self.read(part.source()):
+            for operation in self.read(part.part(part.at, part.end)):
                 self.add(operation, part)
 
     def query(self, part: Cursor) -> None:
@@ -201,7 +208,7 @@ class _Reader:
         if part.word() != "with":
             self.add(query_of(part.part(part.at, part.end)), part)
             return
-        for operation in self.read(part.source()):
+        for operation in self.read(part.part(part.at, part.end)):
             known = Query(tables=(operation.table,)) if operation.kind == "create_table" else operation  # type: ignore[attr-defined]  # CreateTable has it
             self.add(known, part)
 
@@ -215,7 +222,7 @@ class _Reader:
             or part.word(1 + brackets) in {"using", "into"}
             or part.at + 1 + brackets >= part.end
         ):
-            for operation in self.read(part.tokens.value(part.at)):
+            for operation in self.read_text(part.tokens.value(part.at)):
                 self.add(operation, part, start)
             return
         self.opaque(part, "SQL that is put together while it runs", start)

@@ -4,7 +4,6 @@ Their insides are not checked: only what an operation holds is looked for.
 """
 
 from dataclasses import replace
-from itertools import pairwise
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import functions_called
@@ -23,6 +22,7 @@ from migsafe.sql.operations import (
 from migsafe.sql.read.tables_read import skip_search_and_cycle, tables_read
 
 _MAX_DEPTH = 20
+_ROW_LOCKS = frozenset({"update", "share", "no", "key"})
 _QUERY_STARTS = frozenset({"select", "values", "table", "("})
 
 
@@ -221,9 +221,10 @@ def _select_into(cursor: Cursor) -> Operation | None:
 
 
 def _locks_rows(cursor: Cursor) -> bool:
-    words = [token.value for token in cursor.tokens[cursor.at : cursor.end] if token.kind is TokenKind.WORD]
-    pairs = set(pairwise(words))
-    return bool(pairs & {("for", "update"), ("for", "share"), ("for", "no"), ("for", "key")})
+    words = cursor.words
+    return any(
+        words[index] == "for" and words[index + 1] in _ROW_LOCKS for index in range(cursor.at, cursor.end - 1)
+    )
 
 
 def _has_word(cursor: Cursor, *words: str) -> bool:

@@ -16,7 +16,7 @@ def create_routine(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
     body, start = _body(found, cursor)
     if found.first("sql_body") is not None:
         inside: Cursor = found.first("sql_body")
-        body, start = inside.source(), cursor.tokens.starts[inside.at]
+        body, start = inside.source(), cursor.tokens.starts[inside.at] - cursor.tokens.starts[found.start]
     if found.first("returns_table") is not None and any(
         argument.mode not in {"in", "variadic"} for argument in found.all("parameter")
     ):
@@ -44,7 +44,7 @@ def _change(found: Found, cursor: Cursor, body: str, body_start: int) -> SchemaC
         volatility=volatility[-1].word() if volatility else None,
         returns=None if returns is None or found.first("copied") is not None else returns,
         language=_language(found, "sql" if found.first("sql_body") is not None else "") or None,
-        replaces=cursor.words[1] == "or",
+        replaces=cursor.words[found.start + 1] == "or",
         body=body,
         body_start=body_start,
     )
@@ -73,9 +73,10 @@ def _body(found: Found, cursor: Cursor) -> tuple[str, int]:
     if text is None:
         return "", -1
     tokens = cursor.tokens
-    for index in range(cursor.end):
+    first = tokens.starts[found.start]
+    for index in range(found.start, cursor.end):
         if tokens.kinds[index] is TokenKind.STRING and tokens.value(index) == text:
             source = tokens.text[tokens.starts[index] : tokens.ends[index]]
             at = source.find(text)
-            return text, tokens.starts[index] + at if at >= 0 and text else -1
+            return text, tokens.starts[index] + at - first if at >= 0 and text else -1
     return text, -1
