@@ -122,6 +122,8 @@ def _sequence(cursor: Cursor, change: ChangeSequence) -> ChangeSequence:
             parts = [cursor.identifier("a table")]
             while cursor.take("."):
                 parts.append(cursor.identifier("a column", label=True))
+            if len(parts) < 2:
+                raise cursor.unexpected("a column of the table")
             table = Name(parts[-2], parts[-3] if len(parts) > 2 else None)
             change = replace(change, owner=(table, parts[-1]))
         else:
