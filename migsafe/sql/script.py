@@ -7,7 +7,16 @@ from migsafe.sql.operations import Operation, Unread
 from migsafe.sql.read import Part, read_parts
 from migsafe.sql.split import Comment, Statement, StatementKind, split, split_lazily
 
-__all__ = ["Comment", "ReadStatement", "Script", "Statement", "StatementKind", "read_lazily", "read_script"]
+__all__ = [
+    "Comment",
+    "Part",
+    "ReadStatement",
+    "Script",
+    "Statement",
+    "StatementKind",
+    "read_lazily",
+    "read_script",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +34,21 @@ class ReadStatement:
     def operations(self) -> tuple[Operation, ...]:
         """What the statement asks for, in order; never empty."""
         return tuple(part.operation for part in self.parts)
+
+    @property
+    def replayed(self) -> tuple[Operation, ...]:
+        """The operations for who follows the schema: what may also not run is asked for IF [NOT] EXISTS."""
+        return tuple(part.replayed for part in self.parts)
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the operations are those inside of a DO block, which all run in one transaction."""
+        return self.source.text[:2].lower() == "do" and not self.unread
+
+    @property
+    def conditional(self) -> bool:
+        """Whether some of it may also not run, as a DO block decides while it runs."""
+        return any(part.conditional for part in self.parts)
 
     @property
     def text(self) -> str:

@@ -9,7 +9,19 @@ from dataclasses import dataclass, replace
 
 from migsafe.sql.cursor import Cursor, Unreadable, pair_brackets
 from migsafe.sql.lex import TokenKind, Unlexable, lex
-from migsafe.sql.operations import OpaqueCode, Operation, OtherStatement, Query, ResetSetting, SetSetting
+from migsafe.sql.operations import (
+    AddColumn,
+    CreateIndex,
+    CreateTable,
+    DropIndex,
+    OpaqueCode,
+    Operation,
+    OtherStatement,
+    Query,
+    ResetSetting,
+    SetSetting,
+    TableOperation,
+)
 from migsafe.sql.read.data import query_of, reads_of
 
 ReadPart = Callable[[Cursor], tuple[Operation, ...]]
@@ -31,6 +43,22 @@ class Part:
     start: int
     end: int
     conditional: bool = False
+
+    @property
+    def replayed(self) -> Operation:
+        """The operation for who follows the schema: where it may not run, its work may also be done already.
+
+        Blocks ask whether something exists before they make or drop it, as IF [NOT] EXISTS does.
+        """
+        if not self.conditional:
+            return self.operation
+        match self.operation:
+            case CreateTable() | AddColumn() | CreateIndex() as made:
+                return replace(made, if_not_exists=True)
+            case DropIndex() | TableOperation() as changed:
+                return replace(changed, if_exists=True)
+            case other:
+                return other
 
 
 def read_block(text: str, read: ReadPart, read_text: ReadText) -> tuple[Part, ...]:
