@@ -25,7 +25,7 @@ __all__ = ["PLACEHOLDER", "Token", "TokenKind", "Tokens", "Unlexable", "fold", "
 # Placeholders of template languages and drivers, where a name, a value or a part of a name may stand.
 PLACEHOLDER = re.compile(
     r"""\$\{[^{}\n]{1,200}\}|\{\{[^\n]{1,200}?\}\}|\{%[^\n]{1,200}?%\}|%\(\w{1,100}\)s|@[A-Za-z_]\w{0,100}@
-    |(?<![\w\]):]):(?:[A-Za-z_]\w{0,100}|'\w{1,100}'|"\w{1,100}")|\$[A-Za-z_]\w{0,100}\$(?=\s|$)""",
+    |(?<![\w\]):]):(?:[A-Za-z_]\w{0,100}|'\w{1,100}'|"\w{1,100}")""",
     re.VERBOSE,
 )
 # A word in front: sqlglot takes what follows some first words (DO, SHOW, COMMENT ...) as one opaque string.

@@ -181,6 +181,6 @@ def test_a_body_in_another_language_is_opaque() -> None:
     assert isinstance(part.operation, OpaqueCode)
 
 
-@pytest.mark.parametrize("text", ["DO $$ BEGIN", "DO", "DO $$ BEGIN END $$ x", "DO LANGUAGE plpgsql"])
+@pytest.mark.parametrize("text", ["DO $$ BEGIN", "DO", "DO $$ BEGIN END $$ x"])
 def test_a_broken_do_is_unread(text: str) -> None:
     assert isinstance(read_one(text).operations[0], Unread)

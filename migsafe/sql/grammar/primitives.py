@@ -6,8 +6,9 @@ from typing import Any
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import default_expression, expression
-from migsafe.sql.keywords import RESERVED
+from migsafe.sql.keywords import FUNCTION_OR_TYPE, RESERVED
 from migsafe.sql.lex import TokenKind
+from migsafe.sql.names import Name
 from migsafe.sql.operations import TypeName
 from migsafe.sql.types import type_name
 
@@ -112,6 +113,23 @@ def _table_name(cursor: Cursor) -> Any:
     return None if cursor.at_words("tables", "in") else _tried(lambda here: here.name())(cursor)
 
 
+def _routine_name(cursor: Cursor) -> Name | None:
+    """A routine: alone it may be called like one of the words that name functions and types."""
+    if cursor.word() in FUNCTION_OR_TYPE and cursor.word(1) != ".":
+        return Name(cursor.next().value)
+    return cursor.name()
+
+
+def _object_name(cursor: Cursor) -> Name:
+    """The name of something that is in no schema."""
+    return Name(cursor.identifier())
+
+
+def _schema_name(cursor: Cursor) -> str | None:
+    """A schema in a list in which TABLES IN SCHEMA may also stand."""
+    return None if cursor.at_words("tables", "in") else _name(cursor)
+
+
 def _class_name(cursor: Cursor) -> Any:
     """An operator class, where NULLS FIRST may also stand."""
     if cursor.word() == "nulls" and cursor.word(1) in {"first", "last"}:
@@ -137,12 +155,12 @@ def _rule_condition(cursor: Cursor) -> Any:
 
 
 def _column_name(cursor: Cursor) -> tuple[str, ...] | None:
-    """A column with its table, and with a schema and a database or not."""
+    """A column with its table, and with a schema and a database or not; the server refuses one alone."""
     start = cursor.at
     parts = [cursor.identifier()]
     while cursor.take("."):
         parts.append(cursor.identifier(label=True))
-    if not 2 <= len(parts) <= 4:
+    if len(parts) > 4:
         cursor.at = start
         return None
     return tuple(parts)
@@ -197,9 +215,12 @@ PRIMITIVES: dict[str, Primitive] = {
     "label": _label,
     "name": _name,
     "number": _number,
+    "object_name": _tried(_object_name),
     "qname": _tried(lambda cursor: cursor.name()),
     "rest": _rest,
+    "routine_name": _tried(_routine_name),
     "rule_condition": _tried(_rule_condition),
+    "schema_name": _schema_name,
     "string": _of_kind(TokenKind.STRING),
     "table_name": _table_name,
     "to_comma": _tried(_to_comma),

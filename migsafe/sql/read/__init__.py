@@ -7,7 +7,7 @@ from dataclasses import replace
 from migsafe.sql.cursor import Cursor, Unreadable, pair_brackets
 from migsafe.sql.lex import PLACEHOLDER, Tokens, Unlexable, lex, lex_template
 from migsafe.sql.operations import OpaqueCode, Operation, OtherStatement, Unread
-from migsafe.sql.read.alter_table import alter_table
+from migsafe.sql.read.alter_table import alter_relation, alter_table
 from migsafe.sql.read.block import Part, nothing, read_block
 from migsafe.sql.read.changes import schema_changes
 from migsafe.sql.read.create_table import create_table
@@ -18,7 +18,13 @@ from migsafe.sql.read.lock import drop_table, lock
 from migsafe.sql.read.meta import meta_command
 from migsafe.sql.read.other import other_statement
 from migsafe.sql.read.session import discard, reset_setting, set_setting, transaction
-from migsafe.sql.read.views import alter_or_drop_relation, create_foreign_table, create_schema, create_view
+from migsafe.sql.read.views import (
+    alter_or_drop_relation,
+    create_foreign_table,
+    create_schema,
+    create_view,
+    wrapped,
+)
 from migsafe.sql.split import Statement, StatementKind, split
 
 __all__ = ["Part", "read", "read_body", "read_parts"]
@@ -186,6 +192,20 @@ def _create(cursor: Cursor) -> tuple[Operation, ...] | None:
     return None if unlogged and cursor.word(2) == "sequence" else create_view(cursor)
 
 
+def _alter_sequence(cursor: Cursor) -> tuple[Operation, ...]:
+    """ALTER SEQUENCE: with options of its own, or with actions of ALTER TABLE."""
+    start = cursor.at
+    cursor.at -= 2
+    try:
+        found = other_statement(cursor)
+    except Unreadable:
+        found = None
+    if found is None:
+        cursor.at = start
+        found = (wrapped("ALTER SEQUENCE", alter_relation(cursor)),)
+    return found
+
+
 _COMMANDS: dict[str, Callable[[Cursor], tuple[Operation, ...]]] = {
     "copy": copy,
     "discard": discard,
@@ -198,6 +218,7 @@ _COMMANDS: dict[str, Callable[[Cursor], tuple[Operation, ...]]] = {
 }
 _CHANGES: dict[tuple[str, str], Callable[[Cursor], tuple[Operation, ...]]] = {
     ("alter", "index"): alter_index,
+    ("alter", "sequence"): _alter_sequence,
     ("alter", "table"): alter_table,
     ("drop", "index"): drop_index,
     ("drop", "table"): drop_table,

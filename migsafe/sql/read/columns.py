@@ -68,9 +68,13 @@ def _one_option(cursor: Cursor, column: Fields, constraints: list[ConstraintDefi
     if cursor.take("default"):
         column["default"] = default_expression(cursor)
     elif cursor.take("null"):
-        pass
+        _marks(cursor, {})
     elif cursor.take("generated"):
         _generated(cursor, column)
+    elif name is None and cursor.word() in _MARK_STARTS and not cursor.at_words("not", "null"):
+        _marks(cursor, {})
+        if cursor.at == first:
+            raise cursor.unexpected("a column's constraint")
     else:
         constraint = _constraint(cursor, _column_constraint_body(cursor, column["name"]), name, first)
         if constraint.kind in {ConstraintKind.NOT_NULL, ConstraintKind.PRIMARY_KEY}:
@@ -100,8 +104,8 @@ def _generated(cursor: Cursor, column: Fields) -> None:
         cursor.expect("by", "default")
     cursor.expect("as")
     if cursor.take("identity"):
-        if cursor.word() == "(":
-            cursor.inside()
+        if cursor.word() == "(" and match_rule("identity_sequence", cursor) is None:
+            raise cursor.unexpected("options of a sequence")
         column |= {"generated": Generated.IDENTITY, "not_null": True}
         return
     if not always:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import functions_called
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
@@ -19,10 +20,11 @@ from migsafe.sql.operations import (
     Truncate,
     Update,
 )
-from migsafe.sql.read.tables_read import skip_search_and_cycle, tables_read
+from migsafe.sql.read.tables_read import skip_search_and_cycle, tables_read, takes_recursive
 
 _MAX_DEPTH = 20
 _ROW_LOCKS = frozenset({"update", "share", "no", "key"})
+_NO_COLUMNS = frozenset({"select", "with", "table", "values", "("})
 _QUERY_STARTS = frozenset({"select", "values", "table", "("})
 
 
@@ -70,7 +72,7 @@ def reads_of(cursor: Cursor) -> Query:
 def _with(cursor: Cursor, depth: int) -> tuple[Operation, ...]:
     whole = cursor.part(cursor.at, cursor.end)
     cursor.expect("with")
-    cursor.take("recursive")
+    takes_recursive(cursor)
     found: list[Operation] = []
     while True:
         cursor.identifier("the name of a WITH query")
@@ -98,22 +100,21 @@ def _with(cursor: Cursor, depth: int) -> tuple[Operation, ...]:
 def _insert(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.expect("insert", "into")
     table = cursor.name("a table")
-    body = cursor.rest()
-    if body.done:
-        raise body.unexpected("VALUES or a query")
-    from_query = _has_word(body, "select", "table", "with") and not _has_word(body, "values")
-    if body.word() == "(" and body.word(1) not in {"select", "with", "table", "("}:
-        # A column list; behind it may be a query in brackets.
-        after = body.part(body.closing(body.at) + 1, body.end)
-        if after.word() == "default":
-            raise after.unexpected("VALUES or a query")
-        if after.word() == "(":
-            return (Insert(table=table, from_query=True),)
-    if body.word() == "(" and not from_query and not _has_word(body, "values", "default"):
-        # INSERT INTO t (SELECT ...), or a column list with nothing behind it.
-        if body.word(1) not in {"select", "with", "table", "("}:
-            raise Unreadable("expected VALUES or a query")
-        from_query = body.word(1) != "values"
+    if cursor.take("as"):
+        cursor.identifier("an alias")
+    if cursor.word() == "(" and cursor.word(1) not in _NO_COLUMNS:
+        cursor.inside()
+    if cursor.take("overriding"):
+        cursor.one_of("user", "system")
+        cursor.expect("value")
+    if not cursor.at_words("default", "values") and cursor.word() not in {*_QUERY_STARTS, "with"}:
+        raise cursor.unexpected("VALUES or a query")
+    from_query = cursor.word() not in {"values", "default"} and cursor.word(1) != "values"
+    if cursor.take("default"):
+        cursor.expect("values")
+    elif cursor.end - cursor.at < 2 and cursor.word() != "select":
+        raise cursor.unexpected("more")
+    cursor.rest()
     return (Insert(table=table, from_query=from_query),)
 
 
@@ -250,16 +251,18 @@ def copy(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.take("binary")
     if cursor.word() == "(":
         inner = data_statement(cursor.inside())
-        cursor.expect("to")
-        if inner is None or cursor.done:
+        if inner is None or cursor.word() != "to":
             raise Unreadable("COPY of a query that is not understood")
-        cursor.rest()
+        _copied(cursor)
         return inner
     table = cursor.name("a table")
     if cursor.word() == "(":
         cursor.inside()
-    direction = cursor.take_any("from", "to")
-    if not direction or cursor.done:
-        raise cursor.unexpected("FROM or TO and a file")
-    cursor.rest()
+    direction = cursor.word()
+    _copied(cursor)
     return (Insert(table=table),) if direction == "from" else (Query(tables=(table,)),)
+
+
+def _copied(cursor: Cursor) -> None:
+    if match_rule("copied", cursor) is None or not cursor.done:
+        raise cursor.unexpected("FROM or TO, a file, and options of COPY")

@@ -52,7 +52,7 @@ def _names(found: Found) -> tuple[Name, ...]:
 def _plain(found: Found, _: Cursor) -> tuple[Operation, ...]:
     names: tuple[Name | None, ...] = _names(found) or (None,)
     column = found.first("column")
-    if column:
+    if column and len(column) > 1:
         names = (Name(column[-2], column[-3] if len(column) > 2 else None),)
     if found.tag == "CREATE LANGUAGE" and found.first("handler") is None:
         return (OtherStatement(tag="CREATE EXTENSION"),)
@@ -120,7 +120,8 @@ def _opaque(found: Found, _: Cursor) -> tuple[Operation, ...]:
 def _inner_query(found: Found, _: Cursor) -> tuple[Operation, ...]:
     """PREPARE and DECLARE CURSOR: their query runs later, but it must be one."""
     query: Cursor = found.first("query")
-    if query.word() not in {"select", "insert", "update", "delete", "merge", "with", "values", "table", "("}:
+    changing = {"insert", "update", "delete", "merge"} if found.tag == "PREPARE" else set[str]()
+    if query.word() not in {"select", "with", "values", "table", "("} | changing:
         raise Unreadable(f"{found.tag} needs a query")
     reads = query_of(query) if query.word() in {"select", "with", "values", "table", "("} else None
     return (OtherStatement(tag=found.tag, query=reads),)

@@ -53,8 +53,6 @@ def _change(found: Found, cursor: Cursor, body: str, body_start: int) -> SchemaC
 def do_block(found: Found, cursor: Cursor) -> tuple[Operation, ...]:
     """A DO block before anybody looked into it: opaque, with its text."""
     body, start = _body(found, cursor)
-    if found.first("body") is None:
-        raise Unreadable("DO needs a block of code")
     return (
         OpaqueCode(
             tag="DO", reason="what DO runs", language=_language(found, "plpgsql"), body=body, body_start=start

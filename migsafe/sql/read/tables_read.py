@@ -85,7 +85,7 @@ def _with(cursor: Cursor, hidden: frozenset[str], found: dict[Name, None], depth
     """Goes over a WITH clause; gives the names that are no tables behind it."""
     start = cursor.at
     cursor.at += 1
-    recursive = cursor.take("recursive")
+    recursive = takes_recursive(cursor)
     queries: list[tuple[str, Cursor]] = []
     try:
         while True:
@@ -107,6 +107,11 @@ def _with(cursor: Cursor, hidden: frozenset[str], found: dict[Name, None], depth
         visible = everything if recursive else hidden | {name for name, _ in queries[:index]}
         _walk(query, visible, found, depth=depth + 1, in_from=False)
     return everything
+
+
+def takes_recursive(cursor: Cursor) -> bool:
+    """Goes over RECURSIVE behind WITH; a query may also be called so."""
+    return cursor.word(1) not in {"as", "("} and cursor.take("recursive")
 
 
 def skip_search_and_cycle(cursor: Cursor) -> None:

@@ -31,13 +31,13 @@ def create_view(cursor: Cursor) -> tuple[Operation, ...] | None:
     or_replace = cursor.take("or", "replace")
     cursor.take_any("local", "global")
     temporary = bool(cursor.take_any("temporary", "temp"))
-    unlogged = cursor.take("unlogged")
+    cursor.take("unlogged")
     recursive = cursor.take("recursive")
     materialized = cursor.take("materialized")
     if not cursor.take("view"):
         cursor.at = start
         return None
-    if (materialized and (or_replace or temporary or recursive)) or (unlogged and not materialized):
+    if materialized and (or_replace or temporary or recursive):
         raise cursor.unexpected("a view that can be made so")
     if_not_exists = materialized and cursor.skip_if_not_exists()
     target = cursor.name("a view")

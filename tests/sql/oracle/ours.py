@@ -166,6 +166,8 @@ def _names(operation: Operation) -> set[Name]:
 
 def _actions(operation: Operation) -> list[str]:
     match operation:
+        case ops.OtherStatement(tag="ALTER SEQUENCE"):
+            return []  # the oracle's actions of a sequence are left out too
         case ops.OtherStatement(actions=actions):
             return [a for each in actions for a in _actions(each)]
         case ops.RenameIndex():

@@ -316,7 +316,7 @@ def _commented(node: Any) -> frozenset[Name]:
             parts = parts[:-1]
         case _:
             return frozenset()
-    return frozenset({Name(parts[-1], parts[-2] if len(parts) > 1 else None)})
+    return frozenset({Name(parts[-1], parts[-2] if len(parts) > 1 else None)}) if parts else frozenset()
 
 
 def _dropped(node: ast.DropStmt) -> Seen:
