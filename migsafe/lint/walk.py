@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
@@ -22,7 +23,7 @@ from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation, Unread
-from migsafe.sql.script import ReadStatement, read_script
+from migsafe.sql.script import Part, ReadStatement, read_script
 
 _SUFFIXES = {
     ConstraintKind.CHECK: "check",
@@ -64,7 +65,7 @@ def walk(
     if source.problem:
         return _unreadable(source, catalog)
     script = read_script(source.text)
-    walker = _Walker(source.path, catalog, server_version, Session(settings, wrapped=wrapped))
+    walker = _Walker(source.path, source.text, catalog, server_version, Session(settings, wrapped=wrapped))
     walker.small = small or walker.small
     if wrapped:
         walker.history = advance(walker.history, ops.Begin())
@@ -94,6 +95,7 @@ class _Walker:
     """The state while going through one script; `script` is its name in the catalog."""
 
     script: str
+    text: str
     start: Catalog
     server_version: int | None
     session: Session
@@ -121,6 +123,19 @@ class _Walker:
         return self.server_version or self.catalog.server_version or DEFAULT_SERVER_VERSION
 
     def statement(self, statement: ReadStatement) -> None:
+        """Observes a statement; those inside of a DO block run one by one, in one transaction."""
+        if not statement.is_block:
+            self.single(statement)
+            return
+        alone = self.session.transaction is None
+        if alone:
+            self.go_on(ops.Begin())
+        for _, parts in groupby(statement.parts, key=lambda part: (part.start, part.end)):
+            self.single(_inner(statement, tuple(parts), self.text))
+        if alone:
+            self.go_on(ops.Commit())
+
+    def single(self, statement: ReadStatement) -> None:
         """Observes a statement's operations in the order in which PostgreSQL carries them out."""
         self.count += 1
         if self.session.transaction is None:
@@ -128,13 +143,14 @@ class _Walker:
             self.history = replace(self.history, catalog=next_transaction(self.catalog))
         whole = statement_effects(statement.operations, self.catalog, self.version)
         held = self.session.held
+        replayed = {id(part.operation): part.replayed for part in statement.parts}
         for operation in in_passes(statement.operations):
             if len(statement.operations) == 1:
                 effects = whole
             else:
                 effects = effects_of(operation, self.catalog, self.version)
             self.operation(operation, effects, held, statement)
-            self.go_on(operation, whole.locks)
+            self.go_on(replayed[id(operation)], whole.locks)
 
     def operation(
         self, operation: Operation, effects: Effects, held: tuple[Lock, ...], statement: ReadStatement
@@ -203,7 +219,7 @@ class _Walker:
             self.without_statement_timeout_seen or facts.strong_lock
         )
 
-    def go_on(self, operation: Operation, locks: tuple[Lock, ...]) -> None:
+    def go_on(self, operation: Operation, locks: tuple[Lock, ...] = ()) -> None:
         """Goes behind the operation: what it made, filled, added, set."""
         catalog = self.catalog
         match operation:
@@ -241,6 +257,14 @@ class _Walker:
                 return (self.catalog.resolve(table), name) in self.added
             case _:
                 return False
+
+
+def _inner(block: ReadStatement, parts: tuple[Part, ...], text: str) -> ReadStatement:
+    """A statement inside of a DO block, as if it stood alone."""
+    start, end = parts[0].start, parts[0].end
+    return ReadStatement(
+        source=replace(block.source, text=text[start:end], start=start, end=end), parts=parts
+    )
 
 
 def constraint_name(table: Name, constraint: ConstraintDefinition) -> str:

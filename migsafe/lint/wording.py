@@ -18,7 +18,7 @@ _MAX_LENGTH = 200_000  # characters; longer ones are data
 
 
 @lru_cache(maxsize=4)
-def tokens_of(text: str) -> tuple[Token, ...]:
+def tokens_of(text: str) -> Sequence[Token]:
     """The tokens of a statement; none when it cannot be read or is too long to look at."""
     if len(text) > _MAX_LENGTH:
         return ()
