@@ -2,9 +2,9 @@
 
 An example runs as psql would run it, or in one transaction if it says so. What each transaction does is
 seen in the debug1 notices, in the locks it holds at its end on tables that were there before, in new storage
-of these, in command tags (UPDATE 10000), and in its error. A
-statement of the running application is tried before and after. Every bad example shows, within one
-transaction, all that it claims; no good example of the rule shows all of that in one transaction.
+of these, in command tags (UPDATE 10000), and in its error. A statement of the running application is tried
+before and after. Every bad example shows, within one transaction, all that it claims; no good example of the
+rule shows all of that in one transaction.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,10 @@ from psycopg.pq import TransactionStatus
 
 from migsafe.lint.model import Example, Rule, Severity
 from migsafe.lint.rules import shipped_rules
-from migsafe.postgres.server import Server
+from migsafe.postgres.server import scratch_server
 from migsafe.sql.operations import Begin, Commit, Rollback
 from migsafe.sql.script import ReadStatement, read_script
+from tests.servers import binaries_of, install, is_pinned
 
 RULES = shipped_rules()
 # Tables of the example's own schema, their storage, and the locks that our transaction holds on them.
@@ -45,17 +46,21 @@ NOT_SEEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared(server: Server) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE rule_examples")
-        for role in ("app", "reporting"):
-            admin.execute(f"CREATE ROLE {role}".encode())
-    with psycopg.connect(server.dsn("rule_examples"), autocommit=True, prepare_threshold=None) as connection:
+# The newest and the oldest server in every run, those between in the proofs.
+VERSIONS = [18, 14, *(pytest.param(major, marks=pytest.mark.proof) for major in (15, 16, 17))]
+
+
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda major: f"on-{major}")
+def shared(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+    major: int = request.param
+    if is_pinned(major):
+        install(major)
+    with (
+        scratch_server(binaries=binaries_of(major), settings={"fsync": "off"}) as server,
+        psycopg.connect(server.dsn(), autocommit=True, prepare_threshold=None) as connection,
+    ):
+        connection.execute("CREATE ROLE app; CREATE ROLE reporting")
         yield connection
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        admin.execute("DROP DATABASE rule_examples WITH (FORCE)")
-        admin.execute("DROP ROLE app, reporting")
 
 
 @pytest.fixture
@@ -70,6 +75,7 @@ def fresh_schema(connection: psycopg.Connection) -> None:
     connection.execute("DISCARD ALL")
     for leftover in ("SCHEMA example", "SCHEMA archive", "PUBLICATION changes", "EXTENSION citext"):
         connection.execute(f"DROP {leftover.replace(' ', ' IF EXISTS ')} CASCADE".encode())
+    connection.execute("ALTER ROLE reporting NOBYPASSRLS; ALTER ROLE reporting RESET ALL")
     connection.execute("CREATE SCHEMA example")
     connection.execute("GRANT USAGE ON SCHEMA example TO app, reporting")
     connection.execute("SET search_path = example")
