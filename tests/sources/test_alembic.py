@@ -64,8 +64,8 @@ def test_each_statement_has_the_place_of_the_call_that_makes_it(project: Path) -
     assert places[index].startswith("op.create_index(")
 
 
-def test_an_autocommit_block_takes_the_transaction_apart(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_an_autocommit_block_takes_the_transaction_apart() -> None:
     source = render()["b0000002"]
     assert source.in_transaction is True
     texts = statements(source)
@@ -88,8 +88,8 @@ def test_sql_in_a_string_is_placed_where_it_stands_in_it(project: Path) -> None:
     )
 
 
-def test_what_asks_the_database_is_a_problem_and_the_rest_is_rendered(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_what_asks_the_database_is_a_problem_and_the_rest_is_rendered() -> None:
     source = render()["c0000003"]
     assert [(problem.line, problem.message.split(",")[0]) for problem in source.problems] == [
         (12, "asks the database"),
@@ -99,8 +99,8 @@ def test_what_asks_the_database_is_a_problem_and_the_rest_is_rendered(project: P
     assert statements(source)[-1] == "UPDATE customers SET region = 'it''s' WHERE region = '10%'"
 
 
-def test_phases_are_declared_by_attribute_or_branch_label(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_phases_are_declared_by_attribute_or_branch_label() -> None:
     phases = {revision: source.phase for revision, source in render().items()}
     assert phases == {
         "a0000001": "",
@@ -111,8 +111,8 @@ def test_phases_are_declared_by_attribute_or_branch_label(project: Path) -> None
     }
 
 
-def test_comments_for_migsafe_stand_before_their_statement(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_comments_for_migsafe_stand_before_their_statement() -> None:
     script = read_script(render()["d0000003"].text)
     assert [(statement.text, statement.source.comments[0].text) for statement in script.statements] == [
         (
@@ -126,14 +126,14 @@ def test_comments_for_migsafe_stand_before_their_statement(project: Path) -> Non
     ]
 
 
-def test_a_python_file_that_is_named_is_judged_with_its_history(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_a_python_file_that_is_named_is_judged_with_its_history() -> None:
     found = gather(Request(paths=("versions/0002_widen.py",)), stdin=io.BytesIO())
     assert [(source.revision, source.judged) for source in found] == [("a0000001", False), ("b0000002", True)]
 
 
-def test_going_back_is_rendered_on_request(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_going_back_is_rendered_on_request() -> None:
     found = gather(Request(paths=("alembic.ini",), direction=Direction.DOWN), stdin=io.BytesIO())
     back = {source.revision: source for source in found if source.judged}
     assert next(iter(back)) == "e0000004"
@@ -142,8 +142,8 @@ def test_going_back_is_rendered_on_request(project: Path) -> None:
     assert "NotImplementedError: the balance is gone" in back["d0000003"].problems[0].message
 
 
-def test_start_after_takes_an_abbreviated_revision(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_start_after_takes_an_abbreviated_revision() -> None:
     judged = {revision for revision, source in render(start_after="b0000").items() if source.judged}
     assert judged == {"c0000003", "d0000003", "e0000004"}
 
@@ -232,8 +232,8 @@ def test_a_revision_that_cannot_be_imported_is_an_error_with_its_place(project: 
         render()
 
 
-def test_a_python_without_alembic_is_an_error_that_names_the_setting(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_a_python_without_alembic_is_an_error_that_names_the_setting() -> None:
     with pytest.raises(UsageError, match="Alembic cannot be imported") as error:
         render(python="/usr/bin/python3")
     assert "`python`" in error.value.advice

@@ -94,15 +94,15 @@ def test_paths_narrow_what_changed(repository: Path) -> None:
     assert judged(paths=("m/_4.sql",)) == ["_4"]
 
 
-def test_a_ref_that_git_does_not_know_is_an_error_that_says_how_to_get_it(repository: Path) -> None:
-    assert repository
+@pytest.mark.usefixtures("repository")
+def test_a_ref_that_git_does_not_know_is_an_error_that_says_how_to_get_it() -> None:
     with pytest.raises(UsageError, match="git knows no such commit") as error:
         judged("origin/main")
     assert "git fetch origin" in error.value.advice
 
 
-def test_a_ref_cannot_be_an_option(repository: Path) -> None:
-    assert repository
+@pytest.mark.usefixtures("repository")
+def test_a_ref_cannot_be_an_option() -> None:
     with pytest.raises(UsageError, match="git knows no such commit"):
         judged("--output=/dev/null")
 

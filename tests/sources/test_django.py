@@ -35,8 +35,8 @@ def statements(text: str) -> list[str]:
     return [" ".join(statement.text.split()) for statement in read_script(text).statements]
 
 
-def test_the_project_s_own_migrations_are_judged_and_installed_ones_are_context(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_the_project_s_own_migrations_are_judged_and_installed_ones_are_context() -> None:
     found = gather(Request(paths=("manage.py",)), stdin=io.BytesIO())
     assert [source.revision for source in found if source.judged] == [
         "shop.0001_initial",
@@ -63,15 +63,15 @@ def test_python_code_is_a_problem_at_its_place(project: Path) -> None:
     assert lines[problem.line - 1].strip().startswith("migrations.RunPython(fill")
 
 
-def test_a_comment_for_a_problem_stands_right_before_it(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_a_comment_for_a_problem_stands_right_before_it() -> None:
     source = render()["shop.0002_change"]
     (problem,) = source.problems
     assert source.text[: problem.at].rstrip().endswith("allow unread-statement: a few rows only")
 
 
-def test_the_transaction_and_the_phase_are_those_of_the_migration(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_the_transaction_and_the_phase_are_those_of_the_migration() -> None:
     found = render()
     assert {name: (s.in_transaction, s.phase) for name, s in found.items()} == {
         "shop.0001_initial": (True, ""),
@@ -112,16 +112,16 @@ def test_it_is_what_sqlmigrate_prints_with_a_database(project: Path, database: s
         manage("migrate", app, migration)
 
 
-def test_going_back_is_rendered_on_request(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_going_back_is_rendered_on_request() -> None:
     back = render(Direction.DOWN)
     assert list(back) == ["shop.0003_index", "shop.0002_change", "shop.0001_initial"]
     assert statements(back["shop.0001_initial"].text)[0] == 'DROP TABLE "shop_order" CASCADE'
     assert any("cannot be reversed" in problem.message for problem in back["shop.0002_change"].problems)
 
 
-def test_a_file_that_is_named_is_judged_with_its_history(project: Path) -> None:
-    assert project
+@pytest.mark.usefixtures("project")
+def test_a_file_that_is_named_is_judged_with_its_history() -> None:
     found = gather(Request(paths=("shop/migrations/0002_change.py",)), stdin=io.BytesIO())
     assert [source.revision for source in found if source.judged] == ["shop.0002_change"]
     assert found[-1].judged

@@ -30,13 +30,13 @@ def shown(sources: tuple[Source, ...]) -> list[tuple[str, bool]]:
     return [(source.path, source.judged) for source in sources]
 
 
-def test_without_paths_the_configured_sources_are_judged(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_without_paths_the_configured_sources_are_judged() -> None:
     assert shown(run()) == [("m/1_x.sql", True), ("m/2_x.sql", True), ("m/10_x.sql", True)]
 
 
-def test_a_file_that_is_named_has_its_history_as_context(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_a_file_that_is_named_has_its_history_as_context() -> None:
     assert shown(run("m/2_x.sql")) == [("m/1_x.sql", False), ("m/2_x.sql", True)]
 
 
@@ -52,14 +52,14 @@ def test_a_file_of_no_source_comes_last(history: Path) -> None:
     assert not any(judged for _, judged in shown(run("new.sql"))[:-1])
 
 
-def test_nothing_runs_after_the_last_script_that_is_judged(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_nothing_runs_after_the_last_script_that_is_judged() -> None:
     assert shown(run("m/1_x.sql")) == [("m/1_x.sql", True)]
 
 
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("name", ["2_x.sql", "2_x", "m/2_x.sql", "2", "0002"])
-def test_start_after_makes_what_is_old_context(history: Path, name: str) -> None:
-    assert history
+def test_start_after_makes_what_is_old_context(name: str) -> None:
     assert shown(run(start_after=name)) == [
         ("m/1_x.sql", False),
         ("m/2_x.sql", False),
@@ -67,32 +67,32 @@ def test_start_after_makes_what_is_old_context(history: Path, name: str) -> None
     ]
 
 
-def test_start_after_holds_for_files_that_are_named(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_start_after_holds_for_files_that_are_named() -> None:
     assert run("m/1_x.sql", start_after="2") == ()
 
 
-def test_an_unknown_start_is_an_error_with_a_suggestion(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_an_unknown_start_is_an_error_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match=r"Did you mean '10_x\.sql'"):
         run(start_after="10_y.sql")
 
 
-def test_excluded_scripts_are_context(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_excluded_scripts_are_context() -> None:
     found = run(is_excluded=lambda path: path.endswith("2_x.sql"))
     assert shown(found) == [("m/1_x.sql", True), ("m/2_x.sql", False), ("m/10_x.sql", True)]
 
 
-def test_standard_input_takes_the_place_of_the_file_it_is_named_after(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_standard_input_takes_the_place_of_the_file_it_is_named_after() -> None:
     found = run("-", given=b"SELECT 'new';", stdin_filename="m/2_x.sql")
     assert shown(found) == [("m/1_x.sql", False), ("m/2_x.sql", True)]
     assert found[-1].text == "SELECT 'new';"
 
 
-def test_standard_input_is_read_as_its_name_and_markers_say(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_standard_input_is_read_as_its_name_and_markers_say() -> None:
     text = b"-- migrate:up transaction:false\nSELECT 1;\n-- migrate:down\nSELECT 2;"
     found = gather(Request(paths=("-",), stdin_filename="db/3.sql"), stdin=io.BytesIO(text))
     assert (found[0].path, found[0].in_transaction, found[0].tool) == ("db/3.sql", False, "dbmate")
@@ -115,8 +115,8 @@ def test_two_sources_follow_each_other(history: Path) -> None:
     assert [source.path for source in found][:2] == ["n/1.sql", "m/1_x.sql"]
 
 
-def test_a_source_that_is_not_there_is_an_error(history: Path) -> None:
-    assert history
+@pytest.mark.usefixtures("history")
+def test_a_source_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UsageError, match="nowhere: no such file or folder"):
         gather(Request(sources=(SourceSettings(path="nowhere"),)), stdin=io.BytesIO())
 
