@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from migsafe.errors import RuleError
 from migsafe.lint.facts import fact_types
+from migsafe.lint.fix.names import fixer_names
 from migsafe.lint.model import Condition, Example, FactValue, Rule, Severity
 from migsafe.suggest import did_you_mean
 
@@ -24,7 +25,10 @@ FAMILIES = {
     "security": "MS8",
     "names": "MS9",
 }
-_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good")
+_KEYS = (
+    *("id", "name", "title", "message", "severity", "group", "enabled"),
+    *("why", "instead", "sources", "when", "bad", "good", "fix"),
+)
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
     "bad": ("sql", "setup", "settings", "observed", "also"),
@@ -60,6 +64,8 @@ class _Reader:
             id=self.text(raw, "id"),
             name=name,
             family=family,
+            group=self.text(raw, "group") if "group" in raw else "",
+            enabled=self.flag(raw, "enabled", default=True),
             title=self.text(raw, "title"),
             message=self.text(raw, "message") if "message" in raw else self.text(raw, "title"),
             severity=Severity(self.word(raw, "severity", tuple(Severity))),
@@ -69,11 +75,15 @@ class _Reader:
             when=tuple(self.condition(table) for table in self.tables(raw, "when")),
             bad=tuple(self.example(table, "bad") for table in self.tables(raw, "bad")),
             good=tuple(self.example(table, "good") for table in self.tables(raw, "good")),
+            fix=self.fixer(raw),
         )
         self.check_place(rule)
         self.check_completeness(rule)
         self.check_message(rule.message)
         return rule
+
+    def fixer(self, raw: Mapping[str, Any]) -> str:
+        return self.word(raw, "fix", fixer_names()) if "fix" in raw else ""
 
     def check_place(self, rule: Rule) -> None:
         if rule.family not in FAMILIES:
@@ -158,6 +168,12 @@ class _Reader:
         value = table[key]
         if not isinstance(value, str) or not value.strip():
             self.fail(f"{key!r}{where} is a text that says something, not {value!r}")
+        return value
+
+    def flag(self, table: Mapping[str, Any], key: str, *, default: bool) -> bool:
+        value = table.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(f"{key!r} is true or false, not {value!r}")
         return value
 
     def texts(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
