@@ -5,6 +5,7 @@ Locks that a transaction takes are held until it ends, and settings last as Post
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from migsafe.catalog.history import History
 from migsafe.catalog.history import advance as advance_history
@@ -13,9 +14,9 @@ from migsafe.effects.compatibility import compatibility_of
 from migsafe.effects.labels import with_new_labels
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, Phase
 from migsafe.effects.phase import merge_phases, phase_of
-from migsafe.effects.predict import DEFAULT_SERVER_VERSION, statement_effects
+from migsafe.effects.predict import DEFAULT_SERVER_VERSION, merge, statement_effects
 from migsafe.effects.prediction import blocks_of, worse_of
-from migsafe.effects.session import SessionState, advance, start_session
+from migsafe.effects.session import advance, start_session
 from migsafe.sql.names import Name
 from migsafe.sql.operations import Begin, Commit, CreateTable, Operation, Rollback, Savepoint
 from migsafe.sql.script import ReadStatement, Script
@@ -80,16 +81,23 @@ def script_effects(
         if not before.in_transaction:
             made = frozenset()
         number += not before.in_transaction and any(isinstance(o, Begin) for o in statement.operations)
-        effects = statement_effects(statement.operations, history.catalog, version)
-        effects = _outside(_in_transaction(effects, before), made)
+        effects = (
+            _of_block(statement, history, version)
+            if statement.is_block
+            else statement_effects(statement.operations, history.catalog, version)
+        )
+        in_transaction = before.in_transaction or statement.is_block
+        effects = _outside(_in_transaction(effects, in_transaction=in_transaction), made)
         if before.in_transaction:
             effects = with_new_labels(effects, statement, history.catalog, version)
         who = _merge_compatibility(
             [compatibility_of(operation, history.catalog) for operation in statement.operations]
         )
         phases = [phase_of(operation, history.catalog) for operation in statement.operations]
-        for operation in statement.operations:
-            made |= _made(operation, history.catalog)
+        for part in statement.parts:
+            operation = part.replayed
+            if not part.conditional:
+                made |= _made(operation, history.catalog)
             if not (effects.fails and effects.certain):  # what is refused changes nothing
                 history = advance_history(history, operation, script=source)
             state = advance(state, operation, locks=effects.locks)
@@ -109,8 +117,30 @@ def script_effects(
     return ScriptEffects(text=script.text, statements=tuple(found), catalog=history.catalog)
 
 
-def _in_transaction(effects: Effects, state: SessionState) -> Effects:
-    if effects.needs_no_transaction and state.in_transaction and not effects.fails:
+def _of_block(statement: ReadStatement, history: History, version: int) -> Effects:
+    """The statements inside of a DO block, each on the schema that those before it leave."""
+    made: frozenset[Name] = frozenset()
+    found: list[Effects] = []
+    for _, group in groupby(statement.parts, key=lambda part: (part.start, part.end)):
+        parts = tuple(group)
+        effects = statement_effects([part.operation for part in parts], history.catalog, version)
+        found.append(_outside(effects, made))
+        for part in parts:
+            if not part.conditional:
+                made |= _made(part.operation, history.catalog)
+            history = advance_history(history, part.replayed)
+    return _decided_later(merge(found), statement)
+
+
+def _decided_later(effects: Effects, statement: ReadStatement) -> Effects:
+    if not statement.conditional:
+        return effects
+    depends_on = (*effects.depends_on, "which of its statements the block runs")
+    return replace(effects, certain=False, depends_on=depends_on)
+
+
+def _in_transaction(effects: Effects, *, in_transaction: bool) -> Effects:
+    if effects.needs_no_transaction and in_transaction and not effects.fails:
         return replace(effects, fails="it cannot run inside a transaction block")
     return effects
 

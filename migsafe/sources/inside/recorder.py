@@ -1,6 +1,6 @@
 """What a project's code says while it is rendered, and where it says it.
 
-Everything in this package runs inside the project's own Python (3.8 is enough) and imports nothing of
+Everything in this package runs inside the project's own Python (3.9 is enough) and imports nothing of
 migsafe.
 """
 
@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 
