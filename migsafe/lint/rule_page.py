@@ -1,4 +1,7 @@
-"""Rules as pages: one for each, and an index by family. `python -m migsafe.lint.rule_page FOLDER` writes them."""
+"""Rules as pages: one for each, and an index by family.
+
+`python -m migsafe.lint.rule_page FOLDER` writes them.
+"""
 
 import sys
 from collections.abc import Iterable
@@ -39,8 +42,9 @@ def index_page(rules: Iterable[Rule]) -> str:
     parts = [
         MADE,
         "# Rules",
-        f"{len(found)} rules; {on} are on by default, the others are marked *off*. The configuration turns a rule,"
-        " or a whole family, on or off, and makes it an error or a warning: [linting](../linting.md).",
+        f"{len(found)} rules; {on} are on by default, the others are marked *off*. The configuration"
+        " turns a rule, or a whole family, on or off, and makes it an error or a warning:"
+        " [linting](../linting.md).",
         "What a page says of a server was seen on PostgreSQL 14 to 18: the tests run every example there. No"
         " example that is given as safe does what the unsafe ones do.",
         "[Every known hazard](../hazards.md), with the rules that find it.",

@@ -16,7 +16,7 @@ from .recorder import Recorder
 _GUARDED = ("upgrade", "downgrade")
 
 
-class Batch(UserList):  # type: ignore[type-arg]  # a subscript is an error in Python 3.8
+class Batch(UserList[Any]):
     """The operations of one `with batch_alter_table` block, each with the place where it was said.
 
     Alembic emits them when the block ends.

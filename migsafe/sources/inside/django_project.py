@@ -23,7 +23,7 @@ _PYTHON = "RunPython runs Python code: what it does to the database is not judge
 _NO_SQL = "this operation has no SQL of its own: what it does to the database is not judged"
 
 
-class Deferred(list):  # type: ignore[type-arg]  # a subscript is an error in Python 3.8
+class Deferred(list[Any]):
     """Statements for the end of a migration, each with the place of the operation that wants it."""
 
     def __init__(self, recorder: Recorder) -> None:
