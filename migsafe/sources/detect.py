@@ -25,6 +25,8 @@ def detect(path: Path, text: str) -> SourceKind:
         return SourceKind.GOLANG_MIGRATE
     if flyway.NAME.match(path.name):
         return SourceKind.FLYWAY
+    if path.name in {"up.sql", "down.sql"}:
+        return SourceKind.DIESEL
     if path.name == "migration.sql" and (path.parent.parent / "migration_lock.toml").is_file():
         return SourceKind.PRISMA
     if find_plan(path) is not None:

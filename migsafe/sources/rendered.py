@@ -74,7 +74,7 @@ def _pieces(rendered: dict[str, Any], shown: str, lines: list[str]) -> list[_Pie
     for number, statement in enumerate(rendered["statements"]):
         while problems and problems[0]["before"] <= number:
             pieces.append(_place("", problems.pop(0), lines))
-        pieces.append(_copied(_place(statement["text"], statement, lines), shown))
+        pieces.append(_copied(_place(statement["text"].strip(), statement, lines), shown))
     return pieces + [_place("", problem, lines) for problem in problems]
 
 

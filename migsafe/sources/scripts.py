@@ -7,6 +7,7 @@ from pathlib import Path
 
 from migsafe.errors import UsageError
 from migsafe.sources.detect import detect, find_plan
+from migsafe.sources.dialects import for_postgresql
 from migsafe.sources.model import Source
 from migsafe.sources.placeholders import fill
 from migsafe.sources.settings import Direction, SourceKind, SourceSettings
@@ -18,6 +19,7 @@ from migsafe.sources.tools import (
     goose,
     liquibase,
     node_pg_migrate,
+    plain,
     sqitch,
 )
 from migsafe.sources.tools.marked import Marked, blank
@@ -34,9 +36,12 @@ def load_scripts(settings: SourceSettings, path: Path, direction: Direction) -> 
         return _planned(plan, direction)
     if not path.is_dir():
         return load_files([path], settings, direction)
-    ordered = _in_order([_read(file, settings) for file in walk(path)], settings)
+    found = [_read(file, settings) for file in for_postgresql(walk(path), path)]
+    if _kind(found, settings) is SourceKind.FLYWAY:
+        found = [source for source in found if not flyway.CALLBACK.match(Path(source.path).name)]
+    ordered = _in_order(found, settings)
     taken = (run_as(source, settings, direction) for source in ordered if _runs(source, direction))
-    sources = tuple(source for source in taken if source is not None)
+    sources = _as_one_runner(source for source in taken if source is not None)
     return sources if direction is Direction.UP else sources[::-1]
 
 
@@ -53,13 +58,24 @@ def load_files(paths: Iterable[Path], settings: SourceSettings, direction: Direc
     return tuple(_named(source, settings, direction) for source in ordered)
 
 
+def _as_one_runner(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """One file that opts out of its transaction says that the others of the folder are in one."""
+    found = tuple(sources)
+    plain_sql = [source for source in found if source.tool == SourceKind.SQL.value]
+    if not any(source.in_transaction is False for source in plain_sql):
+        return found
+    return tuple(
+        replace(source, in_transaction=True) if source.in_transaction is None else source for source in found
+    )
+
+
 def _named(source: Source, settings: SourceSettings, direction: Direction) -> Source:
-    own = Direction.DOWN if source.path.endswith(".down.sql") else direction
+    own = Direction.DOWN if _is_down(Path(source.path).name) else direction
     return run_as(source, settings, own) or replace(source, text=blank(source.text))
 
 
 def _in_order(sources: list[Source], settings: SourceSettings) -> list[Source]:
-    kind = settings.kind if settings.kind is not SourceKind.AUTO else _most_common(sources)
+    kind = _kind(sources, settings)
     return sorted(sources, key=lambda source: _order(Path(source.path), kind))
 
 
@@ -69,7 +85,7 @@ def run_as(source: Source, settings: SourceSettings, direction: Direction) -> So
     values: dict[str, str] = {}
     if kind is SourceKind.FLYWAY:
         values = flyway.settings_of(Path(source.path))
-    marked = _mark(source.text, kind, direction, values)
+    marked = _mark(source.text, Path(source.path), kind, direction, values)
     if not marked.applies:
         return None
     text, origins = marked.text, source.origins
@@ -88,7 +104,7 @@ def run_as(source: Source, settings: SourceSettings, direction: Direction) -> So
     )
 
 
-def _mark(text: str, kind: SourceKind, direction: Direction, values: dict[str, str]) -> Marked:
+def _mark(text: str, path: Path, kind: SourceKind, direction: Direction, values: dict[str, str]) -> Marked:
     match kind:
         case SourceKind.GOOSE:
             return goose.mark(text, direction)
@@ -104,8 +120,10 @@ def _mark(text: str, kind: SourceKind, direction: Direction, values: dict[str, s
             return batch.mark(text)
         case SourceKind.SQITCH:
             return Marked(text=text, in_transaction=False)
+        case SourceKind.DIESEL:
+            return plain.mark_diesel(text, path)
         case _:
-            return Marked(text=text, in_transaction=None)
+            return plain.mark(text)
 
 
 def _read(path: Path, settings: SourceSettings) -> Source:
@@ -121,15 +139,17 @@ def _runs(source: Source, direction: Direction) -> bool:
     match SourceKind(source.tool):
         case SourceKind.FLYWAY:
             return flyway.runs(name, direction)
-        case SourceKind.GOLANG_MIGRATE:
-            return name.endswith(".down.sql") is (direction is Direction.DOWN)
+        case SourceKind.GOLANG_MIGRATE | SourceKind.DIESEL | SourceKind.SQL:
+            return _is_down(name) is (direction is Direction.DOWN)
         case SourceKind.PRISMA:
             # A down.sql beside it is the user's own; Prisma never runs it.
             return name == "migration.sql" and direction is Direction.UP
-        case SourceKind.SQL:
-            return name.endswith(".down.sql") is (direction is Direction.DOWN)
         case _:
             return True
+
+
+def _is_down(name: str) -> bool:
+    return name == "down.sql" or name.endswith(".down.sql")
 
 
 def _order(path: Path, kind: SourceKind) -> tuple[tuple[int, tuple[int, ...], str], NaturalKey]:
@@ -138,7 +158,10 @@ def _order(path: Path, kind: SourceKind) -> tuple[tuple[int, tuple[int, ...], st
     return first, natural_key(path)
 
 
-def _most_common(sources: Iterable[Source]) -> SourceKind:
+def _kind(sources: Iterable[Source], settings: SourceSettings) -> SourceKind:
+    """The tool of a folder: the one that most of its files belong to, if none is configured."""
+    if settings.kind is not SourceKind.AUTO:
+        return settings.kind
     most = Counter(source.tool for source in sources).most_common(1)
     return SourceKind(most[0][0]) if most else SourceKind.SQL
 
@@ -147,7 +170,7 @@ def _revision(path: Path, kind: SourceKind) -> str:
     match kind:
         case SourceKind.FLYWAY:
             return flyway.version(path.name)
-        case SourceKind.PRISMA:
+        case SourceKind.PRISMA | SourceKind.DIESEL:
             return path.parent.name
         case _:
             return path.name.split(".")[0].split("_")[0] if path.name[:1].isdigit() else ""

@@ -20,6 +20,7 @@ class SourceKind(StrEnum):
     LIQUIBASE = "liquibase"
     PRISMA = "prisma"
     NODE_PG_MIGRATE = "node-pg-migrate"
+    DIESEL = "diesel"
 
 
 class Direction(StrEnum):

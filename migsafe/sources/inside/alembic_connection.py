@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import json
 import re
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +60,7 @@ def bound(construct: Any, values: Any) -> Any:
 
 
 def as_sql(construct: Any, dialect: Any) -> str:
-    """The statement as text. A value that cannot be written down becomes NULL."""
+    """The statement as text. A value that nobody knows how to write down becomes NULL."""
     if isinstance(construct, DDLElement):
         return str(construct.compile(dialect=dialect))
     try:
@@ -67,7 +70,23 @@ def as_sql(construct: Any, dialect: Any) -> str:
         values = compiled.params
         if any(value is None for value in values.values()):
             raise
-        return _NAMED.sub(lambda found: "NULL" if found.group(1) in values else found.group(), str(compiled))
+        return _NAMED.sub(
+            lambda found: literal(values[found.group(1)]) if found.group(1) in values else found.group(),
+            str(compiled),
+        )
+
+
+def literal(value: Any) -> str:
+    """A value as PostgreSQL reads it, for types that SQLAlchemy cannot write down itself."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, default=str)
+    if isinstance(value, (str, dt.date, dt.time, uuid.UUID)):
+        return "'" + str(value).replace("'", "''") + "'"
+    return "NULL"
 
 
 class OfflineConnection(MockConnection):

@@ -62,9 +62,9 @@ class Names:
                 continue
             columns = [field.column]
             if field.primary_key:
-                found[cut(table, "", "pkey")] = facts_of(columns, unique=True, primary_key=True, index=True)
+                found[cut(table, "", "pkey")] = facts_of(columns, unique=True, primary_key=True)
             elif field.unique and not _has(found, columns, "unique"):
-                found[cut(table, field.column, "key")] = facts_of(columns, unique=True, index=True)
+                found[cut(table, field.column, "key")] = facts_of(columns, unique=True)
             is_checked = field.db_parameters(connection=editor.connection).get("check")
             if is_checked and not _has(found, columns, "check"):
                 found[cut(table, field.column, "check")] = facts_of(columns, check=True)
@@ -73,14 +73,13 @@ class Names:
     def _add(self, found: re.Match[str]) -> None:
         groups = found.groupdict()
         kind = groups.get("kind") or ("FOREIGN KEY" if "unique" not in groups else "")
-        is_index = not kind
         self.known[found["name"]] = facts_of(
             _COLUMN.findall(found["columns"]),
             unique=kind in ("UNIQUE", "PRIMARY KEY") or bool(groups.get("unique")),
             primary_key=kind == "PRIMARY KEY",
             foreign_key=(found["table"], "") if kind == "FOREIGN KEY" else None,
             check=kind == "CHECK",
-            index=is_index or kind in ("UNIQUE", "PRIMARY KEY"),
+            index=not kind,
         )
         self.tables[found["name"]] = found["table"]
 
@@ -88,7 +87,7 @@ class Names:
 def facts_of(columns: list[str], **facts: Any) -> dict[str, Any]:
     """One constraint as Django's introspection describes it."""
     nothing = {"unique": False, "primary_key": False, "index": False, "check": False, "foreign_key": None}
-    return {**nothing, **facts, "columns": columns, "type": "btree" if facts.get("index") else None}
+    return {**nothing, **facts, "columns": columns, "type": "idx" if facts.get("index") else None}
 
 
 def cut(table: str, column: str, ending: str) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 
@@ -46,7 +47,7 @@ class Recorder:
             return self.place
         frame: Any = sys._getframe(1)
         while frame is not None:
-            if os.path.realpath(frame.f_code.co_filename) == self.path:
+            if real(frame.f_code.co_filename) == self.path:
                 return position(frame.f_code, frame.f_lasti, frame.f_lineno)
             frame = frame.f_back
         return None
@@ -55,15 +56,27 @@ class Recorder:
         """Takes an exception that a part of the revision raised."""
         place = None
         for found, line in traceback.walk_tb(error.__traceback__):
-            if os.path.realpath(found.f_code.co_filename) == self.path:
+            if real(found.f_code.co_filename) == self.path:
                 place = position(found.f_code, found.f_lasti, line)
         self.problem(f"could not be rendered without a database: {describe(error)[:300]}", place)
+
+
+@cache
+def real(name: str) -> str:
+    """The file behind a name; every frame of every statement asks."""
+    return os.path.realpath(name)
+
+
+@lru_cache(maxsize=256)
+def positions(code: Any) -> list[Any]:
+    """The places of a function's instructions."""
+    return list(code.co_positions())
 
 
 def position(code: Any, lasti: int, line: int) -> dict[str, int]:
     """Line and columns of an instruction; columns are bytes, from 0, and only known since Python 3.11."""
     if hasattr(code, "co_positions"):
-        found = list(code.co_positions())[lasti // 2]
+        found = positions(code)[lasti // 2]
         if None not in found:
             first, last, start, end = found
             return {"line": first, "column": start, "end_line": last, "end_column": end}
@@ -93,7 +106,7 @@ class Nothing:
     def _self(self, *_args: Any, **_kwargs: Any) -> Nothing:
         return self
 
-    fetchone = first = scalar = one_or_none = scalar_one_or_none = close = _none
+    fetchone = first = scalar = one = one_or_none = scalar_one = scalar_one_or_none = close = _none
     fetchall = all = fetchmany = partitions = _empty
     scalars = mappings = unique = columns = yield_per = tuples = execution_options = _self
 

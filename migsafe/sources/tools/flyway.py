@@ -1,8 +1,9 @@
 """Flyway: names, script configuration files, placeholders.
 
 `V<version>__<description>.sql` run once, by version; `U` undoes one, `B` is a baseline; `R__` run last, by
-description. A file runs in a transaction unless `executeInTransaction=false` is in its `.conf` file or the
-project's, or it has a statement that PostgreSQL refuses in a transaction, which Flyway detects.
+description; callbacks (`afterMigrate.sql`) are no migrations. A file runs in a transaction unless
+`executeInTransaction=false` is in its `.conf` file or the project's, or it has a statement that PostgreSQL
+refuses in a transaction, which Flyway detects.
 https://documentation.red-gate.com/fd/migrations-271585107.html
 https://documentation.red-gate.com/fd/flyway-execute-in-transaction-setting-277578997.html
 https://documentation.red-gate.com/fd/postgresql-database-277579325.html
@@ -18,6 +19,7 @@ from migsafe.sources.tools.marked import Marked
 from migsafe.sql.split import split
 
 NAME = re.compile(r"(?P<prefix>[VUB])(?P<version>\d[\d._]*?)__(?P<title>.*)\.sql\Z|R__(?P<repeat>.*)\.sql\Z")
+CALLBACK = re.compile(r"(?:before|after|create|undo)[A-Z][A-Za-z]*(?:__.*)?\.sql\Z")
 _NOT_IN_TRANSACTION = re.compile(
     r"(?is)\A(?:(?:create|drop)\s+(?:database|tablespace|subscription)\b|alter\s+system\b"
     r"|(?:create|drop)\s+(?:unique\s+)?index\s+concurrently\b"

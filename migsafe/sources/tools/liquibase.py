@@ -78,7 +78,7 @@ def mark(text: str, direction: Direction) -> Marked:
 
 def _changesets(text: str) -> list[_Changeset]:
     found = list(_CHANGESET.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found), len(text)][1:]
     return [
         _Changeset(start=match.start(), body=match.end(), end=end, attributes=_attributes(match["rest"]))
         for match, end in zip(found, ends, strict=True)

@@ -20,7 +20,7 @@ class Section:
 def sections(text: str, marker: re.Pattern[str]) -> tuple[Section, ...]:
     """The halves in order. The marker's groups `direction` and (if it has any) `options` say what follows."""
     found = list(marker.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found), len(text)][1:]
     return tuple(
         Section(
             direction=Direction(match["direction"].lower()),
