@@ -14,7 +14,7 @@ from migsafe.sql.names import quote_literal
 from migsafe.sql.script import ReadStatement
 
 NAME = "lock_timeout"
-_CONTROL = (ops.Begin, ops.Commit, ops.SetSetting, ops.ResetSetting)
+_CONTROL = (ops.Commit, ops.SetSetting, ops.ResetSetting)
 
 
 def fix(scene: Scene) -> Fix:
