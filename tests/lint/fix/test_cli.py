@@ -1,6 +1,5 @@
 """`migsafe lint --fix` and `--diff-fix` as a user meets them: files, output, exit codes."""
 
-import os
 import shutil
 import subprocess
 import sys
