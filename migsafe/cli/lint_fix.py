@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from migsafe.cli.output import write_report
+from migsafe.config.model import Config
 from migsafe.lint.fix.paths import fix_paths
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import LintReport
@@ -15,8 +16,7 @@ def fix_or_show(
     paths: Sequence[str],
     *,
     schema: str,
-    server_version: int | None,
-    wrapped: bool | None,
+    config: Config,
     lock_timeout: str,
     write: bool,
 ) -> LintReport:
@@ -30,8 +30,7 @@ def fix_or_show(
         paths,
         stdin=sys.stdin.buffer,
         schema=schema,
-        server_version=server_version,
-        wrapped=wrapped,
+        config=config,
         choices=FixSettings(lock_timeout=lock_timeout),
     )
     if not write:

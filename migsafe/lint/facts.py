@@ -15,6 +15,10 @@ ConstraintWord = Literal["none", "check", "not_null", "unique", "primary_key", "
 GeneratedWord = Literal["none", "identity", "stored", "virtual"]
 BlocksWord = Literal["none", "writes", "reads and writes"]
 TimeoutWord = Literal["set", "off"]
+CommentWord = Literal["none", "malformed", "unknown_rule", "unused"]
+PhaseWord = Literal["undeclared", "expand", "backfill", "contract"]
+# What a comment for migsafe says is judged as if it were an operation of this kind.
+COMMENT = "comment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,13 @@ class Facts:
     first_without_lock_timeout: bool = False
     beside_ddl: bool = False
 
+    # The script: what it declares, and what is wrong with a comment in it (`reason` says it in words).
+    # `expanded_beside` is what the same release gives to the new version, in words.
+    phase: PhaseWord = "undeclared"
+    expand_in_release: bool = False
+    expanded_beside: str = ""
+    comment: CommentWord = "none"
+
 
 @cache
 def fact_types() -> dict[str, type[bool] | tuple[str, ...]]:
@@ -104,10 +115,9 @@ def operation_kinds() -> tuple[str, ...]:
     """The names of all operations, as rules write them."""
     abstract = {Operation, operations.TableOperation}
     classes = (value for value in vars(operations).values() if isinstance(value, type))
-    return tuple(
-        sorted(
-            cls.kind.fget(object.__new__(cls))  # type: ignore[attr-defined]  # the property needs no fields
-            for cls in classes
-            if issubclass(cls, Operation) and cls not in abstract
-        )
-    )
+    kinds = {
+        cls.kind.fget(object.__new__(cls))  # type: ignore[attr-defined]  # the property needs no fields
+        for cls in classes
+        if issubclass(cls, Operation) and cls not in abstract
+    }
+    return tuple(sorted(kinds | {COMMENT}))

@@ -1,8 +1,7 @@
 """One rule file, from TOML to a checked Rule. A mistake is an error that names the file and the key."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ from migsafe.errors import RuleError
 from migsafe.lint.facts import fact_types
 from migsafe.lint.fix.names import fixer_names
 from migsafe.lint.model import Condition, Example, FactValue, Rule, Severity
+from migsafe.suggest import did_you_mean
 
 # The first digit of an id says the family: the folder of the rule.
 FAMILIES = {
@@ -26,18 +26,8 @@ FAMILIES = {
     "names": "MS9",
 }
 _KEYS = (
-    "id",
-    "name",
-    "title",
-    "message",
-    "severity",
-    "why",
-    "instead",
-    "sources",
-    "when",
-    "bad",
-    "good",
-    "fix",
+    *("id", "name", "title", "message", "severity", "group", "enabled"),
+    *("why", "instead", "sources", "when", "bad", "good", "fix"),
 )
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
@@ -58,12 +48,6 @@ def parse_rule(raw: Mapping[str, Any], *, path: str) -> Rule:
     return _Reader(path).rule(raw)
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the closest known word, or nothing."""
-    close = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
 class _Reader:
     """Reads one file; keeps its path for the messages."""
 
@@ -80,6 +64,8 @@ class _Reader:
             id=self.text(raw, "id"),
             name=name,
             family=family,
+            group=self.text(raw, "group") if "group" in raw else "",
+            enabled=self.flag(raw, "enabled", default=True),
             title=self.text(raw, "title"),
             message=self.text(raw, "message") if "message" in raw else self.text(raw, "title"),
             severity=Severity(self.word(raw, "severity", tuple(Severity))),
@@ -182,6 +168,12 @@ class _Reader:
         value = table[key]
         if not isinstance(value, str) or not value.strip():
             self.fail(f"{key!r}{where} is a text that says something, not {value!r}")
+        return value
+
+    def flag(self, table: Mapping[str, Any], key: str, *, default: bool) -> bool:
+        value = table.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(f"{key!r} is true or false, not {value!r}")
         return value
 
     def texts(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

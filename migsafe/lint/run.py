@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from migsafe.catalog.history import load_schema
 from migsafe.catalog.model import Catalog
+from migsafe.config.model import Config
 from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport
@@ -18,22 +19,19 @@ def lint_paths(
     *,
     stdin: BinaryIO,
     schema: str = "",
-    server_version: int | None = None,
-    wrapped: bool | None = None,
+    config: Config | None = None,
 ) -> LintReport:
-    """Judges the scripts behind these paths with all shipped rules.
+    """Judges the scripts behind these paths with all shipped rules, as the configuration says.
 
-    `server_version` is a major version, such as 14.
-    `schema` is a file that says what the schema is before the first script ("" when not known).
-    `wrapped` is whether a tool opens a transaction around each script, None when not known.
+    `schema` is a file that says what the schema is before the first script; "": as configured, if at all.
 
     Raises:
         UsageError: A path cannot be read.
         SqlError: A statement of the schema file was not understood.
     """
-    catalog = read_schema(schema) if schema else Catalog()
-    version = server_version * 10_000 if server_version else None
-    options = LintOptions(catalog=catalog, server_version=version, wrapped=wrapped)
+    config = config or Config()
+    schema = schema or config.resolve(config.schema)
+    options = LintOptions(catalog=read_schema(schema) if schema else Catalog(), config=config)
     return Linter(shipped_rules()).lint(read_sources(paths, stdin=stdin), options)
 
 

@@ -65,7 +65,14 @@ def test_json_is_what_the_design_says(rename: Path, safe: Path) -> None:
     document = json.loads(done.stdout)
     assert done.returncode == 1
     assert document["format_version"] == 1
-    assert document["summary"] == {"files": 2, "statements": 3, "errors": 1, "warnings": 1, "unread": 0}
+    assert document["summary"] == {
+        "files": 2,
+        "statements": 3,
+        "errors": 1,
+        "warnings": 1,
+        "unread": 0,
+        "suppressed": 0,
+    }
     assert [file["path"] for file in document["files"]] == [str(safe), str(rename)]
     finding = document["files"][1]["findings"][0]
     assert {key: finding[key] for key in ("rule", "id", "severity")} == {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from migsafe.catalog.model import Catalog
+from migsafe.config.model import Config
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.fix.diff import unified_diff
 from migsafe.lint.fix.engine import Fixed
@@ -49,8 +50,7 @@ def fix_paths(
     *,
     stdin: BinaryIO,
     schema: str = "",
-    server_version: int | None = None,
-    wrapped: bool | None = None,
+    config: Config | None = None,
     choices: FixSettings | None = None,
 ) -> FixReport:
     """Repairs the scripts behind these paths in memory; the arguments are those of `lint_paths`.
@@ -59,9 +59,9 @@ def fix_paths(
         UsageError: A path cannot be read.
         SqlError: A statement of the schema file was not understood.
     """
-    catalog = read_schema(schema) if schema else Catalog()
-    version = server_version * 10_000 if server_version else None
-    options = LintOptions(catalog=catalog, server_version=version, wrapped=wrapped)
+    config = config or Config()
+    schema = schema or config.resolve(config.schema)
+    options = LintOptions(catalog=read_schema(schema) if schema else Catalog(), config=config)
     sources = read_sources(paths, stdin=stdin)
     rules = shipped_rules()
     scripts = fix_sources(sources, rules=rules, options=options, choices=choices)

@@ -57,8 +57,10 @@ def _in_context(
         choices=choices or FixSettings(),
     )
     for source in sources:
-        wrapped = options.wrapped if options.wrapped is not None else bool(source.in_transaction)
-        before = replace(before, wrapped=wrapped)
+        if options.config.excludes(source.path):
+            continue
+        context = linter.context(source, options)
+        before = replace(before, wrapped=context.wrapped, server_version=context.server_version)
         here = replace(options, catalog=before.catalog)
         if source.judged:
             yield source, Fixer(fixers=fixers, judge=_judge(linter, here), before=before)
