@@ -104,6 +104,9 @@ def lint(
         settings = load_config(file=config, isolated=isolated).with_flags(
             Flags(server_version=server_version, transaction=transaction, rules=_rules(rule or []))
         )
+        request = BaselineRequest(
+            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
+        )
         if fix or diff_fix:
             from migsafe.cli.lint_fix import fix_or_show
 
@@ -113,12 +116,10 @@ def lint(
                 config=settings,
                 lock_timeout=fix_lock_timeout,
                 write=not diff_fix,
+                baseline=request,
             )
         else:
             found = lint_paths(paths or [], stdin=sys.stdin.buffer, schema=schema, config=settings)
-        request = BaselineRequest(
-            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
-        )
         found = with_baseline(found, request, settings)
         view = _view(settings, quiet=quiet, verbose=verbose)
         # With --diff-fix the changes are all that goes to standard output.

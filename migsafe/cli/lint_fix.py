@@ -7,6 +7,7 @@ import typer
 
 from migsafe.cli.output import write_report
 from migsafe.config.model import Config
+from migsafe.lint.accepted import BaselineRequest, acceptance
 from migsafe.lint.fix.paths import fix_paths
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import LintReport
@@ -19,6 +20,7 @@ def fix_or_show(
     config: Config,
     lock_timeout: str,
     write: bool,
+    baseline: BaselineRequest,
 ) -> LintReport:
     """Repairs the files and gives what is left; or prints the changes and gives what was found.
 
@@ -32,6 +34,7 @@ def fix_or_show(
         schema=schema,
         config=config,
         choices=FixSettings(lock_timeout=lock_timeout),
+        accept=acceptance(baseline, config),
     )
     if not write:
         write_report(done.diff)

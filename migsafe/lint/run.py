@@ -11,7 +11,9 @@ from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.sources.sql_folder import read_file, read_sources
+from migsafe.sources.gather import Request, gather
+from migsafe.sources.model import Source
+from migsafe.sources.sql_folder import read_file
 
 
 def lint_paths(
@@ -30,9 +32,34 @@ def lint_paths(
         SqlError: A statement of the schema file was not understood.
     """
     config = config or Config()
+    sources = configured_sources(paths, stdin=stdin, config=config)
+    return Linter(shipped_rules()).lint(sources, configured_options(config, schema=schema))
+
+
+def configured_sources(paths: Sequence[str], *, stdin: BinaryIO, config: Config) -> tuple[Source, ...]:
+    """The scripts behind these paths, with the configured history as their context.
+
+    Raises:
+        UsageError: A path cannot be read.
+    """
+    request = Request(
+        paths=tuple(paths),
+        sources=config.sources,
+        is_excluded=config.excludes,
+        root=Path(config.root),
+    )
+    return gather(request, stdin=stdin)
+
+
+def configured_options(config: Config, *, schema: str = "") -> LintOptions:
+    """What is known beside the scripts, as the configuration says.
+
+    Raises:
+        UsageError: The schema file cannot be read.
+        SqlError: A statement of it was not understood.
+    """
     schema = schema or config.resolve(config.schema)
-    options = LintOptions(catalog=read_schema(schema) if schema else Catalog(), config=config)
-    return Linter(shipped_rules()).lint(read_sources(paths, stdin=stdin), options)
+    return LintOptions(catalog=read_schema(schema) if schema else Catalog(), config=config)
 
 
 def read_schema(path: str) -> Catalog:

@@ -1,5 +1,7 @@
 """The reports as users see them: fixtures/golden/lint/<case>.<format> for each of fixtures/migrations."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from migsafe.catalog.model import Catalog
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.reports import formats, render
 from migsafe.lint.rules import shipped_rules
-from migsafe.sources.sql_folder import decode, in_order
+from migsafe.sources.gather import Request, gather
 
 ROOT = Path(__file__).parents[2] / "fixtures"
 MIGRATIONS, GOLDEN = ROOT / "migrations", ROOT / "golden" / "lint"
@@ -21,8 +23,8 @@ def golden_path(case: str, format_name: str) -> Path:
 
 
 def report(case: str, format_name: str) -> str:
-    paths = in_order([str(MIGRATIONS / case)])
-    sources = [decode(path.read_bytes(), path=path.relative_to(MIGRATIONS).as_posix()) for path in paths]
+    found = gather(Request(paths=(str(MIGRATIONS / case),)), stdin=io.BytesIO())
+    sources = [replace(source, path=Path(source.path).relative_to(MIGRATIONS).as_posix()) for source in found]
     linted = Linter(shipped_rules()).lint(sources, LintOptions(catalog=Catalog()))
     return render(linted, format_name)
 

@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from migsafe.catalog.model import Catalog
 from migsafe.config.model import Config
-from migsafe.lint.engine import Linter, LintOptions
+from migsafe.lint.engine import Linter
 from migsafe.lint.fix.diff import unified_diff
 from migsafe.lint.fix.engine import Fixed
 from migsafe.lint.fix.files import write_fixed
-from migsafe.lint.fix.run import fix_sources
+from migsafe.lint.fix.run import Accept, fix_sources, reread
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import Finding, LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.lint.run import read_schema
-from migsafe.sources.sql_folder import read_sources
+from migsafe.lint.run import configured_options, configured_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +50,27 @@ def fix_paths(
     schema: str = "",
     config: Config | None = None,
     choices: FixSettings | None = None,
+    accept: Accept | None = None,
 ) -> FixReport:
     """Repairs the scripts behind these paths in memory; the arguments are those of `lint_paths`.
+
+    `accept` takes out of a report what is not to be repaired.
 
     Raises:
         UsageError: A path cannot be read.
         SqlError: A statement of the schema file was not understood.
     """
     config = config or Config()
-    schema = schema or config.resolve(config.schema)
-    options = LintOptions(catalog=read_schema(schema) if schema else Catalog(), config=config)
-    sources = read_sources(paths, stdin=stdin)
+    sources = configured_sources(paths, stdin=stdin, config=config)
+    options = configured_options(config, schema=schema)
     rules = shipped_rules()
-    scripts = fix_sources(sources, rules=rules, options=options, choices=choices)
+    scripts = fix_sources(sources, rules=rules, options=options, choices=choices, accept=accept)
     linter = Linter(rules)
     texts = {script.source.path: script.text for script in scripts}
-    repaired = [replace(source, text=texts.get(source.path, source.text)) for source in sources]
+    repaired = [
+        reread(source, texts[source.path]) if source.path in texts and not source.origins else source
+        for source in sources
+    ]
     return FixReport(
         scripts=scripts,
         before=linter.lint(sources, options),

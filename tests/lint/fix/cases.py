@@ -17,6 +17,8 @@ from migsafe.lint.fix.engine import Fixed
 from migsafe.lint.fix.run import fix_sources
 from migsafe.lint.rules import shipped_rules
 from migsafe.sources.model import Source
+from migsafe.sources.scripts import run_as
+from migsafe.sources.settings import Direction, SourceSettings
 
 ROOT = Path(__file__).parents[3] / "fixtures" / "fixes"
 _PART = re.compile(r"^---- (\w+)\n", re.MULTILINE)
@@ -64,9 +66,16 @@ def catalog_of(setup: str) -> Catalog:
     return load_schema(setup)
 
 
+def as_run(case: Case, text: str) -> Source:
+    """A text as the case's tool runs it."""
+    found = run_as(Source(path="V1__m.sql", text=text, tool=case.tool), SourceSettings(), Direction.UP)
+    assert found is not None
+    return found
+
+
 def repair(case: Case, text: str | None = None) -> Fixed:
     """The case's script, or another text in its place, repaired."""
     options = LintOptions(catalog=catalog_of(case.setup), **case.options)  # type: ignore[arg-type]  # read from text
-    source = Source(path="m.sql", text=case.script if text is None else text, tool=case.tool)
+    source = as_run(case, case.script if text is None else text)
     (done,) = fix_sources([source], rules=shipped_rules(), options=options)
     return done

@@ -91,3 +91,29 @@ def test_the_diff_is_as_it_was_and_makes_the_same_as_fix(tmp_path: Path, pytestc
     for path in (two / "shop").iterdir():
         assert path.read_bytes() == (one / "shop" / path.name).read_bytes()
     assert run("shop", "--diff-fix", cwd=two).stdout == ""
+
+
+def test_what_somebody_accepted_is_not_repaired(folder: Path) -> None:
+    allowed = f"SET lock_timeout = 1;\n-- migsafe: allow blocking-index-build: a tiny table\n{INDEX}"
+    (folder / "2.sql").write_text(allowed)
+    assert run(".", "--fix", cwd=folder).returncode == 0
+    assert (folder / "2.sql").read_text() == allowed
+
+
+def test_what_the_baseline_accepts_is_not_repaired(folder: Path) -> None:
+    assert run(".", "--write-baseline", cwd=folder).returncode == 0
+    (folder / "3.sql").write_text("SET lock_timeout = '1s';\nCREATE INDEX users_id_idx ON users (id);\n")
+    assert run(".", "--fix", cwd=folder).returncode == 0
+    assert (folder / "2.sql").read_text() == INDEX
+    assert "CONCURRENTLY" in (folder / "3.sql").read_text()
+    assert run(".", "--fix", "--no-baseline", cwd=folder).returncode == 0
+    assert (folder / "2.sql").read_text() == CONCURRENTLY
+
+
+def test_the_comment_that_accepts_another_finding_stays_with_its_statement(folder: Path) -> None:
+    (folder / "2.sql").write_text(
+        "-- migsafe: allow dropped-column: nobody reads it\nALTER TABLE users DROP COLUMN email;\n"
+    )
+    done = run(".", "--fix", "--fail-on", "warning", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "Fixed 1 finding in 1 file.\n")
+    assert (folder / "2.sql").read_text().startswith("SET lock_timeout = '2s';\n-- migsafe: allow dropped")

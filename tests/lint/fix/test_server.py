@@ -18,7 +18,7 @@ from migsafe.postgres.server import Server, scratch_server
 from migsafe.sql.operations import Unread
 from migsafe.sql.script import read_script
 from tests.conftest import drop_database
-from tests.lint.fix.cases import CASES, Case, repair
+from tests.lint.fix.cases import CASES, Case, as_run, repair
 from tests.servers import binaries_of, install, is_pinned
 
 FIXED = [case for case in CASES if case.fixed != case.script]
@@ -62,12 +62,14 @@ def result(connection: psycopg.Connection, case: Case, text: str) -> Catalog:
     connection.execute("CREATE SCHEMA public")
     for statement in read_script(case.setup).statements:
         connection.execute(statement.text.encode())
-    if case.options.get("wrapped"):
+    source = as_run(case, text)
+    wrapped = case.options.get("wrapped") or source.in_transaction
+    if wrapped:
         connection.execute("BEGIN")
-    for statement in read_script(text).statements:
+    for statement in read_script(source.text).statements:
         assert not isinstance(statement.operations[0], Unread)
         connection.execute(statement.text.encode())
-    if case.options.get("wrapped"):
+    if wrapped:
         connection.execute("COMMIT")
     assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
     catalog = read_catalog(connection)

@@ -38,7 +38,7 @@ def timeout(scene: Scene, name: str, value: str) -> Fix:
     if scene.session.in_transaction:
         local = f"{keywords('SET LOCAL')} {assigned}"
         begin = scene.begin
-        if begin is None or _sets(scene, begin + 1, scene.index, name):
+        if begin is None or scene.in_tool_transaction or _sets(scene, begin + 1, scene.index, name):
             return make_fix(title, [insert_before(scene.script, scene.index, [local])])
         return make_fix(title, insert_behind(scene.script, begin, [local]))
     edits = [insert_before(scene.script, scene.index, [f"{keywords('SET')} {assigned}"])]
