@@ -114,6 +114,9 @@ def lint(
         settings = load_config(file=config, isolated=isolated).with_flags(
             Flags(server_version=server_version, transaction=transaction, rules=_rules(rule or []))
         )
+        accepted = BaselineRequest(
+            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
+        )
         request = LintRequest(
             paths=tuple(paths or ()),
             config=settings,
@@ -125,12 +128,9 @@ def lint(
         if fix or diff_fix:
             from migsafe.cli.lint_fix import fix_or_show
 
-            found = fix_or_show(request, lock_timeout=fix_lock_timeout, write=not diff_fix)
+            found = fix_or_show(request, lock_timeout=fix_lock_timeout, write=not diff_fix, baseline=accepted)
         else:
             found = lint_paths(request, stdin=sys.stdin.buffer)
-        accepted = BaselineRequest(
-            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
-        )
         found = with_baseline(found, accepted, settings)
         view = _view(settings, quiet=quiet, verbose=verbose)
         # With --diff-fix the changes are all that goes to standard output.
