@@ -93,9 +93,10 @@ def _is_made_again(dropped: Seen, later: list[Seen]) -> bool:
                 if name == index.name or (same_table and _alike(facts.column, one.facts.column)):
                     return True
             case ops.DropConstraint(constraint=old), ops.AddConstraint():
-                same = one.facts.constraint == old or (
-                    one.facts.constraint_kind == facts.constraint_kind and one.facts.column == facts.column
-                )
+                same_kind = one.facts.constraint_kind == facts.constraint_kind
+                another_key = same_kind and facts.constraint_kind == "primary_key"
+                same = one.facts.constraint == old or another_key
+                same = same or (same_kind and one.facts.column == facts.column)
                 if same and one.table == dropped.table:
                     return True
             case ops.DropTable(), ops.CreateTable() if one.table == dropped.table:
