@@ -47,6 +47,13 @@ def read_sizes(facts: Facts, table: Name | None, catalog: Catalog, effects: Effe
         facts.estimate = f"about {duration(seconds)}"
 
 
+def size_note(facts: Facts) -> str:
+    """`users: 1.2 million rows, 34 GB; about 12 min`, as far as it is known."""
+    size = ", ".join(part for part in (facts.table_rows, facts.table_size) if part)
+    known = f"{facts.table}: {size}" if size else ""
+    return "; ".join(part for part in (known, facts.estimate) if part)
+
+
 def in_words(number: int, steps: Iterable[tuple[int, str]], unit: str) -> str:
     """`1.2 million rows`, `34 GB`: two digits are all that an estimate is good for."""
     for step, word in steps:
