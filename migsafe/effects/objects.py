@@ -67,9 +67,7 @@ def _drop(prediction: Prediction, change: DropObject) -> None:
     elif change.kind in {"TYPE", "DOMAIN"}:
         _drop_type(prediction, change)
     elif change.kind == "SEQUENCE":
-        sequence = prediction.catalog.sequence(change.name)
-        users = [sequence.owner[0]] if sequence and sequence.owner else []
-        _drop_used(prediction, change, users)
+        _drop_used(prediction, change, _users_of_sequence(prediction, change.name))
     elif change.kind == "SCHEMA":
         inside = [
             n for n in (*prediction.catalog.tables, *prediction.catalog.views) if n.schema == change.name.name
@@ -79,6 +77,17 @@ def _drop(prediction: Prediction, change: DropObject) -> None:
         _drop_function(prediction, change)
     elif change.cascade:
         prediction.unknown(f"what uses the {change.kind.lower()} {change.name}")
+
+
+def _users_of_sequence(prediction: Prediction, name: Name) -> list[Name]:
+    """The table of its owner, as long as the column's default comes from it: owning alone does not bind."""
+    sequence = prediction.catalog.sequence(name)
+    if sequence is None or sequence.owner is None:
+        return []
+    table = prediction.table(sequence.owner[0])
+    column = table.column(sequence.owner[1]) if table else None
+    is_free = column is not None and not sequence.identity and column.default is None and not column.is_serial
+    return [] if is_free else [sequence.owner[0]]
 
 
 def _drop_used(prediction: Prediction, change: DropObject, users: Iterable[Name]) -> None:

@@ -29,11 +29,16 @@ def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
         _marks_last_begin(seen)
     _altered_again(seen)
     _first_long_timeout(seen)
+    _firsts_of_transactions(seen)
     for position, one in enumerate(seen):
         one.facts.only_statement = statements == 1
         match one.operation:
-            case ops.DropIndex() | ops.DropConstraint() | ops.DropTable() | ops.OtherStatement():
+            case ops.DropIndex() | ops.DropConstraint():
+                _follow_key(one, seen[position + 1 :])
+            case ops.DropTable() | ops.OtherStatement():
                 one.facts.recreated_later = _is_made_again(one, seen[position + 1 :])
+            case ops.OtherTableAction(action=action) if action.startswith("DISABLE "):
+                one.facts.recreated_later = _is_enabled_again(one, seen[position + 1 :])
             case ops.OtherTableAction(action="ENABLE ROW LEVEL SECURITY"):
                 one.facts.has_policy |= _gets_policy(one, seen[position + 1 :])
             case _:
@@ -76,6 +81,51 @@ def _first_long_timeout(seen: list[Seen]) -> None:
             said = one.facts.lock_timeout_long
 
 
+def _firsts_of_transactions(seen: list[Seen]) -> None:
+    """What is right to say of a whole transaction is said at the first statement that it is true of."""
+    second: set[int | None] = set()
+    work: set[int | None] = set()
+    for one in seen:
+        facts = one.facts
+        if facts.locks_second_table:
+            facts.first_second_table = one.transaction not in second
+            second.add(one.transaction)
+        if facts.holds_lock and facts.takes_long:
+            facts.first_work_under_lock = one.transaction not in work
+            work.add(one.transaction)
+
+
+def _is_enabled_again(disabled: Seen, later: list[Seen]) -> bool:
+    """Within one transaction nobody else gets in between: the table is locked against writers."""
+    return disabled.transaction is not None and any(
+        isinstance(one.operation, ops.OtherTableAction)
+        and one.operation.action.startswith("ENABLE ")
+        and (one.table, one.transaction) == (disabled.table, disabled.transaction)
+        for one in later
+    )
+
+
+def _follow_key(dropped: Seen, later: list[Seen]) -> None:
+    """What becomes of an index or constraint: made again, followed by another, or gone with its column."""
+    facts = dropped.facts
+    facts.recreated_later = _is_made_again(dropped, later)
+    columns = set(facts.column.split(", ")) if facts.column else set()
+    for one in later:
+        if one.table is None or one.table != dropped.table:
+            continue
+        match one.operation:
+            case ops.DropTable():
+                facts.gone_later = True
+            case ops.DropColumn(column=column):
+                facts.gone_later |= column in columns
+            case ops.AddConstraint() if one.facts.constraint_kind in {"unique", "primary_key"}:
+                facts.unique_later |= columns == set(one.facts.column.split(", ")) or one.facts.using_index
+            case ops.CreateIndex(unique=True) if one.operation.where is None:
+                facts.unique_later |= columns == set(one.operation.columns)
+            case _:
+                pass
+
+
 def _is_alter_table(operation: Operation) -> bool:
     return isinstance(operation, ops.TableOperation) and not isinstance(
         operation,
@@ -98,6 +148,9 @@ def _is_made_again(dropped: Seen, later: list[Seen]) -> bool:
                 same = one.facts.constraint == old or another_key
                 same = same or (same_kind and one.facts.column == facts.column)
                 if same and one.table == dropped.table:
+                    return True
+            case ops.DropConstraint(), ops.AddColumn() if facts.constraint_kind == "primary_key":
+                if one.facts.inline_primary_key and one.table == dropped.table:
                     return True
             case ops.DropTable(), ops.CreateTable() if one.table == dropped.table:
                 return True

@@ -40,7 +40,7 @@ def describe(facts: Facts, operation: Operation, catalog: Catalog, text: str) ->
             _table(facts, operation)
         case ops.OtherStatement():
             facts.tag = operation.tag
-            object_facts(facts, operation)
+            object_facts(facts, operation, catalog)
             read_words(facts, text)
         case ops.OtherTableAction():
             _action(facts, operation)

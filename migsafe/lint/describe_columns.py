@@ -18,6 +18,9 @@ _GROUPS = (
 )
 
 
+_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
+
+
 def column_facts(facts: Facts, column: ColumnDefinition, catalog: Catalog) -> None:
     """A column as ADD COLUMN or CREATE TABLE defines it."""
     inline = {constraint.kind for constraint in column.constraints if not constraint.not_enforced}
@@ -76,6 +79,9 @@ def _narrows(old: TypeName, new: TypeName) -> bool:
         return False
     if old.name == new.name:
         return bool(new.modifiers)
+    if new.name == "numeric" and old.name in _DIGITS:
+        precision, scale = (*map(int, new.modifiers), 0)[:2]
+        return precision - scale < _DIGITS[old.name]
     for group in _GROUPS:
         if old.name in group and new.name in group:
             return bool(new.modifiers) or group.index(new.name) < group.index(old.name)

@@ -89,6 +89,7 @@ def dropped_index_facts(facts: Facts, operation: DropIndex, catalog: Catalog) ->
     facts.column = ", ".join(index.keys)
     if isinstance(relation, Table):
         facts.index_of_partitioned = relation.partitioned
+        facts.constraint_spare = index.unique and _has_twin(relation, index.name, index.keys)
         owner = next((c for c in relation.constraints if c.index == index.name), None)
         facts.index_of_constraint = owner is not None
         facts.constraint = owner.name if owner else ""
@@ -129,11 +130,22 @@ def _is_spare(table: Table, constraint: Constraint) -> bool:
         columns = [table.column(name) for name in constraint.columns]
         proved = bool(columns) and all(column is not None and column.not_null for column in columns)
         return proved and bool(_ONLY_NOT_NULL.fullmatch(constraint.definition))
+    if constraint.kind is ConstraintKind.UNIQUE and _has_twin(table, constraint.index, constraint.columns):
+        return True
     return any(
         (other.kind, other.columns, other.references)
         == (constraint.kind, constraint.columns, constraint.references)
         for other in table.constraints
         if other is not constraint and other.validated >= constraint.validated
+    )
+
+
+def _has_twin(table: Table, index: str | None, columns: tuple[str, ...]) -> bool:
+    """Whether another unique index on exactly these columns is there."""
+    return any(
+        other.unique and other.valid and other.where is None and set(other.keys) == set(columns)
+        for other in table.indexes
+        if other.name != index
     )
 
 

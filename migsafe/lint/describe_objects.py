@@ -1,5 +1,6 @@
 """Facts about objects that are no tables: views, functions, types, sequences, schemas, triggers, policies."""
 
+from migsafe.catalog.model import Catalog
 from migsafe.lint.facts import ChangeWord, Facts
 from migsafe.sql.changes import (
     AddLabel,
@@ -23,7 +24,7 @@ from migsafe.sql.operations import OtherStatement
 _VERBS: tuple[ChangeWord, ...] = ("create", "alter", "drop")
 
 
-def object_facts(facts: Facts, operation: OtherStatement) -> None:
+def object_facts(facts: Facts, operation: OtherStatement, catalog: Catalog) -> None:
     """What the statement does to which object: by its changes, or else by its tag."""
     verb, _, kind = operation.tag.partition(" ")
     for word in _VERBS:
@@ -35,6 +36,14 @@ def object_facts(facts: Facts, operation: OtherStatement) -> None:
     names = [str(change.name) for change in operation.changes if isinstance(change, DropObject)]
     if names:
         facts.object = ", ".join(names)
+        drops = [change for change in operation.changes if isinstance(change, DropObject)]
+        facts.object_internal = all(_is_of_trigger(change, catalog) for change in drops)
+
+
+def _is_of_trigger(change: DropObject, catalog: Catalog) -> bool:
+    """Whether it is a function that only triggers can call."""
+    found = catalog.functions_named(change.name)
+    return bool(found) and all(each.returns is not None and each.returns.name == "trigger" for each in found)
 
 
 def _change(facts: Facts, change: SchemaChange) -> None:

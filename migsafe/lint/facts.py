@@ -145,7 +145,10 @@ class Facts:
     change: ChangeWord = "none"
     renamed_part: str = ""  # column, attribute, value, constraint; "" for the object itself
     object_created_here: bool = False
+    object_internal: bool = False  # nothing that an application can name: a trigger's function
     recreated_later: bool = False
+    unique_later: bool = False  # another unique index or key on the same columns comes
+    gone_later: bool = False  # what it belonged to is dropped by the same script
     label_placed: bool = False
     creates_enum: bool = False
 
@@ -188,6 +191,8 @@ class Facts:
     holds_lock: bool = False
     held: str = ""
     locks_second_table: bool = False
+    first_second_table: bool = False  # of its transaction, for what is said once
+    first_work_under_lock: bool = False
     lock_timeout: TimeoutWord = "off"
     lock_timeout_long: bool = False
     statement_timeout: TimeoutWord = "off"
