@@ -31,8 +31,6 @@ _REFUSALS: tuple[tuple[RefusalWord, re.Pattern[str]], ...] = (
     ("other", re.compile(r"")),
 )
 _SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
-# What is about an object of this script alone concerns nobody else.
-_BY_NAME = ("GRANT", "REVOKE", "COMMENT", "ALTER", "DROP", "CREATE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +62,12 @@ class Context:
 
 def observe(operation: Operation, context: Context) -> Facts:
     """The facts of one operation where it stands."""
-    table = table_of(operation, context.catalog)
+    written = table_of(operation, context.catalog)
+    table = context.catalog.resolve(written) if written else None
     effects = context.effects
     facts = Facts(
         op=operation.kind,
-        table=str(table) if table else "the table",
+        table=str(written) if written else "the table",
         rewrites=bool(effects.rewrites),
         scans=bool(effects.scans),
         builds_index=effects.builds_index,
@@ -89,9 +88,16 @@ def observe(operation: Operation, context: Context) -> Facts:
     read_names(facts, operation, context.text)
     read_sizes(facts, table, context.catalog, effects)
     facts.takes_long = _takes_long(operation, table, context)
-    if context.made and facts.tag.startswith(_BY_NAME):
-        facts.object_created_here = bool(context.made & names_in(context.text))
+    if context.made:
+        facts.object_created_here = _is_made_here(facts, context)
     return facts
+
+
+def _is_made_here(facts: Facts, context: Context) -> bool:
+    """Whether the object was made by this script; of what GRANT and REVOKE name, one is enough."""
+    if facts.tag in {"GRANT", "REVOKE"}:
+        return bool(context.made & names_in(context.text))
+    return any(name.rpartition(".")[2] in context.made for name in facts.object.split(", "))
 
 
 def _table(facts: Facts, table: Name | None, context: Context) -> None:
@@ -99,9 +105,7 @@ def _table(facts: Facts, table: Name | None, context: Context) -> None:
         return
     known = context.catalog.table(table)
     facts.table_created_here = is_new(table, context)
-    facts.table_known_empty = (
-        facts.table_created_here and context.catalog.resolve(table) not in context.filled
-    )
+    facts.table_known_empty = facts.table_created_here and table not in context.filled
     facts.table_small = context.small.has(table, known or context.catalog.view(table))
     if known is not None:
         facts.table_temporary = known.temporary
@@ -118,9 +122,9 @@ def _locks(facts: Facts, operation: Operation, table: Name | None, context: Cont
     facts.strong_lock = bool(strong)
     if not effects.locks and isinstance(operation, ops.DropIndex | ops.Reindex):
         _lock_unknown_table(facts, operation, effects)
-    own = {relative.name for relative in family(context.catalog, table)} if table else set()
-    if table is not None:
-        own.add(context.catalog.resolve(table))
+    own = {table} if table else set()
+    if table is not None and len(strong) > 1:
+        own |= {relative.name for relative in family(context.catalog, table)}
     tables = [lock.relation for lock in strong if context.catalog.view(lock.relation) is None]
     also = [name for name in tables if name not in own]
     facts.also_locked, facts.locks_another_table = _and(also), bool(also)

@@ -3,6 +3,7 @@
 Words are unquoted, folded and in order; what stands in strings, quoted names and comments is none.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +15,12 @@ from migsafe.sql.lex import Token, TokenKind, Unlexable, lex
 _POWERS = frozenset({"superuser", "bypassrls", "createrole", "replication"})
 _DEFAULTS = frozenset({"ALTER DATABASE", "ALTER ROLE", "ALTER USER", "ALTER SYSTEM"})
 _ROLES = frozenset({"ALTER ROLE", "ALTER USER", "CREATE ROLE", "CREATE USER"})
+_TOLD_BY_WORDS = _DEFAULTS | {
+    *("GRANT", "CREATE ROLE", "CREATE USER", "CREATE RULE", "CREATE EXTENSION", "ALTER EXTENSION"),
+    *("ALTER PUBLICATION", "ALTER SEQUENCE", "TRUNCATE"),
+}
+_REPLACES = re.compile(r"create\s+or\s+replace\b", re.IGNORECASE)
+_DEFINER = re.compile(r"\bsecurity\s+definer\b", re.IGNORECASE)
 _MAX_LENGTH = 200_000  # characters; longer ones are data
 
 
@@ -42,15 +49,21 @@ def names_in(text: str) -> frozenset[str]:
 
 def read_words(facts: Facts, text: str) -> None:
     """Fills in what a statement other than about tables and rows says, by its tag."""
-    words = words_of(text)
     tag = facts.tag
-    if words[:3] == ("create", "or", "replace"):
+    if _REPLACES.match(text):
         facts.change = "replace"
     if tag.endswith((" FUNCTION", " PROCEDURE", " ROUTINE")):
-        facts.definer_without_path = _says(words, "security", "definer") and not (
-            _says(words, "set", "search_path")
-        )
-    elif tag == "GRANT":
+        facts.definer_without_path = bool(_DEFINER.search(text)) and _is_unpinned(words_of(text))
+    elif tag in _TOLD_BY_WORDS:
+        _read(facts, tag, words_of(text))
+
+
+def _is_unpinned(words: Sequence[str]) -> bool:
+    return _says(words, "security", "definer") and not _says(words, "set", "search_path")
+
+
+def _read(facts: Facts, tag: str, words: Sequence[str]) -> None:
+    if tag == "GRANT":
         facts.to_public = _grants_to_public(words)
     elif tag in _ROLES and _POWERS & set(words):
         facts.powerful_role = True
@@ -67,12 +80,12 @@ def read_words(facts: Facts, text: str) -> None:
 
 def columns_given_twice(text: str) -> tuple[str, ...]:
     """The columns that an INSERT names twice, or an UPDATE sets twice: PostgreSQL refuses both."""
-    tokens = tokens_of(text)
-    first = tokens[0].value if tokens else ""
+    first = text[:6].lower()
     if first == "insert":
-        names = _insert_columns(tokens)
-    elif first == "update":
-        names = _set_columns(tokens)
+        head, bracket, _ = text.partition(")")  # of the list of columns, or of the first row
+        names = _insert_columns(tokens_of(head + bracket))
+    elif first == "update" and text.count("=") > 1:
+        names = _set_columns(tokens_of(text))
     else:
         return ()
     return tuple(name for name, count in Counter(names).items() if count > 1)
