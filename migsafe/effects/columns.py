@@ -1,15 +1,11 @@
 """What operations on columns do."""
 
 from migsafe.catalog.model import Column, Table
-from migsafe.effects.constraints import (
-    adds_constraint,
-    drops_key,
-    locks_not_null,
-    locks_referenced,
-    requires_not_null,
-)
+from migsafe.effects.constraints import adds_constraint
 from migsafe.effects.domains import is_constrained, is_plain
+from migsafe.effects.keys import drops_key, locks_referenced
 from migsafe.effects.model import LockMode
+from migsafe.effects.not_null import locks_not_null, requires_not_null
 from migsafe.effects.prediction import Prediction
 from migsafe.effects.refusals import NOT_NULL_SINCE
 from migsafe.effects.volatility import volatility_of
@@ -112,13 +108,15 @@ def drops_column(prediction: Prediction, operation: DropColumn) -> None:
 
 
 def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn) -> None:
-    for constraint in table.constraints:
-        if operation.column not in constraint.columns:
-            continue
-        if constraint.references:
-            locks_referenced(prediction, constraint.references)
-        if constraint.index:
-            drops_key(prediction, table, constraint, cascade=operation.cascade)
+    for name in prediction.family(table.name, only=operation.only):
+        member = prediction.table(name)
+        for constraint in member.constraints if member else ():
+            if operation.column not in constraint.columns:
+                continue
+            if constraint.references:
+                locks_referenced(prediction, constraint.references)
+            if constraint.index and member is not None:
+                drops_key(prediction, member, constraint, cascade=operation.cascade)
     for other in table.columns:
         uses = other.name != operation.column and reads_column(other, operation.column)
         # Before PostgreSQL 15 it goes silently.

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from migsafe.effects.domains import columns_of_domain, in_containers
+from migsafe.catalog.sequences import users_of_sequence
+from migsafe.catalog.tables import new_name
+from migsafe.effects.domains import columns_of_domain, domains_made_of, in_containers
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.prediction import Prediction
+from migsafe.effects.tables import drop_ties
 from migsafe.sql.changes import (
     AddLabel,
     AlterDomain,
@@ -68,17 +71,35 @@ def _drop(prediction: Prediction, change: DropObject) -> None:
         _drop_type(prediction, change)
     elif change.kind == "SEQUENCE":
         sequence = prediction.catalog.sequence(change.name)
-        users = [sequence.owner[0]] if sequence and sequence.owner else []
+        users = users_of_sequence(prediction.catalog, sequence) if sequence else ()
         _drop_used(prediction, change, users)
     elif change.kind == "SCHEMA":
-        inside = [
-            n for n in (*prediction.catalog.tables, *prediction.catalog.views) if n.schema == change.name.name
-        ]
-        _drop_used(prediction, change, [*inside, *prediction.readers(inside)])
+        _drop_schema(prediction, change)
     elif change.kind in {"FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE"}:
         _drop_function(prediction, change)
     elif change.cascade:
         prediction.unknown(f"what uses the {change.kind.lower()} {change.name}")
+
+
+def _drop_schema(prediction: Prediction, change: DropObject) -> None:
+    catalog, schema = prediction.catalog, change.name.name
+    tables = [
+        member for name in catalog.tables if name.schema == schema for member in prediction.family(name)
+    ]
+    inside = [*tables, *(name for name in catalog.views if name.schema == schema)]
+    types = [name for name in (*catalog.types, *catalog.domains) if name.schema == schema]
+    users = [user for name in types for user in _users_of_type(prediction, name)]
+    counted = [
+        user
+        for sequence in catalog.sequences.values()
+        if sequence.name.schema == schema
+        for user in users_of_sequence(catalog, sequence)
+    ]
+    _drop_used(prediction, change, [*inside, *users, *counted, *prediction.readers(inside)])
+    if change.cascade:
+        drop_ties(prediction, tables, cascade=True)
+        if any(name.schema == schema for name in catalog.functions):
+            prediction.unknown(f"what uses the functions of the schema {schema}")
 
 
 def _drop_used(prediction: Prediction, change: DropObject, users: Iterable[Name]) -> None:
@@ -145,12 +166,14 @@ def _drop_type(prediction: Prediction, change: DropObject) -> None:
 def _users_of_type(prediction: Prediction, name: Name) -> list[Name]:
     """The tables with a column of this type, or an array of it, and the tables made of it."""
     catalog = prediction.catalog
+    names = {name, *domains_made_of(catalog, name)}
     return [
         table.name
         for table in catalog.tables.values()
         if table.of_type == name
         or any(
-            catalog.resolve_type(replace(column.type, array_dimensions=0)) == name for column in table.columns
+            catalog.resolve_type(replace(column.type, array_dimensions=0)) in names
+            for column in table.columns
         )
     ]
 
@@ -168,7 +191,7 @@ def _drop_function(prediction: Prediction, change: DropObject) -> None:
 
 
 def _view(prediction: Prediction, change: CreateView) -> None:
-    resolved = prediction.catalog.resolve(change.name)
+    resolved = new_name(prediction.catalog, change.name, temporary=change.temporary)
     if not prediction.catalog.has_relation(resolved):
         return
     if change.replaces:

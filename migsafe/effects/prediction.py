@@ -1,10 +1,11 @@
 """Collects what an operation does, and turns it into `Effects`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 
 from migsafe.catalog.find import family
-from migsafe.catalog.model import Catalog, Table
+from migsafe.catalog.model import TEMPORARY_SCHEMA, Catalog, Table
 from migsafe.effects.model import Blocks, Effects, Lock, LockMode
 from migsafe.sql.names import Name
 from migsafe.sql.operations import DropColumn, DropConstraint, Operation
@@ -115,6 +116,18 @@ class Prediction:
         """Whether partitions, or tables that inherit from it, are known."""
         return any(True for _ in self.catalog.children(name))
 
+    def above(self, table: Table) -> Iterator[Table]:
+        """The partitioned tables that a partition belongs to, nearest first."""
+        parent = self.table(table.partition_of) if table.partition_of else None
+        while parent is not None:
+            yield parent
+            parent = self.table(parent.partition_of) if parent.partition_of else None
+
+    def referrers(self, table: Table) -> tuple[Name, ...]:
+        """The tables whose foreign keys refer to rows of this one, also by a partitioned table above it."""
+        tables = (table, *self.above(table))
+        return tuple(dict.fromkeys(name for each in tables for name in each.referenced_by))
+
     def readers(self, names: Iterable[Name]) -> tuple[Name, ...]:
         """The views and materialized views that read any of these relations, directly or through others."""
         found: dict[Name, None] = {}
@@ -127,7 +140,11 @@ class Prediction:
         return tuple(found)
 
     def effects(self) -> Effects:
-        """The finished value."""
+        """The finished value; nobody else feels what happens to temporary tables."""
+        touched = (*self.locks, *self.scans, *self.rewrites)
+        return effects_without(self._all_effects(), {n for n in touched if n.schema == TEMPORARY_SCHEMA})
+
+    def _all_effects(self) -> Effects:
         locks = tuple(Lock(name, mode) for name, mode in sorted(self.locks.items()))
         return Effects(
             locks=locks,
@@ -155,6 +172,26 @@ def worse_of(*blocks: Blocks) -> Blocks:
     """The worst of them."""
     order = (Blocks.NONE, Blocks.WRITES, Blocks.READS_AND_WRITES)
     return max(blocks, key=order.index, default=Blocks.NONE)
+
+
+def effects_without(effects: Effects, unseen: AbstractSet[Name]) -> Effects:
+    """The effects without what happens to these relations, which nobody else can see."""
+    if not unseen:
+        return effects
+    locks = tuple(lock for lock in effects.locks if lock.relation not in unseen)
+    gone = len(locks) < len(effects.locks)
+    rewrites = tuple(name for name in effects.rewrites if name not in unseen)
+    scans = tuple(name for name in effects.scans if name not in unseen)
+    # An index is built of what is read or written anew.
+    idle = gone and not (locks and (rewrites or scans))
+    return replace(
+        effects,
+        locks=locks,
+        rewrites=rewrites,
+        scans=scans,
+        builds_index=effects.builds_index and not idle,
+        blocks=worse_of(Blocks.NONE, *(blocks_of(lock.mode) for lock in locks)) if gone else effects.blocks,
+    )
 
 
 def merge(parts: Iterable[Effects]) -> Effects:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from migsafe.effects.model import Lock
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     Begin,
     Commit,
@@ -102,6 +103,14 @@ def advance(state: SessionState, operation: Operation, *, locks: Iterable[Lock] 
             return _set(state, (name or "").lower(), None, local=False)
         case _:
             return _hold(state, locks)
+
+
+def with_moved(state: SessionState, moved: Mapping[Name, Name]) -> SessionState:
+    """The state in which relations whose locks are held are called by the names they have now."""
+    if not moved or not state.held:
+        return state
+    held = tuple(Lock(moved.get(lock.relation, lock.relation), lock.mode) for lock in state.held)
+    return replace(state, held=held)
 
 
 def milliseconds(value: str | None) -> float | None:

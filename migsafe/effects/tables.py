@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from migsafe.catalog.model import Table
+from migsafe.catalog.tables import new_name
 from migsafe.effects.columns import requires_column
-from migsafe.effects.constraints import alters_constraint, locks_referenced
+from migsafe.effects.constraints import alters_constraint
+from migsafe.effects.keys import locks_referenced
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.partitions import creates_partition, lock_default
 from migsafe.effects.prediction import Prediction
@@ -41,12 +43,18 @@ _RECURSES = frozenset(
         *("ALTER COLUMN DROP EXPRESSION", "ALTER CONSTRAINT"),
     }
 )
+_IDENTITY = frozenset(
+    {
+        *("ALTER COLUMN ADD GENERATED AS IDENTITY", "ALTER COLUMN DROP IDENTITY"),
+        *("ALTER COLUMN SET IDENTITY"),
+    }
+)
 
 
 def creates_table(prediction: Prediction, operation: CreateTable) -> None:
     """CREATE TABLE: other tables feel it when foreign keys or partitions join them."""
-    resolved = prediction.catalog.resolve(operation.table)
-    if prediction.catalog.has_relation(resolved) and not operation.temporary:
+    resolved = new_name(prediction.catalog, operation.table, temporary=operation.temporary)
+    if prediction.catalog.has_relation(resolved):
         if operation.if_not_exists:
             return
         prediction.fail(f"there is a relation {operation.table} already")
@@ -83,13 +91,13 @@ def drops_table(prediction: Prediction, operation: DropTable) -> None:
             prediction.fail(f"tables inherit from {operation.table}")
         gone = prediction.family(operation.table)
     prediction.lock(gone, LockMode.ACCESS_EXCLUSIVE)
-    _drop_ties(prediction, gone, cascade=operation.cascade)
+    drop_ties(prediction, gone, cascade=operation.cascade)
     if table.partition_of:
         prediction.lock([table.partition_of], LockMode.ACCESS_EXCLUSIVE)
         lock_default(prediction, table.partition_of)
 
 
-def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -> None:
+def drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -> None:
     """Foreign keys in both directions, and views, of tables that go."""
     names = tuple(gone)
     tables = [table for name in names if (table := prediction.table(name)) is not None]
@@ -97,15 +105,15 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
         for constraint in table.constraints:
             if constraint.references and not (constraint.inherited and table.partition_of):
                 locks_referenced(prediction, constraint.references)
-        above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
+        above = list(prediction.above(table))
         for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
             if referrer in names or (_goes_too(prediction, referrer) and not above):
                 continue
-            if not cascade:
+            if not cascade and not _goes_too(prediction, referrer):
                 prediction.fail(f"a foreign key of {referrer} needs it")
             prediction.lock(prediction.partitions(referrer), LockMode.ACCESS_EXCLUSIVE)
             for parent in above if referrer not in table.referenced_by else ():
-                prediction.lock(prediction.partitions(parent.name), LockMode.ACCESS_EXCLUSIVE)
+                locks_referenced(prediction, parent.name)
     readers = prediction.readers(names)
     if readers and not cascade:
         prediction.fail(f"the view {readers[0]} reads it")
@@ -116,16 +124,8 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
 
 def _goes_too(prediction: Prediction, name: Name) -> bool:
     """Whether the same statement drops, or empties, this table as well."""
-    names = (each.table for each in prediction.beside if isinstance(each, DropTable | Truncate))
-    return name in {prediction.catalog.resolve(table) for table in names}
-
-
-def _above(prediction: Prediction, table: Table) -> Iterable[Name]:
-    """The partitioned tables that a partition belongs to."""
-    parent = prediction.table(table.partition_of) if table.partition_of else None
-    while parent is not None:
-        yield parent.name
-        parent = prediction.table(parent.partition_of) if parent.partition_of else None
+    tables = (each.table for each in prediction.beside if isinstance(each, DropTable | Truncate))
+    return any(name in prediction.partitions(table) for table in tables)
 
 
 def renames_table(prediction: Prediction, operation: RenameTable | SetSchema) -> None:
@@ -158,6 +158,7 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
         return
     done: set[Name] = set()
     waiting = list(prediction.family(operation.table, only=operation.only))
+    whole = set(waiting)
     while waiting:
         name = waiting.pop()
         if name in done:
@@ -167,11 +168,12 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
         if not prediction.is_partitioned(name):
             prediction.rewrites[name] = None
         table = prediction.table(name)
-        for referrer in table.referenced_by if table and not operation.cascade else ():
-            if referrer not in done and not _goes_too(prediction, referrer) and referrer != name:
+        referrers = prediction.referrers(table) if table else ()
+        for referrer in referrers if not operation.cascade else ():
+            if referrer not in whole and not _goes_too(prediction, referrer):
                 prediction.fail(f"a foreign key of {referrer} refers to {name}")
-        if operation.cascade and table is not None:
-            waiting += [m for referrer in table.referenced_by for m in prediction.partitions(referrer)]
+        if operation.cascade:
+            waiting += [member for referrer in referrers for member in prediction.partitions(referrer)]
     if operation.cascade and prediction.table(operation.table) is None:
         prediction.unknown(f"which tables refer to {operation.table}")
 
@@ -182,7 +184,8 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
         return
     action = operation.action
     requires_column(prediction, operation, operation.column)
-    recurses = action in _RECURSES and not operation.only
+    recurses = action in _RECURSES or (action in _IDENTITY and _identity_goes_down(prediction, operation))
+    recurses = recurses and not operation.only
     family = prediction.family(operation.table, only=not recurses)
     if action == "ALTER CONSTRAINT":
         alters_constraint(prediction, operation)
@@ -210,15 +213,23 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
         _new_expression(prediction, operation)
 
 
+def _identity_goes_down(prediction: Prediction, operation: OtherTableAction) -> bool:
+    """From PostgreSQL 17 on partitions have the identity columns of their table."""
+    return prediction.server_version >= 170000 and prediction.is_partitioned(operation.table)
+
+
 def _triggers(prediction: Prediction, operation: OtherTableAction) -> None:
     """ENABLE and DISABLE TRIGGER go down to partitions that have the trigger too."""
     table = prediction.table(operation.table)
     prediction.lock([operation.table], LockMode.SHARE_ROW_EXCLUSIVE)
-    if table is None or not table.partitioned or operation.only or prediction.server_version < 150000:
+    if table is None or not table.partitioned or operation.only:
         return
-    internal = "ALL" in operation.detail.upper().split() or operation.action.endswith("ALL")
-    tied = table.referenced_by or any(constraint.references for constraint in table.constraints)
-    if table.triggers or (internal and tied):
+    words = f"{operation.action} {operation.detail}".upper().split()
+    internal, users = "ALL" in words, "ALL" in words or "USER" in words
+    tied = prediction.referrers(table) or any(constraint.references for constraint in table.constraints)
+    by_row = any(t.row and (users or t.name == operation.detail.strip('" ')) for t in table.triggers)
+    # Before PostgreSQL 15 the foreign keys of partitioned tables have no triggers there.
+    if by_row or (internal and tied and prediction.server_version >= 150000):
         prediction.lock(prediction.partitions(operation.table), LockMode.SHARE_ROW_EXCLUSIVE)
 
 
