@@ -68,6 +68,8 @@ def _refuses(prediction: Prediction, table: Table, column: Column, operation: Al
     refuses_partition_key(prediction, table, column.name)
     if table.of_type is not None:
         prediction.fail(f"{table.name} is made of the type {table.of_type}")
+    if column.generated_as is not None and operation.using is not None:
+        prediction.fail(f"{column.name} is computed: its type changes without USING")
     if operation.only and prediction.has_children(operation.table):
         prediction.fail("the type must change in the tables below too")
     for other in table.columns:

@@ -5,7 +5,13 @@ from migsafe.effects.keys import drops_key, locks_referenced, may_serve, takes_o
 from migsafe.effects.model import LockMode
 from migsafe.effects.not_null import locks_not_null, requires_not_null
 from migsafe.effects.prediction import Prediction
-from migsafe.effects.refusals import NO_INHERIT, NOT_NULL_SINCE, refuses_constraint
+from migsafe.effects.refusals import (
+    NO_INHERIT,
+    NOT_NULL_SINCE,
+    refuses_constraint,
+    refuses_nullable,
+    refuses_validation,
+)
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddConstraint,
@@ -117,6 +123,8 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
     constraint = find(table, operation.constraint)
     if constraint is None and table is not None and table.columns_complete and prediction.catalog.complete:
         prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
+    if constraint is not None and table is not None:
+        refuses_validation(prediction, table, constraint)
     alone = operation.only or (constraint is not None and constraint.no_inherit)
     validated = constraint is not None and constraint.validated
     goes_down = constraint is not None and constraint.kind in _INHERITED and not constraint.no_inherit
@@ -154,6 +162,8 @@ def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
         return
     if constraint.inherited:
         prediction.fail(f"{operation.constraint} is there because a table above has it")
+    if constraint.kind is ConstraintKind.NOT_NULL and table is not None:
+        refuses_nullable(prediction, table, constraint.columns[0])
     if constraint.kind in _INHERITED:
         locks_heirs(prediction, operation.table, constraint, only=operation.only)
     else:

@@ -27,7 +27,7 @@ def locks_referenced(prediction: Prediction, name: Name) -> None:
 def takes_over_key(
     prediction: Prediction, partition: Name, constraint: Constraint | ConstraintDefinition
 ) -> None:
-    """A foreign key that a partition has already becomes its part of its parent's: triggers of both go."""
+    """A foreign key that a partition has already becomes its part of its parent's: triggers there go."""
     table, other = prediction.table(partition), constraint.references
     if table is None or other is None:
         return
@@ -46,7 +46,6 @@ def takes_over_key(
         for own in table.constraints
         if own.parent is None and (own.validated or prediction.server_version >= NOT_NULL_SINCE)
     ):
-        prediction.lock(prediction.family(partition), LockMode.ACCESS_EXCLUSIVE)
         locks_referenced(prediction, other)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from migsafe.catalog.model import TEMPORARY_SCHEMA
 from migsafe.catalog.sequences import users_of_sequence
 from migsafe.catalog.tables import new_name
 from migsafe.effects.domains import columns_of_domain, domains_made_of, in_containers
@@ -158,6 +159,9 @@ def _drop_type(prediction: Prediction, change: DropObject) -> None:
             prediction.fail(f"there is no type {change.name}")
         return
     users = _users_of_type(prediction, name)
+    below = domains_made_of(catalog, name)
+    if below and not change.cascade:
+        prediction.fail(f"the domain {below[0]} is made of it")
     _drop_used(prediction, change, [*users, *prediction.readers(users)] if change.cascade else users)
     if change.cascade and (users or prediction.readers(users)):
         prediction.unknown(f"what else uses the type {change.name}")
@@ -191,7 +195,9 @@ def _drop_function(prediction: Prediction, change: DropObject) -> None:
 
 
 def _view(prediction: Prediction, change: CreateView) -> None:
-    resolved = new_name(prediction.catalog, change.name, temporary=change.temporary)
+    reads = (prediction.catalog.resolve(name) for name in change.reads)
+    temporary = change.temporary or any(name.schema == TEMPORARY_SCHEMA for name in reads)
+    resolved = new_name(prediction.catalog, change.name, temporary=temporary)
     if not prediction.catalog.has_relation(resolved):
         return
     if change.replaces:

@@ -17,10 +17,17 @@ def creates_partition(prediction: Prediction, parent: Name, *, default: bool) ->
     table = prediction.table(parent)
     if table is not None and table.columns_complete and not table.partitioned:
         prediction.fail(f"{parent} is not partitioned")
-    if default and default_of(prediction, parent):
-        prediction.fail(f"{parent} has a default partition already")
+    _refuses_default(prediction, parent, default=default)
     _leaves_default(prediction, parent, new_is_default=default)
     _ties(prediction, parent, LockMode.SHARE_ROW_EXCLUSIVE)
+
+
+def _refuses_default(prediction: Prediction, parent: Name, *, default: bool) -> None:
+    table = prediction.table(parent)
+    if default and default_of(prediction, parent):
+        prediction.fail(f"{parent} has a default partition already")
+    if default and table is not None and (table.partition_key or "").lower().lstrip().startswith("hash"):
+        prediction.fail(f"{parent} is partitioned by hash: it has no default partition")
 
 
 def attaches_partition(prediction: Prediction, operation: AttachPartition) -> None:
@@ -30,6 +37,7 @@ def attaches_partition(prediction: Prediction, operation: AttachPartition) -> No
     prediction.lock([operation.table], LockMode.SHARE_UPDATE_EXCLUSIVE)
     partition, parent = prediction.table(operation.partition), prediction.table(operation.table)
     prediction.lock(prediction.family(operation.partition), LockMode.ACCESS_EXCLUSIVE)
+    _refuses_default(prediction, operation.table, default=operation.default)
     if prediction.catalog.resolve(operation.table) in prediction.family(operation.partition):
         prediction.fail(f"{operation.partition} would be a partition of itself")
     inherits = not prediction.is_partitioned(operation.partition) and prediction.has_children(
@@ -183,9 +191,5 @@ def _ties(prediction: Prediction, name: Name, mode: LockMode, *, referrers: bool
     if prediction.server_version < 150000:
         return
     for referrer in prediction.referrers(table) if referrers else ():
-        if prediction.server_version >= 180000:
-            prediction.lock(prediction.partitions(referrer), mode)
-            if prediction.is_partitioned(referrer) and referrer in prediction.family(name):
-                prediction.unknown(f"which partitions of {referrer} refer to {name} by themselves")
-        elif _has_own_key(prediction, referrer, table):
+        if _has_own_key(prediction, referrer, table):
             prediction.lock([referrer], mode)

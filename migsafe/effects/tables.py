@@ -11,6 +11,7 @@ from migsafe.effects.keys import locks_referenced
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.partitions import creates_partition, lock_default
 from migsafe.effects.prediction import Prediction
+from migsafe.effects.refusals import refuses_heir, refuses_reference
 from migsafe.sql.names import Name, parse_name
 from migsafe.sql.operations import (
     CreateTable,
@@ -68,6 +69,14 @@ def creates_table(prediction: Prediction, operation: CreateTable) -> None:
         if prediction.is_missing(constraint.references):
             prediction.fail(f"there is no relation {constraint.references}")
         prediction.lock(prediction.partitions(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
+        new = Table(name=resolved, temporary=operation.temporary, unlogged=operation.unlogged)
+        refuses_reference(prediction, constraint, new)
+    for parent in operation.inherits:
+        above = prediction.table(parent)
+        if above is not None and above.temporary and not operation.temporary:
+            prediction.fail(f"{parent} is temporary")
+        if above is not None and (above.partitioned or above.partition_of):
+            prediction.fail(f"{parent} is partitioned, or a partition")
     schema = resolved.schema
     if prediction.catalog.complete and schema not in {*prediction.catalog.schemas, "pg_temp"}:
         prediction.fail(f"there is no schema {schema}")
@@ -86,8 +95,9 @@ def drops_table(prediction: Prediction, operation: DropTable) -> None:
         prediction.unknown(f"which tables foreign keys tie to {operation.table}")
         return
     gone = prediction.partitions(operation.table)
-    if not table.partitioned and prediction.has_children(operation.table):
-        if not operation.cascade:
+    below = prediction.family(operation.table)[1:]
+    if not table.partitioned and below:
+        if not operation.cascade and not all(_goes_too(prediction, name) for name in below):
             prediction.fail(f"tables inherit from {operation.table}")
         gone = prediction.family(operation.table)
     prediction.lock(gone, LockMode.ACCESS_EXCLUSIVE)
@@ -157,6 +167,8 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
     if prediction.skips(operation.table, if_exists=False):
         return
     done: set[Name] = set()
+    if operation.only and prediction.is_partitioned(operation.table):
+        prediction.fail(f"{operation.table} is partitioned, and has no rows of its own")
     waiting = list(prediction.family(operation.table, only=operation.only))
     whole = set(waiting)
     while waiting:
@@ -198,19 +210,26 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
     if action in {"SET", "RESET"} and prediction.is_partitioned(operation.table):
         prediction.fail("a partitioned table has no storage parameters")
     if action == "INHERIT":
-        parent = parse_name(operation.detail)
-        here = prediction.table(operation.table)
-        if parent and here and prediction.catalog.resolve(parent) in here.parents:
-            prediction.fail(f"{operation.table} inherits from {parent} already")
-        if parent and prediction.catalog.resolve(parent) in prediction.family(operation.table):
-            prediction.fail(f"{operation.table} would inherit from itself")
-        if here and (here.partitioned or here.partition_of):
-            prediction.fail(f"{operation.table} is partitioned, or a partition")
-        prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
+        _inherits(prediction, operation)
     if action in _NEW_STORAGE:
         _new_storage(prediction, operation)
     if action == "ALTER COLUMN SET EXPRESSION":
         _new_expression(prediction, operation)
+
+
+def _inherits(prediction: Prediction, operation: OtherTableAction) -> None:
+    parent = parse_name(operation.detail)
+    here = prediction.table(operation.table)
+    if parent and here and prediction.catalog.resolve(parent) in here.parents:
+        prediction.fail(f"{operation.table} inherits from {parent} already")
+    if parent and prediction.catalog.resolve(parent) in prediction.family(operation.table):
+        prediction.fail(f"{operation.table} would inherit from itself")
+    if here and (here.partitioned or here.partition_of):
+        prediction.fail(f"{operation.table} is partitioned, or a partition")
+    prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
+    above = prediction.table(parent) if parent else None
+    if here and above:
+        refuses_heir(prediction, here, above)
 
 
 def _identity_goes_down(prediction: Prediction, operation: OtherTableAction) -> bool:
