@@ -38,7 +38,7 @@ proof: servers  ## The slow proofs
 	$(BIN)/pytest -m proof
 
 golden: $(STAMP)  ## Write the golden files again; read the diff before you commit it
-	$(BIN)/pytest -m 'not proof' tests/lint tests/plan tests/explain --update-golden
+	$(BIN)/pytest -m 'not proof' tests/lint tests/plan tests/explain tests/house --update-golden
 
 bench: $(STAMP)  ## Print the measured ratios
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done

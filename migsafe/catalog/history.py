@@ -82,7 +82,7 @@ def replay(scripts: Iterable[tuple[str | None, Script]], catalog: Catalog | None
         for statement in script.statements:
             if not history.in_transaction:
                 history = replace(history, catalog=next_transaction(history.catalog))
-            for operation in in_passes(statement.operations):
+            for operation in in_passes(statement.replayed):
                 history = advance(history, operation, script=name)
         history = History(catalog=new_session(history.catalog))
     return history.catalog

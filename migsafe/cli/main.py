@@ -9,6 +9,7 @@ from migsafe.cli.control import pause, retreat, revert
 from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
 from migsafe.cli.lint import lint
+from migsafe.cli.lsp import lsp
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, run
@@ -47,6 +48,7 @@ def options(
 
 app.command()(explain)
 app.command()(lint)
+app.command()(lsp)
 app.command()(plan)
 app.command()(rules)
 app.command()(verify)

@@ -5,6 +5,7 @@ Locks that a transaction takes are held until it ends, and settings last as Post
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from migsafe.catalog.history import History
 from migsafe.catalog.history import advance as advance_history
@@ -15,9 +16,9 @@ from migsafe.effects.compatibility import compatibility_of
 from migsafe.effects.labels import with_new_labels
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, Phase
 from migsafe.effects.phase import merge_phases, phase_of
-from migsafe.effects.predict import DEFAULT_SERVER_VERSION, statement_effects
+from migsafe.effects.predict import DEFAULT_SERVER_VERSION, merge, statement_effects
 from migsafe.effects.prediction import blocks_of, effects_without, worse_of
-from migsafe.effects.session import SessionState, advance, start_session, with_moved
+from migsafe.effects.session import advance, start_session, with_moved
 from migsafe.sql.changes import MoveObject, RenameObject
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
@@ -96,8 +97,13 @@ def script_effects(
         before = state
         held_certain = held_certain or not before.in_transaction
         number += not before.in_transaction and any(isinstance(o, Begin) for o in statement.operations)
-        effects = statement_effects(statement.operations, history.catalog, version)
-        effects = _seen_by_others(_in_transaction(effects, before), history)
+        effects = (
+            _of_block(statement, history, version)
+            if statement.is_block
+            else statement_effects(statement.operations, history.catalog, version)
+        )
+        in_transaction = before.in_transaction or statement.is_block
+        effects = _seen_by_others(_in_transaction(effects, in_transaction=in_transaction), history)
         if before.in_transaction:
             effects = with_new_labels(effects, statement, history.catalog, version)
         effects, anew = _in_place(
@@ -109,7 +115,8 @@ def script_effects(
         )
         phases = [phase_of(operation, history.catalog) for operation in statement.operations]
         moved: dict[Name, Name] = {}
-        for operation in in_passes(statement.operations):
+        operations = statement.replayed if statement.is_block else in_passes(statement.replayed)
+        for operation in operations:
             moved |= _moved(operation, history.catalog)
             if not (effects.fails and effects.certain):  # what is refused changes nothing
                 history = advance_history(history, operation, script=source)
@@ -132,8 +139,29 @@ def script_effects(
     return ScriptEffects(text=script.text, statements=tuple(found), catalog=new_session(history.catalog))
 
 
-def _in_transaction(effects: Effects, state: SessionState) -> Effects:
-    if effects.needs_no_transaction and state.in_transaction and not effects.fails:
+def _of_block(statement: ReadStatement, history: History, version: int) -> Effects:
+    """The statements inside of a DO block, each on the schema that those before it leave."""
+    if not history.in_transaction:
+        history = advance_history(history, Begin())
+    found: list[Effects] = []
+    for _, group in groupby(statement.parts, key=lambda part: (part.start, part.end)):
+        parts = tuple(group)
+        effects = statement_effects([part.operation for part in parts], history.catalog, version)
+        found.append(_seen_by_others(effects, history))
+        for operation in in_passes(part.replayed for part in parts):
+            history = advance_history(history, operation)
+    return _decided_later(merge(found), statement)
+
+
+def _decided_later(effects: Effects, statement: ReadStatement) -> Effects:
+    if not statement.conditional:
+        return effects
+    depends_on = (*effects.depends_on, "which of its statements the block runs")
+    return replace(effects, certain=False, depends_on=depends_on)
+
+
+def _in_transaction(effects: Effects, *, in_transaction: bool) -> Effects:
+    if effects.needs_no_transaction and in_transaction and not effects.fails:
         return replace(effects, fails="it cannot run inside a transaction block")
     return effects
 

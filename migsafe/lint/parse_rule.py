@@ -1,8 +1,7 @@
 """One rule file, from TOML to a checked Rule. A mistake is an error that names the file and the key."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import Any, NoReturn
@@ -10,6 +9,7 @@ from typing import Any, NoReturn
 from migsafe.errors import RuleError
 from migsafe.lint.facts import fact_types
 from migsafe.lint.model import Condition, Example, FactValue, Rule, Severity
+from migsafe.suggest import did_you_mean
 
 # The first digit of an id says the family: the folder of the rule.
 FAMILIES = {
@@ -42,12 +42,6 @@ def parse_rule(raw: Mapping[str, Any], *, path: str) -> Rule:
         RuleError: A key is unknown, missing or of the wrong type, or the file is in the wrong place.
     """
     return _Reader(path).rule(raw)
-
-
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the closest known word, or nothing."""
-    close = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 class _Reader:

@@ -9,7 +9,8 @@ from typing import Any
 import migsafe
 from migsafe.errors import RuleError, UsageError
 from migsafe.lint.model import Rule
-from migsafe.lint.parse_rule import did_you_mean, parse_rule
+from migsafe.lint.parse_rule import parse_rule
+from migsafe.suggest import did_you_mean
 
 
 def rules_folder() -> Path:

@@ -14,7 +14,7 @@ from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation, Unread
-from migsafe.sql.script import ReadStatement, read_script
+from migsafe.sql.script import Part, ReadStatement, read_script
 
 _SUFFIXES = {
     ConstraintKind.CHECK: "check",
@@ -98,10 +98,11 @@ class _Walker:
     def statement(self, statement: ReadStatement) -> None:
         if self.session.transaction is None:
             self.added.clear()
-        for operation in statement.operations:
-            self.operation(operation, statement)
+        for part in statement.parts:
+            self.operation(part, in_block=statement.is_block)
 
-    def operation(self, operation: Operation, statement: ReadStatement) -> None:
+    def operation(self, part: Part, *, in_block: bool) -> None:
+        operation = part.operation
         transaction = self.session.transaction
         effects = effects_of(operation, self.catalog, self.server_version)
         context = Context(
@@ -110,7 +111,7 @@ class _Walker:
             compatibility=compatibility_of(operation, self.catalog),
             created=self.created,
             filled=self.filled,
-            in_transaction=transaction is not None,
+            in_transaction=in_block or transaction is not None,
             has_lock_timeout=self.session.has_lock_timeout,
             first_without_lock_timeout=not self.session.has_lock_timeout and not self.without_timeout_seen,
             constraint_added_in_transaction=self.validates_own(operation),
@@ -123,13 +124,13 @@ class _Walker:
         )
         seen = Observation(
             operation=operation,
-            start=statement.start,
-            end=statement.end,
+            start=part.start,
+            end=part.end,
             facts=facts,
             depends_on=effects.depends_on if not effects.certain else (),
         )
         self.seen.append((transaction, seen))
-        self.go_on(operation)
+        self.go_on(part.replayed)
 
     def finished(self) -> tuple[Observation, ...]:
         """All observations; those that change data now know whether DDL runs beside them."""

@@ -58,7 +58,11 @@ class MoveObject(SchemaChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateView(SchemaChange):
-    """CREATE VIEW or CREATE MATERIALIZED VIEW; `reads` may hold names of WITH queries."""
+    """CREATE VIEW or CREATE MATERIALIZED VIEW; `text` is its query as written, `reads` what that names.
+
+    `columns` are those named before AS; where there are none, the query names them. `filled` is False where
+    a materialized view is made WITH NO DATA.
+    """
 
     name: Name
     columns: tuple[str, ...] = ()
@@ -67,11 +71,13 @@ class CreateView(SchemaChange):
     temporary: bool = False
     replaces: bool = False
     if_not_exists: bool = False
+    text: str = ""
+    filled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateType(SchemaChange):
-    """CREATE TYPE; `kind` is enum, composite, range or base."""
+    """CREATE TYPE; `kind` is enum, composite, range, base or shell."""
 
     name: Name
     kind: str
@@ -121,7 +127,11 @@ class AlterDomain(SchemaChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateFunction(SchemaChange):
-    """CREATE FUNCTION, PROCEDURE or AGGREGATE; volatility None means the default, volatile."""
+    """CREATE FUNCTION, PROCEDURE or AGGREGATE; volatility None means the default, volatile.
+
+    `body` is the text of the body, which runs when it is called and not now, `body_start` its offset in the
+    statement where the text stands there exactly so (-1 otherwise): bodies.py reads it.
+    """
 
     kind: str
     name: Name
@@ -129,6 +139,9 @@ class CreateFunction(SchemaChange):
     volatility: str | None = None
     returns: TypeName | None = None
     language: str | None = None
+    replaces: bool = False
+    body: str = ""
+    body_start: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +188,10 @@ class CreateOnTable(SchemaChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSchema(SchemaChange):
-    """CREATE SCHEMA."""
+    """CREATE SCHEMA; operations inside of it follow as operations of their own."""
 
     name: str
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +200,7 @@ class CreateExtension(SchemaChange):
 
     name: str
     schema: str | None = None
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

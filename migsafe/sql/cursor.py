@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from migsafe.sql.keywords import FUNCTION_OR_TYPE, RESERVED
-from migsafe.sql.lex import Token, TokenKind
+from migsafe.sql.lex import Token, TokenKind, Tokens
 from migsafe.sql.names import Name
 
 T = TypeVar("T")
 
+_NOT_NAMES = RESERVED | FUNCTION_OR_TYPE
+_PAIRS = {"(": ")", "[": "]"}
 _OPEN = {"(": 1, "[": 1, ")": -1, "]": -1}
 
 
@@ -16,16 +18,40 @@ class Unreadable(Exception):
     """The statement is not one that is understood: why."""
 
 
+def pair_brackets(tokens: Tokens) -> None:
+    """Finds out which bracket closes which.
+
+    Raises:
+        Unreadable: One closes nothing, or is not closed.
+    """
+    opened: list[tuple[str, int]] = []
+    for index, word in enumerate(tokens.words):
+        if word in _PAIRS:
+            opened.append((_PAIRS[word], index))
+        elif word in _OPEN:
+            wanted, opening = opened.pop() if opened else ("", -1)
+            if word != wanted:
+                raise Unreadable(f"a {word} closes nothing")
+            tokens.closers[opening] = index
+    if opened:
+        raise Unreadable("a bracket is not closed")
+
+
 class Cursor:
     """A position in a statement's tokens. Keywords are given in lower case."""
 
-    __slots__ = ("at", "end", "text", "tokens")
+    __slots__ = ("at", "end", "text", "tokens", "words")
 
-    def __init__(self, text: str, tokens: tuple[Token, ...], at: int = 0, end: int | None = None) -> None:
+    def __init__(self, text: str, tokens: Tokens, at: int = 0, end: int | None = None) -> None:
         self.text = text
         self.tokens = tokens
+        self.words = tokens.words
         self.at = at
-        self.end = len(tokens) if end is None else end
+        self.end = len(tokens.words) if end is None else end
+
+    def part(self, at: int, end: int) -> "Cursor":
+        """A cursor on the tokens from one index up to another."""
+        return Cursor(self.text, self.tokens, at, end)
 
     @property
     def done(self) -> bool:
@@ -37,28 +63,39 @@ class Cursor:
         index = self.at + ahead
         return self.tokens[index] if index < self.end else None
 
+    def kind(self, ahead: int = 0) -> TokenKind | None:
+        """The kind of the token so many places ahead, or None behind the end."""
+        index = self.at + ahead
+        return self.tokens.kinds[index] if index < self.end else None
+
     def word(self, ahead: int = 0) -> str:
         """The keyword or sign so many places ahead; empty for names in quotes, constants and the end."""
-        token = self.peek(ahead)
-        if token is None or token.kind not in {TokenKind.WORD, TokenKind.OTHER}:
-            return ""
-        return token.value
+        index = self.at + ahead
+        return self.words[index] if index < self.end else ""
 
-    def at_words(self, *words: str, ahead: int = 0) -> bool:
+    def at_words(self, *wanted: str, ahead: int = 0) -> bool:
         """Whether exactly these words come next."""
-        return all(self.word(ahead + index) == word for index, word in enumerate(words))
-
-    def take(self, *words: str) -> bool:
-        """Goes over these words if they come next."""
-        if not self.at_words(*words):
-            return False
-        self.at += len(words)
+        index = self.at + ahead
+        for word in wanted:
+            if index >= self.end or self.words[index] != word:
+                return False
+            index += 1
         return True
 
-    def take_any(self, *words: str) -> str:
+    def take(self, *wanted: str) -> bool:
+        """Goes over these words if they come next."""
+        index = self.at
+        for word in wanted:
+            if index >= self.end or self.words[index] != word:
+                return False
+            index += 1
+        self.at = index
+        return True
+
+    def take_any(self, *wanted: str) -> str:
         """Goes over one of these words and gives it, or gives an empty text."""
-        word = self.word()
-        if word in words and word:
+        word = self.words[self.at] if self.at < self.end else ""
+        if word and word in wanted:
             self.at += 1
             return word
         return ""
@@ -96,30 +133,37 @@ class Cursor:
 
     def identifier(self, what: str = "a name", *, label: bool = False) -> str:
         """A name of a column, table or other object; `label` also allows words that are kept."""
-        token = self.peek()
-        if token is None or token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
-            raise self.unexpected(what)
-        if token.kind is TokenKind.WORD and not label and token.value in RESERVED | FUNCTION_OR_TYPE:
-            raise self.unexpected(what)
-        self.at += 1
-        return token.value
+        at = self.at
+        if at < self.end:
+            kind = self.tokens.kinds[at]
+            if kind is TokenKind.WORD:
+                word = self.words[at]
+                if label or word not in _NOT_NAMES:
+                    self.at = at + 1
+                    return word
+            elif kind is TokenKind.QUOTED:
+                self.at = at + 1
+                return self.tokens.value(at)
+        raise self.unexpected(what)
 
     def name(self, what: str = "a name") -> Name:
         """A name with at most a database and a schema before it."""
-        parts = [self.identifier(what)]
+        first = self.identifier(what)
+        if not self.take("."):
+            return Name(first)
+        parts = [first, self.identifier(what, label=True)]
         while self.take("."):
             parts.append(self.identifier(what, label=True))
         if len(parts) > 3:
             raise Unreadable(f"{'.'.join(parts)} has too many parts for a name")
-        return Name(parts[-1], parts[-2] if len(parts) > 1 else None)
+        return Name(parts[-1], parts[-2])
 
     def string(self, what: str = "a string") -> str:
         """A string constant's value."""
-        token = self.peek()
-        if token is None or token.kind is not TokenKind.STRING:
+        if self.kind() is not TokenKind.STRING:
             raise self.unexpected(what)
         self.at += 1
-        return token.value
+        return self.tokens.value(self.at - 1)
 
     def inside(self) -> "Cursor":
         """Goes over one pair of brackets; gives a cursor on what is between."""
@@ -131,11 +175,13 @@ class Cursor:
 
     def closing(self, opening: int) -> int:
         """The index of the bracket that closes the one at this index."""
+        if (known := self.tokens.closers.get(opening, self.end)) < self.end:
+            return known
         depth = 0
+        words = self.words
         for index in range(opening, self.end):
-            token = self.tokens[index]
-            if token.kind is TokenKind.OTHER:
-                depth += _OPEN.get(token.value, 0)
+            if (word := words[index]) in _OPEN:
+                depth += _OPEN[word]
                 if depth == 0:
                     return index
         raise Unreadable("a bracket is not closed")
@@ -150,23 +196,36 @@ class Cursor:
     def until(self, stop: Callable[["Cursor"], bool]) -> "Cursor":
         """Goes to where `stop` holds outside brackets, or to the end; gives what is between."""
         start = self.at
-        while not self.done and not stop(self):
-            if self.word() in {"(", "["}:
-                self.at = self.closing(self.at)
-            elif self.word() in {")", "]"}:
-                raise self.unexpected("an opening bracket before it")
-            self.at += 1
+        while self.at < self.end and not stop(self):
+            self._over_one()
         return Cursor(self.text, self.tokens, start, self.at)
+
+    def before(self, *stops: str) -> "Cursor":
+        """Goes to one of these words outside brackets, or to the end; gives what is between."""
+        start = self.at
+        while self.at < self.end and self.words[self.at] not in stops:
+            self._over_one()
+        return Cursor(self.text, self.tokens, start, self.at)
+
+    def _over_one(self) -> None:
+        word = self.words[self.at]
+        if word in _OPEN:
+            if word in {")", "]"}:
+                raise self.unexpected("an opening bracket before it")
+            self.at = self.closing(self.at)
+        self.at += 1
 
     def rest(self) -> "Cursor":
         """Goes to the end; gives all that was left."""
-        return self.until(lambda _: False)
+        start = self.at
+        self.at = self.end
+        return Cursor(self.text, self.tokens, start, self.end)
 
     def source(self) -> str:
         """The text from here to the end, exactly as written."""
         if self.done:
             return ""
-        return self.text[self.tokens[self.at].start : self.tokens[self.end - 1].end]
+        return self.text[self.tokens.starts[self.at] : self.tokens.ends[self.end - 1]]
 
     def skip_if_exists(self) -> bool:
         """Goes over IF EXISTS; whether it was there."""

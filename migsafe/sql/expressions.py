@@ -2,7 +2,7 @@
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.keywords import RESERVED, VALUE_FUNCTIONS, words
-from migsafe.sql.lex import Token, TokenKind
+from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import Expression
 
 # Words that may stand before a bracket without being called, and words between operands.
@@ -23,6 +23,15 @@ _AFTER_DEFAULT = words(
     references storage unique
     """
 )
+_NOT_IN_DEFAULT = frozenset({"and", "or", "in", "like", "ilike", "similar"})
+_NO_COLUMN = RESERVED | _GRAMMAR
+_CONSTANTS = frozenset({TokenKind.STRING, TokenKind.NUMBER})
+_OPERATORS = frozenset({"<", ">", "=", "<=", ">=", "<>", "!=", "||", "/", "%", "^", "->", "->>", "::"})
+# What needs an operand behind it, and before it.
+_NOT_LAST = _OPERATORS | {"+", "-", "and", "or", "not", "in", "like", "between", "case", "when", "then", ","}
+_NOT_FIRST = _OPERATORS | {"and", "or", "in", "like", "between", "is", "then", "when", ","}
+_CLOSES = frozenset({")", "]", ","})
+_OPENS = frozenset({"(", ","})
 _DISTINCT_FROM = ("distinct", "from")
 
 
@@ -44,80 +53,140 @@ def default_expression(cursor: Cursor) -> Expression:
             return False
         return word == "," or word in _AFTER_DEFAULT
 
-    return expression(cursor.until(stop))
+    found = cursor.until(stop)
+    if not _NOT_IN_DEFAULT.isdisjoint(found.words[found.at : found.end]):
+        _check_default(found)
+    return expression(found)
+
+
+def _check_default(cursor: Cursor) -> None:
+    """A DEFAULT has no boolean operators outside brackets: https://www.postgresql.org/docs/current/sql-createtable.html."""
+    outside = cursor.part(cursor.at, cursor.end)
+    cases = 0
+    while not outside.done:
+        outside.before("case", "end", *_NOT_IN_DEFAULT)
+        cases += {"case": 1, "end": -1}.get(outside.word(), 0)
+        if not cases and outside.word() in _NOT_IN_DEFAULT:
+            raise outside.unexpected("brackets around it")
+        outside.at += 1
 
 
 def expression(cursor: Cursor) -> Expression:
     """All that is left of a cursor as one expression."""
     if cursor.done:
         raise Unreadable("expected an expression")
-    tokens = cursor.tokens[cursor.at : cursor.end]
-    functions: dict[str, None] = {}
-    columns: dict[str, None] = {}
-    for index, token in enumerate(tokens):
-        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
-            continue
-        before = tokens[index - 1].value if index else ""
-        after = tokens[index + 1].value if index + 1 < len(tokens) else ""
-        if after == "." or _names_a_type(tokens, index):
-            continue
-        if after == "(" and (token.kind is TokenKind.QUOTED or token.value not in _GRAMMAR):
-            functions[_called(tokens, index)] = None
-        elif token.kind is TokenKind.WORD and token.value in VALUE_FUNCTIONS:
-            functions[token.value] = None
-        elif token.kind is TokenKind.WORD and token.value == "time" and before == "at":
-            functions["timezone"] = None
-        elif _may_be_column(token, before, after):
-            columns[token.value] = None
-    return Expression(
-        text=cursor.source(),
-        functions=tuple(functions),
-        columns=tuple(columns),
-        is_null_constant=_is_null(tokens),
-    )
+    _check(cursor)
+    return _analysed(cursor)
 
 
 def functions_called(cursor: Cursor) -> tuple[str, ...]:
     """The functions called anywhere in what is left of a cursor."""
-    return expression(cursor).functions if not cursor.done else ()
+    return _analysed(cursor).functions if not cursor.done else ()
 
 
-def _called(tokens: tuple[Token, ...], index: int) -> str:
-    name = tokens[index].value
-    if index >= 2 and tokens[index - 1].value == ".":
-        schema = tokens[index - 2].value
+def _analysed(cursor: Cursor) -> Expression:  # noqa: C901, PLR0912 -- the inner loop of reading: calls cost
+    tokens, words, kinds = cursor.tokens, cursor.words, cursor.tokens.kinds
+    first, end = cursor.at, cursor.end
+    functions: dict[str, None] = {}
+    columns: dict[str, None] = {}
+    for index in range(first, end):
+        kind = kinds[index]
+        if kind is not TokenKind.WORD and kind is not TokenKind.QUOTED:
+            continue
+        value = words[index] or tokens.value(index)
+        if kind is TokenKind.QUOTED and _is_placeholder(tokens.text, tokens.starts[index]):
+            functions[value] = None  # it may stand for anything, also for a call
+            continue
+        before = words[index - 1] if index > first else ""
+        after = words[index + 1] if index + 1 < end else ""
+        if after == "." or _names_a_type(cursor, index):
+            continue
+        if after == "(" and (kind is TokenKind.QUOTED or value not in _GRAMMAR):
+            functions[_called(cursor, index, value)] = None
+        elif kind is TokenKind.QUOTED:
+            if before != "collate":
+                columns[value] = None
+        elif value in VALUE_FUNCTIONS:
+            functions[value] = None
+        elif value == "time" and before == "at":
+            functions["timezone"] = None
+        elif value not in _NO_COLUMN and before != "collate":
+            is_string_after = index + 1 < end and tokens.text.startswith("'", tokens.starts[index + 1])
+            if before == "at" or is_string_after:
+                if value not in {"time", "local"}:
+                    columns[value] = None
+            # `timestamp '...'`, `from` parts of extract(year from x) and `at time zone`.
+            elif value not in {"at", "zone"} and after != "from":
+                columns[value] = None
+    return Expression(
+        text=cursor.source(),
+        functions=tuple(functions),
+        columns=tuple(columns),
+        is_null_constant=_is_null(words, first, end),
+    )
+
+
+def _is_placeholder(text: str, start: int) -> bool:
+    return text[start] != '"' and text[start : start + 3] not in {'u&"', 'U&"'}
+
+
+def _check(cursor: Cursor) -> None:
+    """Finds what can be no expression, whatever its names stand for: not all of it, but no false alarm."""
+    words, kinds = cursor.words, cursor.tokens.kinds
+    first, last = words[cursor.at], words[cursor.end - 1]
+    if (
+        first in _NOT_FIRST
+        or last in _NOT_LAST
+        or (last == "*" and cursor.end - cursor.at > 1 and words[cursor.end - 2] != ".")
+    ):
+        raise cursor.unexpected("an expression")
+    depth = 0
+    for index in range(cursor.at, cursor.end):
+        word = words[index]
+        if word in {"(", "["}:
+            depth += 1
+        elif word in {")", "]"}:
+            depth -= 1
+        elif word == "," and depth == 0:
+            raise Unreadable("a comma does not belong into an expression")
+        if index == cursor.at:
+            continue
+        before = words[index - 1]
+        if (word in _CLOSES and before in _NOT_LAST) or (before in _OPENS and word in _NOT_FIRST):
+            raise Unreadable(f"expected an operand between {before!r} and {word!r}")
+        if kinds[index] in _CONSTANTS and kinds[index - 1] in _CONSTANTS:
+            raise Unreadable("two constants follow each other")
+
+
+def _called(cursor: Cursor, index: int, name: str) -> str:
+    if index >= cursor.at + 2 and cursor.words[index - 1] == ".":
+        schema = cursor.tokens.value(index - 2)
         return name if schema == "pg_catalog" else f"{schema}.{name}"
     return name
 
 
-def _names_a_type(tokens: tuple[Token, ...], index: int) -> bool:
+def _names_a_type(cursor: Cursor, index: int) -> bool:
     """Whether this word is part of a type: after :: or after CAST's AS, with a schema or not."""
-    while index >= 2 and tokens[index - 1].value == ".":
+    words, first = cursor.words, cursor.at
+    while index >= first + 2 and words[index - 1] == ".":
         index -= 2
-    if index == 0:
+    if index == first:
         return False
-    before = tokens[index - 1]
-    if before.value == "::":
-        return True
-    if before.kind is TokenKind.WORD and before.value == "as":
+    before = words[index - 1]
+    if before in {"::", "as"}:
         return True
     # The second word of a type of several words: `::double precision`, `::timestamp with time zone`.
-    return index >= 2 and tokens[index].value in {"precision", "varying"} and _names_a_type(tokens, index - 1)
+    return (
+        index >= first + 2 and words[index] in {"precision", "varying"} and _names_a_type(cursor, index - 1)
+    )
 
 
-def _may_be_column(token: Token, before: str, after: str) -> bool:
-    if token.kind is TokenKind.QUOTED:
-        return before != "collate"
-    if token.value in RESERVED or token.value in _GRAMMAR or before == "collate":
+def _is_null(words: list[str], first: int, end: int) -> bool:
+    while first < end and words[first] in {"(", "cast"}:
+        first += 1
+    if first >= end or words[first] != "null":
         return False
-    if before == "at" or after.startswith("'"):
-        return token.value not in {"time", "local"}
-    # `timestamp '...'`, `from` parts of extract(year from x) and `at time zone`.
-    return not (token.value in {"at", "zone"} or after == "from")
-
-
-def _is_null(tokens: tuple[Token, ...]) -> bool:
-    values = [token.value for token in tokens if token.value not in {"(", ")"}]
-    if values[:1] == ["cast"]:
-        values = values[1:]
-    return values[:1] == ["null"] and (len(values) == 1 or values[1] in {"::", "as"})
+    first += 1
+    while first < end and words[first] == ")":
+        first += 1
+    return first == end or words[first] in {"::", "as"}

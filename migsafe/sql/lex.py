@@ -1,96 +1,138 @@
-"""One statement's tokens, with names folded as PostgreSQL folds them.
+"""One statement's tokens by PostgreSQL's lexical rules, with names folded as PostgreSQL folds them.
 
-sqlglot's tokenizer finds the boundaries. What it does differently from PostgreSQL is put right here:
-comments are blanked first, keywords of several words are cut apart, names written U&"..." are joined,
-and whatever it skipped that PostgreSQL does not take as a blank is an error.
+sqlglot's tokenizer finds them. What it does differently from PostgreSQL is kept from it or put right here:
+what it reads otherwise (comments, dollar quotes, E'' and U&'' strings, names that are not ASCII ...) is
+overwritten with something of the same length that it reads as PostgreSQL does; keywords of several words
+are cut apart, and signs that stand together become the operators that PostgreSQL makes of them.
+https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 import re
-from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES
-from migsafe.sql.split import split
+from migsafe.sql.tokens import NUMBER, OTHER, QUOTED, STRING, WORD, Token, TokenKind, Tokens, shorten
+from migsafe.sql.unlike import NAME_START, disguised, needs_disguise
+from migsafe.sql.values import Unlexable
 
 if TYPE_CHECKING:
     from sqlglot.dialects.postgres import Postgres
+    from sqlglot.tokenizer_core import Token as Found
 
+__all__ = ["PLACEHOLDER", "Token", "TokenKind", "Tokens", "Unlexable", "fold", "lex", "lex_template"]
 
-class TokenKind(StrEnum):
-    """What a token is, by PostgreSQL's lexical rules."""
-
-    WORD = "word"
-    QUOTED = "quoted"
-    STRING = "string"
-    NUMBER = "number"
-    OTHER = "other"
-
-
-class Token(NamedTuple):
-    """A token; `value` is folded, unquoted and unescaped, `end` is exclusive."""
-
-    kind: TokenKind
-    text: str
-    value: str
-    start: int
-    end: int
-
-
-class Unlexable(Exception):
-    """The statement does not follow PostgreSQL's lexical rules, or sqlglot's tokenizer gave up: why."""
-
-
-_BLANK = re.compile(r"[ \t\n\r\f\v]*")
-_WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
-_STRING_START = re.compile(r"(?:[EeNnBbXx]|[Uu]&)?'|\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$")
-_NUMBER_START = re.compile(r"\.?[0-9]")
-_UNICODE_ESCAPE = re.compile(r"\\(?:\\|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
-_C_ESCAPE = re.compile(
-    r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL
+# Placeholders of template languages and drivers, where a name, a value or a part of a name may stand.
+PLACEHOLDER = re.compile(
+    r"""\$\{[^{}\n]{1,200}\}|\{\{[^\n]{1,200}?\}\}|\{%[^\n]{1,200}?%\}|%\(\w{1,100}\)s|@[A-Za-z_]\w{0,100}@
+    |(?<![\w\]):]):(?:[A-Za-z_]\w{0,100}|'\w{1,100}'|"\w{1,100}")""",
+    re.VERBOSE,
 )
-_C_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-
 # A word in front: sqlglot takes what follows some first words (DO, SHOW, COMMENT ...) as one opaque string.
 _GUARD = "x "
+_GUARDED = len(_GUARD)
+_NAME = re.compile(rf"[{NAME_START}][{NAME_START}0-9$]*+")
+_OPERATOR = re.compile(r"::|:=|\.\.|[:.]|[-+*/<>=~!@#%^&|`?]++")
+_MAY_END_IN_SIGN = re.compile(r"[~!@#%^&|`?]")
+# What a token is, by its first character; every other character begins a word.
+_KINDS = (
+    dict.fromkeys("(),;[]", "sign")
+    | dict.fromkeys("+-*/<>=~!@#%^&|`?:.", "operator")
+    | dict.fromkeys("0123456789", "number")
+    | {"'": "string", '"': "quoted"}
+)
 
 
-def lex(text: str) -> tuple[Token, ...]:
-    """The tokens of one statement.
+def lex(text: str) -> Tokens:
+    """The tokens of one statement. Linear in its length.
 
     Raises:
-        Unlexable: The text holds something that PostgreSQL would not read, or that we cannot.
+        Unlexable: The text holds something that PostgreSQL would not read, or that sqlglot cannot.
     """
-    blanked = _without_comments(text)
+    plain = not needs_disguise(text)
+    guarded = _GUARD + (text if plain else disguised(text))
     try:
-        found = _tokenizer().tokenize(_GUARD + blanked)
+        found = _tokenizer().tokenize(guarded)
     except Exception as error:
         # Whatever sqlglot raises, the statement counts as unread; nothing else may come of it.
         raise Unlexable("its words and signs cannot be told apart") from error
-    tokens: list[Token] = []
-    at = 0
+    tokens = Tokens(text)
+    _fill(tokens, found, guarded, plain=plain)
+    if (tokens.ends[-1] if tokens.ends else 0) != len(guarded.rstrip()) - _GUARDED and found[1:]:
+        raise Unlexable("something at its end cannot be read")
+    return tokens
+
+
+def _fill(tokens: Tokens, found: "list[Found]", guarded: str, *, plain: bool) -> None:
+    """Turns sqlglot's tokens into ours; `plain` says that nothing in the text was overwritten."""
+    text, kind_of = tokens.text, _KINDS.get
+    kinds, words = tokens.kinds.append, tokens.words.append
+    starts, ends = tokens.starts.append, tokens.ends.append
+    signs_start = signs_end = -1
     for item in found[1:]:
-        start, end = item.start - len(_GUARD), item.end + 1 - len(_GUARD)
-        if start < at or end <= start or not _BLANK.fullmatch(blanked, at, start):
-            raise Unlexable(f"a character at offset {at} of the statement cannot be read")
+        at = item.start
+        start, end = at - _GUARDED, item.end + 1 - _GUARDED
+        kind = kind_of(guarded[at])
+        if kind == "operator":
+            if signs_end != start:
+                if signs_end >= 0:
+                    _operators(tokens, signs_start, signs_end)
+                signs_start = start
+            signs_end = end
+            continue
+        if signs_end >= 0:
+            _operators(tokens, signs_start, signs_end)
+            signs_end = -1
+        if kind is None:
+            word = item.text.lower() if plain else fold(text[start:end])
+            if end - start <= MAX_IDENTIFIER_BYTES and word.isidentifier():
+                kinds(WORD)
+                words(word)
+                starts(start)
+                ends(end)
+            else:
+                _words(tokens, guarded, start, end)
+        elif kind == "sign":
+            kinds(OTHER)
+            words(text[start])
+            starts(start)
+            ends(end)
+        else:
+            _constant(tokens, kind, start, end)
+    if signs_end >= 0:
+        _operators(tokens, signs_start, signs_end)
+
+
+def lex_template(text: str) -> Tokens:
+    """The tokens of a statement with placeholders in it: each is, or is part of, a name as if in quotes.
+
+    Raises:
+        Unlexable: The text holds something that PostgreSQL would not read.
+    """
+    spans = [found.span() for found in PLACEHOLDER.finditer(text)]
+    pieces: list[str] = []
+    at = 0
+    for start, end in spans:
+        pieces += [text[at:start], "\x80" * (end - start)]
         at = end
-        _add(tokens, blanked, start, end)
-    if not _BLANK.fullmatch(blanked, at):
-        raise Unlexable(f"a character at offset {at} of the statement cannot be read")
-    return tuple(tokens)
+    tokens = lex("".join([*pieces, text[at:]]))
+    tokens.text = text
+    marked = 0
+    for index, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
+        while marked < len(spans) and spans[marked][1] <= start:
+            marked += 1
+        if marked < len(spans) and spans[marked][0] < end and tokens.kinds[index] is WORD:
+            is_string = text[start : start + 2] == ":'" and spans[marked] == (start, end)
+            tokens.kinds[index] = STRING if is_string else QUOTED
+            tokens.words[index] = ""
+            tokens.set_value(index, text[start:end])
+    return tokens
 
 
 def fold(text: str) -> str:
     """An unquoted name as PostgreSQL stores it: ASCII letters in lower case, at most 63 bytes."""
     lowered = text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
     return shorten(lowered)
-
-
-def shorten(name: str) -> str:
-    """A name cut to the length PostgreSQL keeps."""
-    if len(name) <= MAX_IDENTIFIER_BYTES // 4:
-        return name
-    return name.encode(errors="replace")[:MAX_IDENTIFIER_BYTES].decode(errors="ignore")
 
 
 @cache
@@ -101,83 +143,49 @@ def _tokenizer() -> "Postgres.Tokenizer":
     return Postgres.Tokenizer(dialect=Postgres)
 
 
-def _without_comments(text: str) -> str:
-    if "--" not in text and "/*" not in text:
-        return text
-    parts: list[str] = []
-    at = 0
-    for comment in split(text).comments:
-        parts += [text[at : comment.start], " " * (comment.end - comment.start)]
-        at = comment.end
-    return "".join([*parts, text[at:]])
+def _words(tokens: Tokens, guarded: str, start: int, end: int) -> None:
+    """A keyword of several words, or a name with more than letters in it."""
+    at = start
+    for found in _NAME.finditer(guarded, start + _GUARDED, end + _GUARDED):
+        first, last = found.start() - _GUARDED, found.end() - _GUARDED
+        if guarded[at + _GUARDED : first + _GUARDED].strip(" \t\n\r\f\v"):
+            break
+        tokens.add(WORD, fold(tokens.text[first:last]), first, last)
+        at = last
+    if at != end:
+        raise Unlexable(f"{tokens.text[start:end]!r} is no name")
 
 
-def _add(tokens: list[Token], text: str, start: int, end: int) -> None:
-    piece = text[start:end]
-    if piece[0] == '"':
-        tokens.append(_quoted(tokens, piece, start, end))
-    elif _STRING_START.match(piece):
-        tokens.append(Token(TokenKind.STRING, piece, _string_value(piece), start, end))
-    elif _NUMBER_START.match(piece):
-        tokens.append(Token(TokenKind.NUMBER, piece, piece, start, end))
-    elif _WORD.match(piece):
-        at = 0
-        for word in _WORD.finditer(piece):
-            if not _BLANK.fullmatch(piece, at, word.start()):
-                raise Unlexable(f"{piece!r} is no name")
-            at = word.end()
-            value = fold(word.group())
-            tokens.append(Token(TokenKind.WORD, word.group(), value, start + word.start(), start + at))
-        if at != len(piece):
-            raise Unlexable(f"{piece!r} is no name")
-    else:
-        tokens.append(Token(TokenKind.OTHER, piece, piece, start, end))
+def _constant(tokens: Tokens, kind: str, start: int, end: int) -> None:
+    if kind == "quoted":
+        if end - start < 3:
+            raise Unlexable('a name between quotes ("") is empty')
+        tokens.add(QUOTED, "", start, end)
+    elif kind == "number":
+        tokens.add(NUMBER, "", start, end)
+    elif not _continues(tokens, start, end):
+        tokens.add(STRING, "", start, end)
 
 
-def _quoted(tokens: list[Token], piece: str, start: int, end: int) -> Token:
-    name = piece[1:-1].replace('""', '"')
-    if not name:
-        raise Unlexable('a name between quotes ("") is empty')
-    is_unicode = (
-        len(tokens) > 1
-        and tokens[-1].text == "&"
-        and tokens[-1].end == start
-        and tokens[-2].text in {"u", "U"}
-        and tokens[-2].end == tokens[-1].start
-    )
-    if is_unicode:
-        tokens.pop()
-        start = tokens.pop().start
-        name = _decode_unicode(name)
-    return Token(TokenKind.QUOTED, piece, shorten(name), start, end)
+def _continues(tokens: Tokens, start: int, end: int) -> bool:
+    """Whether a string goes on with what was a string before it: a line end must be between them."""
+    if not tokens.kinds or tokens.kinds[-1] is not STRING or tokens.text[start] != "'":
+        return False
+    between = tokens.text[tokens.ends[-1] : start]
+    if not between.strip(" \t\n\r\f\v") and ("\n" in between or "\r" in between):
+        tokens.ends[-1] = end
+        return True
+    return False
 
 
-def _string_value(piece: str) -> str:
-    """The value of a string constant, whichever way it is quoted."""
-    if piece[0] == "$":
-        tag = piece.index("$", 1) + 1
-        return piece[tag:-tag]
-    body = piece[piece.index("'") + 1 : -1]
-    if piece[0] in "eE":
-        return _C_ESCAPE.sub(_c_escape, body.replace("''", "'"))
-    body = body.replace("''", "'")
-    return _decode_unicode(body) if piece[0] in "uU" else body
-
-
-def _c_escape(found: re.Match[str]) -> str:
-    octal, hexadecimal, short, long, letter = found.groups()
-    if letter:
-        return _C_LETTERS.get(letter, letter)
-    return _character(int(octal, 8) if octal else int(hexadecimal or short or long, 16))
-
-
-def _decode_unicode(text: str) -> str:
-    return _UNICODE_ESCAPE.sub(
-        lambda found: _character(int(found[1] or found[2], 16)) if found[1] or found[2] else "\\", text
-    )
-
-
-def _character(number: int) -> str:
-    if number > 0x10FFFF:
-        raise Unlexable(f"{number:#x} is no character")
-    return chr(number)
+def _operators(tokens: Tokens, start: int, end: int) -> None:
+    """Signs that stand together, cut into PostgreSQL's operators."""
+    while start < end:
+        found = _OPERATOR.match(tokens.text, start, end)
+        if found is None:
+            raise Unlexable(f"a character at offset {start} of the statement cannot be read")
+        word = found.group()
+        if len(word) > 1 and word[-1] in "+-" and not _MAY_END_IN_SIGN.search(word):
+            word = word.rstrip("+-") or word[0]
+        tokens.add(OTHER, word, start, start + len(word))
+        start += len(word)

@@ -7,6 +7,16 @@ compares by value. `Unread` stands for what was not understood; nothing else may
 from dataclasses import dataclass
 
 from migsafe.sql.changes import SchemaChange
+from migsafe.sql.control import (
+    Begin,
+    Commit,
+    Operation,
+    ResetSetting,
+    Rollback,
+    Savepoint,
+    SetSetting,
+    Unread,
+)
 from migsafe.sql.definitions import (
     ColumnDefinition,
     ConstraintDefinition,
@@ -17,77 +27,23 @@ from migsafe.sql.definitions import (
 )
 from migsafe.sql.names import Name
 
-# What operations are made of is imported from here too.
+# What operations are made of, and those of control.py, are imported from here.
 __all__ = [
+    "Begin",
     "ColumnDefinition",
+    "Commit",
     "ConstraintDefinition",
     "ConstraintKind",
     "Expression",
     "Generated",
+    "Operation",
+    "ResetSetting",
+    "Rollback",
+    "Savepoint",
+    "SetSetting",
     "TypeName",
+    "Unread",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """The base of all operations."""
-
-    @property
-    def kind(self) -> str:
-        """The operation's name in JSON and in rules: `add_column` for AddColumn."""
-        name = type(self).__name__
-        return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unread(Operation):
-    """What was not understood, and why. Never counts as safe."""
-
-    reason: str
-
-
-# --- transaction control and settings ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begin(Operation):
-    """BEGIN or START TRANSACTION."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit(Operation):
-    """COMMIT or END."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollback(Operation):
-    """ROLLBACK, ABORT, or ROLLBACK TO SAVEPOINT."""
-
-    to_savepoint: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Savepoint(Operation):
-    """SAVEPOINT, or RELEASE SAVEPOINT."""
-
-    name: str
-    release: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSetting(Operation):
-    """SET, SET LOCAL or set_config: value None means DEFAULT."""
-
-    name: str
-    value: str | None
-    local: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResetSetting(Operation):
-    """RESET name; name None means RESET ALL or DISCARD ALL."""
-
-    name: str | None
 
 
 # --- tables ---
@@ -104,7 +60,7 @@ class TableOperation(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Operation):
-    """CREATE TABLE in any form.
+    """CREATE TABLE in any form, SELECT INTO too; `query` has what CREATE TABLE AS reads.
 
     `like_options` belong to the names of `like` in turn: what each takes over, ALL written out, without what
     is EXCLUDED. `partition_key` is what follows PARTITION BY, `partition_bound` what follows PARTITION OF t.
@@ -116,6 +72,7 @@ class CreateTable(Operation):
     temporary: bool = False
     if_not_exists: bool = False
     as_query: bool = False
+    query: "Query | None" = None
     like: tuple[Name, ...] = ()
     like_options: tuple[frozenset[str], ...] = ()
     inherits: tuple[Name, ...] = ()
@@ -382,13 +339,42 @@ class Query(Operation):
 class OtherStatement(Operation):
     """A statement that is understood (its command tag says which) and needs no type of its own yet.
 
-    `target` is the table, view or other object it names first, where that can be said. A psql
-    meta-command has the command as its tag, with the backslash. `changes` are what it does to the schema.
+    `target` is the table, view or other object it names first, where that can be said; of several, each has
+    an operation of its own. A psql meta-command has the command as its tag, with the backslash. `changes`
+    are what it does to the schema, those of all its operations on the first of them. `actions` are those of
+    ALTER VIEW, ALTER INDEX and their like, read as if it was ALTER TABLE. `options` are the words of VACUUM
+    and its like in lower case, those switched off left out. `query` is what a view or a prepared statement
+    reads.
     """
 
     tag: str
     target: Name | None = None
     changes: tuple[SchemaChange, ...] = ()
+    if_exists: bool = False
+    cascade: bool = False
+    actions: tuple[Operation, ...] = ()
+    options: tuple[str, ...] = ()
+    query: Query | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpaqueCode(OtherStatement):
+    """Code whose effects nobody can tell from its text: DO, CALL, EXECUTE, or a part of a DO block.
+
+    `reason` says what cannot be told; `function` is what CALL calls. `body` is the text of a DO block that
+    was not looked into, `body_start` its offset in the statement (-1 where escapes stand in it).
+    """
+
+    reason: str = ""
+    function: Name | None = None
+    language: str = ""
+    body: str = ""
+    body_start: int = -1
+
+    @property
+    def kind(self) -> str:
+        """The same as all statements that the tag tells apart."""
+        return "other_statement"
 
 
 # What these do is written somewhere else, or in another language: nobody can call them safe from their text.

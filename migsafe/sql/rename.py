@@ -1,7 +1,7 @@
 """Puts another column in the place of one in a piece of SQL that PostgreSQL itself wrote."""
 
 from migsafe.errors import SqlError
-from migsafe.sql.lex import Token, TokenKind, Unlexable, lex
+from migsafe.sql.lex import TokenKind, Tokens, Unlexable, lex
 from migsafe.sql.names import quote_identifier
 
 
@@ -26,7 +26,7 @@ def replace_column(fragment: str, old: str, new: str) -> str:
     return "".join((*pieces, fragment[at:]))
 
 
-def _is_column(tokens: tuple[Token, ...], position: int) -> bool:
+def _is_column(tokens: Tokens, position: int) -> bool:
     if tokens[position].kind not in {TokenKind.WORD, TokenKind.QUOTED}:
         return False
     before = tokens[position - 1].value if position else ""

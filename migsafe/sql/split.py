@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,9 +66,9 @@ _ESCAPE_STRING = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
 _QUOTED_NAME = re.compile(r'"(?:[^"]++|"")*+"')
 _DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
 _META_LINE = re.compile(r"\\[^\r\n]*")
-_STOP = re.compile(r"""['"$;\\]|--|/\*""")
+_STOP = re.compile(r"""['"$;\\]|--|/\*|\{[{%\#]""")
 _STOP_IN_BODY = re.compile(
-    r"""['"$;\\()]|--|/\*|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
+    r"""['"$;\\()]|--|/\*|\{[{%\#]|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
 )
 _GAP = r"(?:\s|--[^\r\n]*|/\*.{0,200}?\*/)+"
 _HAS_BODY = re.compile(
@@ -78,11 +79,21 @@ _FROM_STDIN = re.compile(r"\bfrom\s+stdin\b", re.IGNORECASE)
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|--[^\r\n]*|/\*.*?\*/""", re.DOTALL)
 _DATA_END = re.compile(r"^\\\.[ \t]*(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 _LINE_END = re.compile(r"\r\n|\r|\n|\Z")
+_TEMPLATE_ENDS = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_LONGEST_PLACEHOLDER = 1_000
 
 
 def split(text: str) -> Split:
     """The statements of a script. Any text is accepted."""
     return _Splitter(text).run()
+
+
+def split_lazily(text: str) -> Iterator[Statement]:
+    """The statements of a script, one after the other: for a text too big to keep them all."""
+    splitter = _Splitter(text)
+    while (statement := splitter.next()) is not None:
+        yield statement
+        splitter.comments.clear()
 
 
 class _Splitter:
@@ -91,22 +102,26 @@ class _Splitter:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.outer_start = 0
         self.comments: list[Comment] = []
-        self.statements: list[Statement] = []
 
     def run(self) -> Split:
-        outer_start = 0
-        while True:
-            first_comment = len(self.comments)
-            problem = self.skip_to_statement()
-            if not problem and self.at >= len(self.text):
-                return Split(
-                    statements=tuple(self.statements),
-                    comments=tuple(self.comments),
-                    trailing_start=outer_start,
-                )
-            self.add_statement(outer_start, tuple(self.comments[first_comment:]), problem)
-            outer_start = self.at
+        statements: list[Statement] = []
+        while (statement := self.next()) is not None:
+            statements.append(statement)
+        return Split(
+            statements=tuple(statements), comments=tuple(self.comments), trailing_start=self.outer_start
+        )
+
+    def next(self) -> Statement | None:
+        """The next statement, or None behind the last one."""
+        first_comment = len(self.comments)
+        problem = self.skip_to_statement()
+        if not problem and self.at >= len(self.text):
+            return None
+        statement = self.statement(self.outer_start, tuple(self.comments[first_comment:]), problem)
+        self.outer_start = self.at
+        return statement
 
     def skip_to_statement(self) -> str:
         """Goes over blanks, comments and stray semicolons; a comment without end is a problem."""
@@ -123,7 +138,7 @@ class _Splitter:
             else:
                 return ""
 
-    def add_statement(self, outer_start: int, comments: tuple[Comment, ...], problem: str) -> None:
+    def statement(self, outer_start: int, comments: tuple[Comment, ...], problem: str) -> Statement:
         start = self.at
         kind = StatementKind.SQL
         if problem:
@@ -136,17 +151,15 @@ class _Splitter:
         body = self.text[start:end].rstrip()
         if not problem and _COPY.match(body) and _FROM_STDIN.search(_QUOTED.sub(" ", body)):
             self.copy_data()
-        self.statements.append(
-            Statement(
-                text=body,
-                start=start,
-                end=start + len(body),
-                outer_start=outer_start,
-                outer_end=self.at,
-                comments=comments,
-                kind=kind,
-                problem=problem,
-            )
+        return Statement(
+            text=body,
+            start=start,
+            end=start + len(body),
+            outer_start=outer_start,
+            outer_end=self.at,
+            comments=comments,
+            kind=kind,
+            problem=problem,
         )
 
     def sql_end(self) -> tuple[int, str]:
@@ -195,9 +208,16 @@ class _Splitter:
                 return self.pattern(_QUOTED_NAME, "quoted name")
             case "$":
                 return self.dollar_quote(start)
+            case "{{" | "{%" | "{#":
+                self.placeholder(_TEMPLATE_ENDS[mark])
             case _:
                 self.at += len(mark)
         return ""
+
+    def placeholder(self, end: str) -> None:
+        """Goes behind a placeholder: quotes and semicolons in it are not SQL's. Only a short one is one."""
+        found = self.text.find(end, self.at + 2, self.at + _LONGEST_PLACEHOLDER)
+        self.at = found + len(end) if found >= 0 else self.at + 2
 
     def pattern(self, pattern: re.Pattern[str], what: str) -> str:
         if found := pattern.match(self.text, self.at):
@@ -214,6 +234,9 @@ class _Splitter:
         )
 
     def dollar_quote(self, start: int) -> str:
+        if self.text.startswith("${", self.at):
+            self.placeholder("}")
+            return ""
         tag = _DOLLAR_TAG.match(self.text, self.at)
         if tag is None or (self.at > start and _is_name_part(self.text[self.at - 1])):
             self.at += 1

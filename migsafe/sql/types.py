@@ -4,7 +4,9 @@ https://www.postgresql.org/docs/current/datatype.html
 """
 
 from migsafe.sql.cursor import Cursor, Unreadable
+from migsafe.sql.keywords import FUNCTION_OR_TYPE
 from migsafe.sql.lex import TokenKind, Unlexable, lex
+from migsafe.sql.names import Name
 from migsafe.sql.operations import TypeName
 
 _ALIASES = {
@@ -60,7 +62,7 @@ def type_name(cursor: Cursor) -> TypeName:
     quoted = token.kind is TokenKind.QUOTED
     if not quoted and cursor.word(1) != "." and (built_in := _several_words(cursor)):
         return built_in
-    name = cursor.name("a type") if cursor.word(1) == "." else None
+    name = _qualified(cursor) if cursor.word(1) == "." else None
     schema = name.schema if name else None
     base = name.name if name else _type_word(cursor)
     if schema == "pg_catalog":
@@ -86,10 +88,21 @@ def is_built_in(written: TypeName) -> bool:
     return written.schema is None and (written.name in _BUILT_IN or written.name.startswith("interval"))
 
 
+def _qualified(cursor: Cursor) -> Name:
+    """A type with its schema, whose name the words for functions and types may begin."""
+    start = cursor.at
+    parts = [_type_word(cursor)]
+    while cursor.take("."):
+        parts.append(cursor.identifier("a type", label=True))
+    if len(parts) > 3:
+        cursor.at = start
+        raise Unreadable(f"{'.'.join(parts)} has too many parts for a name")
+    return Name(parts[-1], parts[-2])
+
+
 def _type_word(cursor: Cursor) -> str:
-    token = cursor.peek()
     # `binary`, `left` and their like may name types; the words kept for all else may not.
-    if token is not None and token.kind is TokenKind.WORD and token.value in {"binary", "collation"}:
+    if cursor.word() in FUNCTION_OR_TYPE:
         return cursor.next().value
     return cursor.identifier("a type")
 

@@ -77,7 +77,6 @@ frobnicate;
 create;
 alter;
 drop;
-select;
 select (1;
 select 1);
 call;

@@ -20,7 +20,6 @@ from migsafe.sql.operations import (
     Generated,
     Insert,
     Operation,
-    OtherStatement,
     Query,
     RenameColumn,
     Rollback,
@@ -201,10 +200,6 @@ def test_settings_are_read_however_they_are_made() -> None:
 def test_chained_transactions_end_and_begin() -> None:
     assert read("COMMIT AND CHAIN") == (Commit(), Begin())
     assert read("ROLLBACK TO SAVEPOINT a") == (Rollback(to_savepoint="a"),)
-
-
-def test_opaque_statements_have_a_tag_that_says_so() -> None:
-    assert read("DO $$ BEGIN DROP TABLE t; END $$") == (OtherStatement(tag="DO"),)
 
 
 def test_using_is_kept_as_written() -> None:

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from migsafe.sql.cursor import Cursor
 from migsafe.sql.expressions import expression
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AlterColumnType,
@@ -55,7 +56,7 @@ def _to_comma(cursor: Cursor) -> Cursor:
 def _other(cursor: Cursor) -> tuple[str, str]:
     """The words of an action that needs no type of its own, and its details."""
     if cursor.take("set", "statistics"):
-        return "SET STATISTICS", _some(cursor)
+        return "SET STATISTICS", _checked(cursor, "statistics_target")
     if cursor.take("set", "storage"):
         return "SET STORAGE", cursor.identifier("a storage mode", label=True)
     if cursor.take("set", "compression"):
@@ -73,24 +74,25 @@ def _other(cursor: Cursor) -> tuple[str, str]:
         if not cursor.take("always"):
             cursor.expect("by", "default")
         cursor.expect("as", "identity")
-        return "ADD GENERATED AS IDENTITY", cursor.inside().source() if cursor.word() == "(" else ""
+        return "ADD GENERATED AS IDENTITY", _checked(
+            cursor, "identity_sequence"
+        ) if cursor.word() == "(" else ""
     if cursor.word() in {"set", "reset"} and cursor.word(1) == "(":
-        return cursor.next().value.upper(), cursor.inside().source()
+        return cursor.next().value.upper(), _checked(cursor, "storage")
     if cursor.take("options"):
-        return "OPTIONS", cursor.inside().source()
-    if cursor.word() == "restart" or cursor.at_words("set", "generated") or _sets_sequence(cursor):
-        return "SET IDENTITY", _some(cursor)
+        cursor.at -= 1
+        return "OPTIONS", _checked(cursor, "foreign_changes")
+    if cursor.word() in {"set", "restart"}:
+        return "SET IDENTITY", _checked(cursor, "identity_changes")
     raise cursor.unexpected("what to do with the column")
 
 
-def _sets_sequence(cursor: Cursor) -> bool:
-    """SET INCREMENT, SET START, SET MINVALUE and their like: options of an identity column's sequence."""
-    words = {"increment", "start", "minvalue", "maxvalue", "cache", "cycle", "no", "restart", "sequence"}
-    return cursor.word() == "set" and cursor.word(1) in words
-
-
-def _some(cursor: Cursor) -> str:
-    found = _to_comma(cursor)
-    if found.done:
-        raise found.unexpected("more")
-    return found.source()
+def _checked(cursor: Cursor, rule: str) -> str:
+    start = cursor.at
+    if match_rule(rule, cursor) is None:
+        raise cursor.unexpected("options of a column")
+    # Options are kept without their brackets.
+    first = (
+        start + 1 if cursor.words[start] == "(" else start + 2 if cursor.words[start] == "options" else start
+    )
+    return cursor.part(first, cursor.at - (first > start)).source()

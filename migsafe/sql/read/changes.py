@@ -6,7 +6,6 @@ from migsafe.sql.changes import (
     AttachIndex,
     CreateExtension,
     CreateOnTable,
-    CreateSchema,
     CreateTrigger,
     DropObject,
     MoveObject,
@@ -16,7 +15,7 @@ from migsafe.sql.changes import (
 )
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.names import Name
-from migsafe.sql.read import create_functions, create_types, create_views
+from migsafe.sql.read import create_functions, create_types
 
 _Reader = Callable[[Cursor], tuple[SchemaChange, ...]]
 
@@ -33,7 +32,7 @@ _EVENTS = frozenset({"select", "insert", "update", "delete"})
 
 def schema_changes(whole: Cursor) -> tuple[SchemaChange, ...]:
     """What the statement does to the schema; nothing where it does nothing that a catalog holds."""
-    cursor = Cursor(whole.text, whole.tokens, 0, whole.end)
+    cursor = whole.part(whole.at, whole.end)
     verb = cursor.take_any("create", "alter", "drop")
     prefixes: set[str] = set()
     while verb == "create" and (word := cursor.take_any(*_PREFIXES, "unlogged")):
@@ -53,28 +52,17 @@ def schema_changes(whole: Cursor) -> tuple[SchemaChange, ...]:
         return (NotFollowed(reason=f"{verb.upper()} {kind}: {error}"),)
 
 
-def _create(  # noqa: PLR0911 -- one flat table: kind, how it is read
-    cursor: Cursor, kind: str, prefixes: set[str]
-) -> tuple[SchemaChange, ...]:
+def _create(cursor: Cursor, kind: str, prefixes: set[str]) -> tuple[SchemaChange, ...]:
     temporary = bool(prefixes & {"temporary", "temp"})
     match kind:
-        case "VIEW" | "MATERIALIZED VIEW":
-            return create_views.create_view(
-                cursor, materialized=kind != "VIEW", temporary=temporary, replaces="replace" in prefixes
-            )
         case "SEQUENCE":
             return create_types.sequence(cursor, created=True, temporary=temporary)
         case "TYPE":
             return create_types.create_type(cursor)
         case "DOMAIN":
             return create_types.create_domain(cursor)
-        case "FUNCTION" | "PROCEDURE" | "AGGREGATE":
-            return create_functions.create_function(cursor, kind)
-        case "SCHEMA":
-            cursor.skip_if_not_exists()
-            if cursor.take("authorization"):
-                return (CreateSchema(name=cursor.identifier()),)
-            return (CreateSchema(name=cursor.identifier("a schema")),)
+        case "AGGREGATE":
+            return create_functions.create_aggregate(cursor)
         case "EXTENSION":
             return (_extension(cursor),)
         case "TRIGGER":
@@ -91,11 +79,11 @@ def _create(  # noqa: PLR0911 -- one flat table: kind, how it is read
 
 
 def _extension(cursor: Cursor) -> CreateExtension:
-    cursor.skip_if_not_exists()
+    if_not_exists = cursor.skip_if_not_exists()
     name = cursor.identifier("an extension")
     cursor.until(lambda here: here.word() == "schema")
     schema = cursor.identifier("a schema") if cursor.take("schema") else None
-    return CreateExtension(name=name, schema=schema)
+    return CreateExtension(name=name, schema=schema, if_not_exists=if_not_exists)
 
 
 def _trigger(cursor: Cursor) -> CreateTrigger:

@@ -1,9 +1,10 @@
 """Column definitions and constraints, as CREATE TABLE and ALTER TABLE share them."""
 
-from dataclasses import replace
+from typing import Any
 
 from migsafe.sql.cursor import Cursor
 from migsafe.sql.expressions import default_expression, expression
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
     ColumnDefinition,
@@ -14,7 +15,11 @@ from migsafe.sql.operations import (
 )
 from migsafe.sql.types import serial_base, type_name
 
+_MARK_STARTS = frozenset({"not", "deferrable", "enforced", "initially", "no"})
 _CONSTRAINT_STARTS = frozenset({"constraint", "check", "unique", "primary", "foreign"})
+
+
+Fields = dict[str, Any]
 
 
 def column_definition(cursor: Cursor) -> ColumnDefinition:
@@ -22,17 +27,18 @@ def column_definition(cursor: Cursor) -> ColumnDefinition:
     name = cursor.identifier("a column's name")
     written = type_name(cursor)
     base = serial_base(written)
-    column = ColumnDefinition(
-        name=name, type=base or written, is_serial=base is not None, not_null=base is not None
-    )
-    return column_options(cursor, column)
+    fields: Fields = {"name": name, "type": base or written}
+    if base is not None:
+        fields |= {"is_serial": True, "not_null": True}
+    return column_options(cursor, fields)
 
 
-def column_options(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
+def column_options(cursor: Cursor, fields: Fields) -> ColumnDefinition:
     """What follows a column's name and type: collation, default, constraints, in any order."""
-    while not cursor.done and cursor.word() != ",":
-        column = _one_option(cursor, column)
-    return column
+    constraints: list[ConstraintDefinition] = []
+    while cursor.at < cursor.end and cursor.words[cursor.at] != ",":
+        _one_option(cursor, fields, constraints)
+    return ColumnDefinition(**fields, constraints=tuple(constraints))
 
 
 def starts_constraint(cursor: Cursor) -> bool:
@@ -46,83 +52,96 @@ def table_constraint(cursor: Cursor) -> ConstraintDefinition:
     """A constraint of a table, with its name and marks."""
     first = cursor.at
     name = cursor.identifier("a constraint's name") if cursor.take("constraint") else None
-    constraint = _marks(cursor, replace(_table_constraint_body(cursor), name=name))
-    return replace(constraint, text=Cursor(cursor.text, cursor.tokens, first, cursor.at).source())
+    return _constraint(cursor, _table_constraint_body(cursor), name, first)
 
 
-def _one_option(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
+def _constraint(cursor: Cursor, body: Fields, name: str | None, first: int) -> ConstraintDefinition:
+    _marks(cursor, body)
+    return ConstraintDefinition(**body, name=name, text=cursor.tokens.source(first, cursor.at))
+
+
+def _one_option(cursor: Cursor, column: Fields, constraints: list[ConstraintDefinition]) -> None:
     first = cursor.at
-    if cursor.take("collate"):
-        return replace(column, collation=cursor.name("a collation"))
-    if cursor.take_any("storage", "compression"):
-        if not cursor.take("default"):
-            cursor.identifier("a storage or compression method", label=True)
-        return column
-    if cursor.take("options"):
-        cursor.inside()
-        return column
+    if _storage_option(cursor, column):
+        return
     name = cursor.identifier("a constraint's name") if cursor.take("constraint") else None
     if cursor.take("default"):
-        return replace(column, default=default_expression(cursor))
-    if cursor.take("null"):
-        return column
-    if cursor.take("generated"):
-        return _generated(cursor, column)
-    constraint = _marks(cursor, replace(_column_constraint_body(cursor, column.name), name=name))
-    constraint = replace(constraint, text=Cursor(cursor.text, cursor.tokens, first, cursor.at).source())
-    if constraint.kind is ConstraintKind.NOT_NULL:
-        column = replace(column, not_null=True)
-        return replace(column, constraints=(*column.constraints, constraint)) if name else column
-    return replace(
-        column,
-        not_null=column.not_null or constraint.kind is ConstraintKind.PRIMARY_KEY,
-        constraints=(*column.constraints, constraint),
-    )
+        column["default"] = default_expression(cursor)
+    elif cursor.take("null"):
+        _marks(cursor, {})
+    elif cursor.take("generated"):
+        _generated(cursor, column)
+    elif name is None and cursor.word() in _MARK_STARTS and not cursor.at_words("not", "null"):
+        _marks(cursor, {})
+        if cursor.at == first:
+            raise cursor.unexpected("a column's constraint")
+    else:
+        constraint = _constraint(cursor, _column_constraint_body(cursor, column["name"]), name, first)
+        if constraint.kind in {ConstraintKind.NOT_NULL, ConstraintKind.PRIMARY_KEY}:
+            column["not_null"] = True
+        if name or constraint.kind is not ConstraintKind.NOT_NULL:
+            constraints.append(constraint)
 
 
-def _generated(cursor: Cursor, column: ColumnDefinition) -> ColumnDefinition:
+def _storage_option(cursor: Cursor, column: Fields) -> bool:
+    """An option that is no constraint; whether one stood here."""
+    if cursor.take("collate"):
+        column["collation"] = cursor.name("a collation")
+    elif cursor.take_any("storage", "compression"):
+        if not cursor.take("default"):
+            cursor.identifier("a storage or compression method", label=True)
+    elif cursor.word() == "options":
+        if match_rule("foreign_options", cursor) is None:
+            raise cursor.unexpected("options of a column")
+    else:
+        return False
+    return True
+
+
+def _generated(cursor: Cursor, column: Fields) -> None:
     always = cursor.take("always")
     if not always:
         cursor.expect("by", "default")
     cursor.expect("as")
     if cursor.take("identity"):
-        if cursor.word() == "(":
-            cursor.inside()
-        return replace(column, generated=Generated.IDENTITY, not_null=True)
+        if cursor.word() == "(" and match_rule("identity_sequence", cursor) is None:
+            raise cursor.unexpected("options of a sequence")
+        column |= {"generated": Generated.IDENTITY, "not_null": True}
+        return
     if not always:
         raise cursor.unexpected("IDENTITY")
     generated_as = expression(cursor.inside())
     kind = Generated.STORED if cursor.take("stored") else Generated.VIRTUAL
     if kind is Generated.VIRTUAL:
         cursor.take("virtual")
-    return replace(column, generated=kind, generated_as=generated_as)
+    column |= {"generated": kind, "generated_as": generated_as}
 
 
-def _column_constraint_body(cursor: Cursor, column: str) -> ConstraintDefinition:
+def _column_constraint_body(cursor: Cursor, column: str) -> Fields:
     if cursor.take("not", "null"):
         cursor.take("no", "inherit")
-        return ConstraintDefinition(kind=ConstraintKind.NOT_NULL, columns=(column,))
+        return _body(kind=ConstraintKind.NOT_NULL, columns=(column,))
     if cursor.take("check"):
         return _check(cursor)
     if cursor.take("unique"):
         _nulls_distinct(cursor)
         _index_parameters(cursor)
-        return ConstraintDefinition(kind=ConstraintKind.UNIQUE, columns=(column,))
+        return _body(kind=ConstraintKind.UNIQUE, columns=(column,))
     if cursor.take("primary", "key"):
         _index_parameters(cursor)
-        return ConstraintDefinition(kind=ConstraintKind.PRIMARY_KEY, columns=(column,))
+        return _body(kind=ConstraintKind.PRIMARY_KEY, columns=(column,))
     if cursor.word() == "references":
         return _references(cursor, (column,))
     raise cursor.unexpected("a column's constraint")
 
 
-def _table_constraint_body(cursor: Cursor) -> ConstraintDefinition:
+def _table_constraint_body(cursor: Cursor) -> Fields:
     if cursor.take("check"):
         return _check(cursor)
     if cursor.take("not", "null"):
         column = cursor.identifier("a column")
         cursor.take("no", "inherit")
-        return ConstraintDefinition(kind=ConstraintKind.NOT_NULL, columns=(column,))
+        return _body(kind=ConstraintKind.NOT_NULL, columns=(column,))
     if cursor.take("unique"):
         return _key(cursor, ConstraintKind.UNIQUE)
     if cursor.take("primary", "key"):
@@ -134,23 +153,23 @@ def _table_constraint_body(cursor: Cursor) -> ConstraintDefinition:
     raise cursor.unexpected("a constraint")
 
 
-def _check(cursor: Cursor) -> ConstraintDefinition:
+def _check(cursor: Cursor) -> Fields:
     condition: Expression = expression(cursor.inside())
     cursor.take("no", "inherit")
-    return ConstraintDefinition(kind=ConstraintKind.CHECK, columns=condition.columns, expression=condition)
+    return _body(kind=ConstraintKind.CHECK, columns=condition.columns, expression=condition)
 
 
-def _key(cursor: Cursor, kind: ConstraintKind) -> ConstraintDefinition:
+def _key(cursor: Cursor, kind: ConstraintKind) -> Fields:
     if cursor.take("using", "index"):
-        return ConstraintDefinition(kind=kind, using_index=cursor.identifier("an index"))
+        return _body(kind=kind, using_index=cursor.identifier("an index"))
     if kind is ConstraintKind.UNIQUE:
         _nulls_distinct(cursor)
     columns = _columns(cursor)
     _index_parameters(cursor)
-    return ConstraintDefinition(kind=kind, columns=columns)
+    return _body(kind=kind, columns=columns)
 
 
-def _exclude(cursor: Cursor) -> ConstraintDefinition:
+def _exclude(cursor: Cursor) -> Fields:
     if cursor.take("using"):
         cursor.identifier("an index method")
     elements = cursor.inside()
@@ -164,10 +183,10 @@ def _exclude(cursor: Cursor) -> ConstraintDefinition:
     _index_parameters(cursor)
     if cursor.take("where"):
         expression(cursor.inside())
-    return ConstraintDefinition(kind=ConstraintKind.EXCLUDE, columns=columns)
+    return _body(kind=ConstraintKind.EXCLUDE, columns=columns)
 
 
-def _references(cursor: Cursor, columns: tuple[str, ...]) -> ConstraintDefinition:
+def _references(cursor: Cursor, columns: tuple[str, ...]) -> Fields:
     cursor.expect("references")
     table = cursor.name("a table")
     referenced = _columns(cursor) if cursor.word() == "(" else ()
@@ -176,7 +195,7 @@ def _references(cursor: Cursor, columns: tuple[str, ...]) -> ConstraintDefinitio
     while cursor.take("on"):
         cursor.one_of("delete", "update")
         _referential_action(cursor)
-    return ConstraintDefinition(
+    return _body(
         kind=ConstraintKind.FOREIGN_KEY, columns=columns, references=table, referenced_columns=referenced
     )
 
@@ -214,19 +233,23 @@ def _nulls_distinct(cursor: Cursor) -> None:
 def _index_parameters(cursor: Cursor) -> None:
     if cursor.take("include"):
         cursor.inside()
-    if cursor.take("with"):
-        cursor.inside()
+    if cursor.take("with") and match_rule("definition", cursor) is None:
+        raise cursor.unexpected("options of an index")
     if cursor.take("using", "index", "tablespace"):
         cursor.identifier("a tablespace")
 
 
-def _marks(cursor: Cursor, constraint: ConstraintDefinition) -> ConstraintDefinition:
+def _body(**fields: Any) -> Fields:
+    return fields
+
+
+def _marks(cursor: Cursor, constraint: Fields) -> None:
     """DEFERRABLE and its like, NOT VALID, NOT ENFORCED."""
-    while True:
+    while cursor.word() in _MARK_STARTS:
         if cursor.take("not", "valid"):
-            constraint = replace(constraint, not_valid=True)
+            constraint["not_valid"] = True
         elif cursor.take("not", "enforced"):
-            constraint = replace(constraint, not_enforced=True)
+            constraint["not_enforced"] = True
         elif not (
             cursor.take("not", "deferrable")
             or cursor.take_any("deferrable", "enforced")
@@ -234,4 +257,4 @@ def _marks(cursor: Cursor, constraint: ConstraintDefinition) -> ConstraintDefini
             or cursor.take("initially", "immediate")
             or cursor.take("no", "inherit")
         ):
-            return constraint
+            return

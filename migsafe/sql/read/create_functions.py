@@ -1,4 +1,4 @@
-"""CREATE and ALTER FUNCTION, PROCEDURE, AGGREGATE: which overload, and how volatile it is."""
+"""ALTER FUNCTION and its like, CREATE AGGREGATE: which overload, and how volatile it is."""
 
 from migsafe.sql.changes import AlterFunction, CreateFunction, SchemaChange
 from migsafe.sql.cursor import Cursor, Unreadable
@@ -12,47 +12,13 @@ _MODES = ("in", "out", "inout", "variadic")
 _VOLATILITIES = ("immutable", "stable", "volatile")
 
 
-def create_function(cursor: Cursor, kind: str) -> tuple[SchemaChange, ...]:
-    """The statement behind `CREATE FUNCTION` and its like."""
+def create_aggregate(cursor: Cursor) -> tuple[SchemaChange, ...]:
+    """The statement behind `CREATE AGGREGATE`: they are immutable in pg_proc, and stand in no default."""
     name = cursor.name("a function")
     inside = cursor.inside()
-    if kind == "AGGREGATE":
-        # Aggregates are immutable in pg_proc, and stand in no default.
-        old_style = any(token.value == "=" for token in inside.tokens[inside.at : inside.end])
-        found: tuple[TypeName, ...] = () if old_style else _aggregated(inside)
-        return (CreateFunction(kind="aggregate", name=name, arguments=found, volatility="immutable"),)
-    procedure = kind == "PROCEDURE"
-    found = arguments(inside)
-    returns = None
-    if cursor.take("returns") and not cursor.take("table"):
-        returns = type_name(cursor)
-        if cursor.take("%", "type"):
-            returns = None
-    volatility, language, window = None, None, False
-    while not cursor.done:
-        token = cursor.next()
-        word = token.value if token.kind is TokenKind.WORD else ""
-        if word == "(" or token.value == "(":
-            cursor.at -= 1
-            cursor.inside()
-        elif word in _VOLATILITIES:
-            volatility = word
-        elif word == "window":
-            window = True
-        elif word == "language":
-            language = cursor.next().value.lower()
-        elif word in {"return", "begin"}:
-            break
-    return (
-        CreateFunction(
-            kind="procedure" if procedure else "window" if window else "function",
-            name=name,
-            arguments=found,
-            volatility=volatility,
-            returns=returns,
-            language=language,
-        ),
-    )
+    old_style = any(token.value == "=" for token in inside.tokens[inside.at : inside.end])
+    found = () if old_style else _aggregated(inside)
+    return (CreateFunction(kind="aggregate", name=name, arguments=found, volatility="immutable"),)
 
 
 def alter_function(cursor: Cursor, name: Name, given: Arguments) -> tuple[SchemaChange, ...]:

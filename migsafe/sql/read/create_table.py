@@ -6,15 +6,18 @@ https://www.postgresql.org/docs/current/sql-createtable.html
 from dataclasses import dataclass, field, replace
 
 from migsafe.sql.cursor import Cursor
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     ColumnDefinition,
     ConstraintDefinition,
     CreateTable,
     Operation,
+    Query,
     TypeName,
 )
 from migsafe.sql.read.columns import column_definition, column_options, starts_constraint, table_constraint
+from migsafe.sql.read.data import query_of
 
 _LIKE_OPTIONS = frozenset(
     {
@@ -34,7 +37,9 @@ class _Body:
     like_options: list[frozenset[str]] = field(default_factory=list)
 
 
-def create_table(cursor: Cursor, *, temporary: bool, unlogged: bool = False) -> tuple[Operation, ...]:
+def create_table(
+    cursor: Cursor, *, temporary: bool, unlogged: bool = False, foreign: bool = False
+) -> tuple[Operation, ...]:
     """The statement behind `CREATE [TEMPORARY] TABLE`."""
     if_not_exists = cursor.skip_if_not_exists()
     made = CreateTable(table=cursor.name("a table"), temporary=temporary, if_not_exists=if_not_exists)
@@ -58,9 +63,9 @@ def create_table(cursor: Cursor, *, temporary: bool, unlogged: bool = False) -> 
             made = replace(made, inherits=parents.listed(lambda here: here.name("a table")))
             parents.expect_end()
     else:
-        columns, drops = _as_query(cursor)
-        return (replace(made, as_query=True, columns=columns, drops_on_commit=drops),)
-    partition_key, drops_on_commit = _storage(cursor)
+        columns, query, drops = _as_query(cursor)
+        return (replace(made, as_query=True, columns=columns, query=query, drops_on_commit=drops),)
+    partition_key, drops_on_commit = _foreign_server(cursor) if foreign else _storage(cursor)
     cursor.expect_end()
     return (
         replace(
@@ -98,7 +103,7 @@ def _typed_elements(cursor: Cursor, body: _Body) -> None:
         if starts_constraint(cursor):
             body.constraints.append(table_constraint(cursor))
         else:
-            column = ColumnDefinition(name=cursor.identifier("a column"), type=TypeName(name=""))
+            column = {"name": cursor.identifier("a column"), "type": TypeName(name="")}
             cursor.take("with", "options")
             body.columns.append(column_options(cursor, column))
         if cursor.done:
@@ -115,8 +120,9 @@ def partition_bound(cursor: Cursor) -> str:
         cursor.expect("to")
     elif not cursor.take("in"):
         cursor.expect("with")
-    cursor.inside()
-    return Cursor(cursor.text, cursor.tokens, first, cursor.at).source()
+    if cursor.inside().done:
+        raise cursor.unexpected("values of the partition")
+    return cursor.part(first, cursor.at).source()
 
 
 def _like_options(cursor: Cursor) -> frozenset[str]:
@@ -141,7 +147,8 @@ def _storage(cursor: Cursor) -> tuple[str | None, bool]:
     if cursor.take("using"):
         cursor.identifier("an access method")
     if cursor.take("with"):
-        cursor.inside()
+        if match_rule("storage", cursor) is None:
+            raise cursor.unexpected("options of a table")
     elif cursor.take("without"):
         cursor.expect("oids")
     if cursor.take("on", "commit"):
@@ -154,6 +161,15 @@ def _storage(cursor: Cursor) -> tuple[str | None, bool]:
     return key, drops
 
 
+def _foreign_server(cursor: Cursor) -> tuple[str | None, bool]:
+    """What follows the brackets of a foreign table, which is never partitioned and never temporary."""
+    cursor.expect("server")
+    cursor.identifier("a server")
+    if cursor.word() == "options" and match_rule("foreign_options", cursor) is None:
+        raise cursor.unexpected("OPTIONS")
+    return None, False
+
+
 def _is_column_list(cursor: Cursor) -> bool:
     """Whether the brackets hold names only, and AS follows: CREATE TABLE t (a, b) AS SELECT."""
     here = Cursor(cursor.text, cursor.tokens, cursor.at, cursor.end)
@@ -163,8 +179,8 @@ def _is_column_list(cursor: Cursor) -> bool:
     return here.word() in {"as", "using", "with", "on", "tablespace"}
 
 
-def _as_query(cursor: Cursor) -> tuple[tuple[ColumnDefinition, ...], bool]:
-    """The rest of CREATE TABLE AS: the columns named, of unknown type; whether COMMIT drops the table."""
+def _as_query(cursor: Cursor) -> tuple[tuple[ColumnDefinition, ...], Query | None, bool]:
+    """The rest of CREATE TABLE AS: the columns named, of unknown type; its query; whether COMMIT drops it."""
     columns: tuple[ColumnDefinition, ...] = ()
     if cursor.word() == "(":
         inside = cursor.inside()
@@ -174,9 +190,12 @@ def _as_query(cursor: Cursor) -> tuple[tuple[ColumnDefinition, ...], bool]:
         inside.expect_end()
     _, drops = _storage(cursor)
     cursor.expect("as")
-    if cursor.word() not in {"select", "values", "table", "with", "execute", "("}:
-        raise cursor.unexpected("a query")
-    query = cursor.rest()
-    if query.at == query.end - 1:
-        raise cursor.unexpected("a query")
-    return columns, drops
+    body = cursor.rest()
+    for ending in (("with", "no", "data"), ("with", "data")):
+        if tuple(body.words[max(body.at, body.end - len(ending)) : body.end]) == ending:
+            body.end -= len(ending)
+            break
+    if body.take("execute"):
+        body.identifier("a prepared statement")
+        return columns, None, drops
+    return columns, query_of(body), drops

@@ -33,7 +33,7 @@ def create_type(cursor: Cursor) -> tuple[SchemaChange, ...]:
         inside = cursor.inside()
         attributes = inside.listed(_attribute) if not inside.done else ()
         return (CreateType(name=name, kind="composite", attributes=attributes),)
-    return (CreateType(name=name, kind="base"),)
+    return (CreateType(name=name, kind="shell" if cursor.done else "base"),)
 
 
 def _attribute(cursor: Cursor) -> ColumnDefinition:
@@ -76,8 +76,8 @@ def create_domain(cursor: Cursor) -> tuple[SchemaChange, ...]:
     """The statement behind `CREATE DOMAIN`."""
     name = cursor.name("a domain")
     cursor.take("as")
-    column = ColumnDefinition(name="value", type=type_name(cursor))
-    return (CreateDomain(name=name, column=column_options(cursor, column)),)
+    column = column_options(cursor, {"name": "value", "type": type_name(cursor)})
+    return (CreateDomain(name=name, column=column),)
 
 
 def alter_domain(cursor: Cursor, name: Name) -> tuple[SchemaChange, ...]:
@@ -122,6 +122,8 @@ def _sequence(cursor: Cursor, change: ChangeSequence) -> ChangeSequence:
             parts = [cursor.identifier("a table")]
             while cursor.take("."):
                 parts.append(cursor.identifier("a column", label=True))
+            if len(parts) < 2:
+                raise cursor.unexpected("a column of the table")
             table = Name(parts[-2], parts[-3] if len(parts) > 2 else None)
             change = replace(change, owner=(table, parts[-1]))
         else:

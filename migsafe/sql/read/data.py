@@ -3,10 +3,11 @@
 Their insides are not checked: only what an operation holds is looked for.
 """
 
-from itertools import pairwise
+from dataclasses import replace
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import functions_called
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
@@ -14,18 +15,17 @@ from migsafe.sql.operations import (
     Delete,
     Insert,
     Operation,
-    OtherStatement,
     Query,
     SetSetting,
     Truncate,
     Update,
 )
+from migsafe.sql.read.tables_read import skip_search_and_cycle, tables_read, takes_recursive
 
 _MAX_DEPTH = 20
-_ANALYZE = frozenset({"analyze", "analyse"})
-_OFF = (["false"], ["off"], ["0"])
+_ROW_LOCKS = frozenset({"update", "share", "no", "key"})
+_NO_COLUMNS = frozenset({"select", "with", "table", "values", "("})
 _QUERY_STARTS = frozenset({"select", "values", "table", "("})
-_MAIN_STARTS = _QUERY_STARTS | {"insert", "update", "delete", "merge", "with"}
 
 
 def data_statement(cursor: Cursor, depth: int = 0) -> tuple[Operation, ...] | None:
@@ -49,9 +49,30 @@ def data_statement(cursor: Cursor, depth: int = 0) -> tuple[Operation, ...] | No
             return None
 
 
+def query_of(cursor: Cursor) -> Query:
+    """What a query reads: the query of a view, or of a part of a program, in which INTO names no table."""
+    if cursor.word() not in {"select", "values", "table", "with", "("}:
+        raise cursor.unexpected("a query")
+    if cursor.end - cursor.at < 2 and cursor.word() != "select":
+        raise cursor.unexpected("more")
+    return Query(
+        tables=tables_read(cursor), functions=functions_called(cursor), for_update=_locks_rows(cursor)
+    )
+
+
+def reads_of(cursor: Cursor) -> Query:
+    """What an expression, or a query whose SELECT is left out, reads and calls."""
+    return Query(
+        tables=tables_read(cursor, is_query=True),
+        functions=functions_called(cursor),
+        for_update=_locks_rows(cursor),
+    )
+
+
 def _with(cursor: Cursor, depth: int) -> tuple[Operation, ...]:
+    whole = cursor.part(cursor.at, cursor.end)
     cursor.expect("with")
-    cursor.take("recursive")
+    takes_recursive(cursor)
     found: list[Operation] = []
     while True:
         cursor.identifier("the name of a WITH query")
@@ -64,28 +85,36 @@ def _with(cursor: Cursor, depth: int) -> tuple[Operation, ...]:
         if inner is None:
             raise Unreadable("a WITH query is none that is understood")
         found += [operation for operation in inner if not isinstance(operation, Query)]
-        # SEARCH and CYCLE clauses of a recursive query.
-        cursor.until(lambda here: here.word() == "," or here.word() in _MAIN_STARTS)
+        skip_search_and_cycle(cursor)
         if not cursor.take(","):
             break
     main = data_statement(cursor, depth + 1)
     if main is None:
         raise cursor.unexpected("SELECT, INSERT, UPDATE, DELETE or MERGE")
-    return (*found, *main)
+    last = main[-1]
+    if isinstance(last, Query):
+        last = replace(last, tables=tables_read(whole), functions=functions_called(whole))
+    return (*found, *main[:-1], last)
 
 
 def _insert(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.expect("insert", "into")
     table = cursor.name("a table")
-    body = cursor.rest()
-    if body.done:
-        raise body.unexpected("VALUES or a query")
-    from_query = _has_word(body, "select", "table", "with") and not _has_word(body, "values")
-    if body.word() == "(" and not from_query and not _has_word(body, "values", "default"):
-        # INSERT INTO t (SELECT ...), or a column list with nothing behind it.
-        if body.word(1) not in {"select", "with", "table", "("}:
-            raise Unreadable("expected VALUES or a query")
-        from_query = body.word(1) != "values"
+    if cursor.take("as"):
+        cursor.identifier("an alias")
+    if cursor.word() == "(" and cursor.word(1) not in _NO_COLUMNS:
+        cursor.inside()
+    if cursor.take("overriding"):
+        cursor.one_of("user", "system")
+        cursor.expect("value")
+    if not cursor.at_words("default", "values") and cursor.word() not in {*_QUERY_STARTS, "with"}:
+        raise cursor.unexpected("VALUES or a query")
+    from_query = cursor.word() not in {"values", "default"} and cursor.word(1) != "values"
+    if cursor.take("default"):
+        cursor.expect("values")
+    elif cursor.end - cursor.at < 2 and cursor.word() != "select":
+        raise cursor.unexpected("more")
+    cursor.rest()
     return (Insert(table=table, from_query=from_query),)
 
 
@@ -138,14 +167,14 @@ def _alias(cursor: Cursor, *next_words: str) -> None:
 def _query(cursor: Cursor) -> tuple[Operation, ...]:
     start = cursor.at
     body = Cursor(cursor.text, cursor.tokens, start, cursor.end)
-    if cursor.end - start < 2:
+    if cursor.end - start < 2 and cursor.word() != "select":
         raise cursor.unexpected("a query")
     cursor.rest()
     if settings := _set_config(Cursor(body.text, body.tokens, start, body.end)):
         return settings
     into = _select_into(Cursor(body.text, body.tokens, start, body.end))
     query = Query(
-        tables=_tables(body),
+        tables=tables_read(body),
         functions=functions_called(body),
         for_update=_locks_rows(body),
     )
@@ -180,52 +209,23 @@ def _select_into(cursor: Cursor) -> Operation | None:
     """The table that SELECT ... INTO makes, or None."""
     if cursor.word() != "select":
         return None
-    cursor.until(lambda here: here.word() in {"into", "from"})
+    whole = cursor.part(cursor.at, cursor.end)
+    cursor.before("into", "from", "union", "intersect", "except")
     if not cursor.take("into"):
         return None
-    temporary = bool(cursor.take_any("temporary", "temp"))
+    temporary = cursor.end - cursor.at > 1 and bool(cursor.take_any("temporary", "temp"))
     cursor.take("unlogged")
     cursor.take("table")
-    return CreateTable(table=cursor.name("a table"), temporary=temporary, as_query=True)
+    table = cursor.name("a table")
+    query = Query(tables=tables_read(whole), functions=functions_called(whole))
+    return CreateTable(table=table, temporary=temporary, as_query=True, query=query)
 
 
 def _locks_rows(cursor: Cursor) -> bool:
-    words = [token.value for token in cursor.tokens[cursor.at : cursor.end] if token.kind is TokenKind.WORD]
-    pairs = set(pairwise(words))
-    return bool(pairs & {("for", "update"), ("for", "share"), ("for", "no"), ("for", "key")})
-
-
-def _tables(cursor: Cursor) -> tuple[Name, ...]:
-    """The names after FROM and JOIN, at any depth; names of WITH queries may be among them."""
-    found: dict[Name, None] = {}
-    for index in range(cursor.at, cursor.end):
-        here = Cursor(cursor.text, cursor.tokens, index, cursor.end)
-        if not here.take_any("from", "join") and not (index == cursor.at and here.take("table")):
-            continue
-        while True:
-            here.take("lateral")
-            here.take("only")
-            token = here.peek()
-            if token is None or here.word() == "(" or token.kind is TokenKind.STRING:
-                break
-            try:
-                name = here.name()
-            except Unreadable:
-                break
-            if here.word() != "(":
-                found[name] = None
-            _alias_in_from(here)
-            if not here.take(","):
-                break
-    return tuple(found)
-
-
-def _alias_in_from(cursor: Cursor) -> None:
-    cursor.take("*")
-    cursor.take("as")
-    token = cursor.peek()
-    if token and token.kind in {TokenKind.WORD, TokenKind.QUOTED} and cursor.word(1) == ",":
-        cursor.next()
+    words = cursor.words
+    return any(
+        words[index] == "for" and words[index + 1] in _ROW_LOCKS for index in range(cursor.at, cursor.end - 1)
+    )
 
 
 def _has_word(cursor: Cursor, *words: str) -> bool:
@@ -251,50 +251,18 @@ def copy(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.take("binary")
     if cursor.word() == "(":
         inner = data_statement(cursor.inside())
-        cursor.expect("to")
-        if inner is None or cursor.done:
+        if inner is None or cursor.word() != "to":
             raise Unreadable("COPY of a query that is not understood")
-        cursor.rest()
+        _copied(cursor)
         return inner
     table = cursor.name("a table")
     if cursor.word() == "(":
         cursor.inside()
-    direction = cursor.take_any("from", "to")
-    if not direction or cursor.done:
-        raise cursor.unexpected("FROM or TO and a file")
-    cursor.rest()
+    direction = cursor.word()
+    _copied(cursor)
     return (Insert(table=table),) if direction == "from" else (Query(tables=(table,)),)
 
 
-def explain(cursor: Cursor) -> tuple[Operation, ...]:
-    """The statement behind `EXPLAIN`: with ANALYZE it does what it explains."""
-    analyze = False
-    if cursor.word() == "(" and cursor.word(1) not in {"select", "with", "values", "table", "("}:
-        analyze = any(
-            words[0] in _ANALYZE and words[1:] not in _OFF for words in cursor.inside().listed(_option)
-        )
-    else:
-        analyze = bool(cursor.take_any("analyze", "analyse"))
-        cursor.take("verbose")
-    if cursor.done:
-        raise cursor.unexpected("a statement")
-    inner = data_statement(cursor)
-    if inner is None:
-        if analyze:
-            return (OtherStatement(tag="EXECUTE"),) if cursor.word() == "execute" else _unknown(cursor)
-        cursor.one_of("create", "declare", "execute", "refresh")
-        if cursor.rest().done:
-            raise cursor.unexpected("more")
-        return (Query(),)
-    return inner if analyze else (Query(),)
-
-
-def _option(cursor: Cursor) -> list[str]:
-    words = cursor.until(lambda here: here.word() == ",").source().lower().split()
-    if not words:
-        raise cursor.unexpected("an option of EXPLAIN")
-    return words
-
-
-def _unknown(cursor: Cursor) -> tuple[Operation, ...]:
-    raise Unreadable(f"EXPLAIN ANALYZE of {cursor.word().upper() or 'something'} is not understood")
+def _copied(cursor: Cursor) -> None:
+    if match_rule("copied", cursor) is None or not cursor.done:
+        raise cursor.unexpected("FROM or TO, a file, and options of COPY")

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import expression
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
     CreateIndex,
     DropIndex,
     Expression,
     Operation,
-    OtherStatement,
     Reindex,
     RenameIndex,
+    RenameTable,
 )
+from migsafe.sql.read.alter_table import all_in_tablespace, alter_relation
+from migsafe.sql.read.views import wrapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +35,21 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
     """The statement behind `CREATE [UNIQUE] INDEX`."""
     concurrently = cursor.take("concurrently")
     if_not_exists = cursor.skip_if_not_exists()
-    name = None if cursor.word() == "on" else cursor.identifier("an index's name")
+    name = None if cursor.word() == "on" and not if_not_exists else cursor.identifier("an index's name")
     cursor.expect("on")
     only = cursor.take("only")
     table = cursor.name("a table")
     cursor.take("*")
     method = cursor.identifier("an index method") if cursor.take("using") else "btree"
-    keys = cursor.inside().listed(_key)
+    keys = _keys(cursor.inside())
     include: tuple[str, ...] = ()
     if cursor.take("include"):
         include = tuple(key.column for key in cursor.inside().listed(_key) if key.column)
     if cursor.take("nulls"):
         cursor.take("not")
         cursor.expect("distinct")
-    if cursor.take("with"):
-        cursor.inside()
+    if cursor.take("with") and match_rule("storage", cursor) is None:
+        raise cursor.unexpected("options of an index")
     if cursor.take("tablespace"):
         cursor.identifier("a tablespace")
     where = expression(cursor.rest()) if cursor.take("where") else None
@@ -68,6 +71,13 @@ def create_index(cursor: Cursor, *, unique: bool) -> tuple[Operation, ...]:
             where=where,
         ),
     )
+
+
+def _keys(cursor: Cursor) -> tuple[_Key, ...]:
+    checked = cursor.part(cursor.at, cursor.end)
+    if match_rule("index_keys", checked) is None or not checked.done:
+        raise checked.unexpected("a column or an expression, and how it is ordered")
+    return cursor.listed(_key)
 
 
 def _used(keys: tuple[_Key, ...], include: tuple[str, ...], where: Expression | None) -> tuple[str, ...]:
@@ -112,25 +122,11 @@ def drop_index(cursor: Cursor) -> tuple[Operation, ...]:
 def alter_index(cursor: Cursor) -> tuple[Operation, ...]:
     """The statement behind `ALTER INDEX`."""
     if cursor.take("all", "in", "tablespace"):
-        cursor.rest()
-        return (OtherStatement(tag="ALTER INDEX ALL IN TABLESPACE"),)
-    cursor.skip_if_exists()
-    index = cursor.name("an index")
-    if cursor.take("rename", "to"):
-        new_name = cursor.identifier("an index's new name")
-        cursor.expect_end()
-        return (RenameIndex(index=index, new_name=new_name),)
-    known = (
-        cursor.take("set", "tablespace")
-        or cursor.take("attach", "partition")
-        or cursor.take("depends", "on", "extension")
-        or cursor.take("no", "depends", "on", "extension")
-        or cursor.take_any("set", "reset", "alter")
-    )
-    if not known or cursor.done:
-        raise cursor.unexpected("an action of ALTER INDEX")
-    cursor.rest()
-    return (OtherStatement(tag="ALTER INDEX", target=index),)
+        return all_in_tablespace(cursor, "ALTER INDEX")
+    actions = alter_relation(cursor, is_index=True)
+    if isinstance(actions[0], RenameTable):
+        return (RenameIndex(index=actions[0].table, new_name=actions[0].new_name),)
+    return (wrapped("ALTER INDEX", actions),)
 
 
 def reindex(cursor: Cursor) -> tuple[Operation, ...]:

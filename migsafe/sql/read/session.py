@@ -1,7 +1,7 @@
 """Transaction control and settings."""
 
 from migsafe.sql.cursor import Cursor, Unreadable
-from migsafe.sql.keywords import words
+from migsafe.sql.grammar.match import match_rule
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
     Begin,
@@ -12,10 +12,6 @@ from migsafe.sql.operations import (
     Rollback,
     Savepoint,
     SetSetting,
-)
-
-_MODES = words(
-    "isolation level serializable repeatable read committed uncommitted write only not deferrable ,"
 )
 
 
@@ -30,10 +26,9 @@ def transaction(cursor: Cursor) -> tuple[Operation, ...] | None:
             cursor.next()
             cursor.expect("transaction")
             return _modes(cursor, Begin())
-        case "commit" | "rollback" | "prepare" if cursor.word(1) in {
-            "prepared",
-            "transaction",
-        } and cursor.peek(2):
+        case "commit" | "rollback" | "prepare" if (
+            cursor.word(1) in {"prepared", "transaction"} and cursor.kind(2) is TokenKind.STRING
+        ):
             tag = f"{cursor.next().value} {cursor.next().value}".upper()
             if tag not in {"COMMIT TRANSACTION", "ROLLBACK TRANSACTION"}:
                 cursor.string("a transaction's name")
@@ -48,7 +43,8 @@ def transaction(cursor: Cursor) -> tuple[Operation, ...] | None:
             return _last(cursor, Savepoint(name=cursor.identifier("a savepoint")))
         case "release":
             cursor.next()
-            cursor.take("savepoint")
+            if cursor.kind(1) is not None:
+                cursor.take("savepoint")
             return _last(cursor, Savepoint(name=cursor.identifier("a savepoint"), release=True))
         case _:
             return None
@@ -57,7 +53,8 @@ def transaction(cursor: Cursor) -> tuple[Operation, ...] | None:
 def _end(cursor: Cursor, word: str) -> tuple[Operation, ...]:
     cursor.take_any("work", "transaction")
     if word == "rollback" and cursor.take("to"):
-        cursor.take("savepoint")
+        if cursor.kind(1) is not None:
+            cursor.take("savepoint")
         return _last(cursor, Rollback(to_savepoint=cursor.identifier("a savepoint")))
     chained = cursor.take("and", "chain")
     if not chained:
@@ -68,10 +65,9 @@ def _end(cursor: Cursor, word: str) -> tuple[Operation, ...]:
 
 
 def _modes(cursor: Cursor, operation: Operation) -> tuple[Operation, ...]:
-    while not cursor.done:
-        if cursor.word() not in _MODES:
-            raise cursor.unexpected("a transaction's mode")
-        cursor.next()
+    if not cursor.done and match_rule("transaction_modes", cursor) is None:
+        raise cursor.unexpected("a transaction's mode")
+    cursor.expect_end()
     return (operation,)
 
 
@@ -80,20 +76,42 @@ def _last(cursor: Cursor, operation: Operation) -> tuple[Operation, ...]:
     return (operation,)
 
 
+# What follows a setting's name: a word before it is that name.
+_BEFORE_VALUE = frozenset({"to", "=", "."})
+
+
 def set_setting(cursor: Cursor) -> tuple[Operation, ...]:
     """The statement behind `SET`."""
+    if cursor.end - cursor.at >= 3 and cursor.words[cursor.end - 2 : cursor.end] == ["from", "current"]:
+        if match_rule("set_from_current", cursor) is None:
+            raise cursor.unexpected("a setting")
+        return (OtherStatement(tag="SET"),)
+    if cursor.word(1) in _BEFORE_VALUE:
+        return _setting_alone(cursor, local=False)
     if cursor.take("constraints"):
-        cursor.rest()
+        if match_rule("set_constraints", cursor) is None:
+            raise cursor.unexpected("which constraints, and DEFERRED or IMMEDIATE")
+        cursor.expect_end()
         return (OtherStatement(tag="SET CONSTRAINTS"),)
+    if cursor.word() in {"local", "session"} and (
+        cursor.word(1) == "transaction" or cursor.at_words("session", "characteristics", ahead=1)
+    ):
+        cursor.at += 1
     if cursor.take("transaction") or cursor.take("session", "characteristics", "as", "transaction"):
         if cursor.take("snapshot"):
             cursor.string()
             cursor.expect_end()
             return (OtherStatement(tag="SET TRANSACTION"),)
+        if cursor.done:
+            raise cursor.unexpected("a transaction's mode")
         return _modes(cursor, OtherStatement(tag="SET TRANSACTION"))
     local = cursor.take("local")
-    if not local and cursor.word(1) not in {"to", "="}:
+    if not local and cursor.word(1) not in _BEFORE_VALUE:
         cursor.take("session")
+    return _setting_alone(cursor, local=local)
+
+
+def _setting_alone(cursor: Cursor, *, local: bool) -> tuple[Operation, ...]:
     name, value = _setting(cursor)
     cursor.expect_end()
     return (SetSetting(name=name, value=value, local=local),)
@@ -104,8 +122,10 @@ def _setting(cursor: Cursor) -> tuple[str, str | None]:
         return "timezone", None if cursor.take("local") else _value(cursor)
     if cursor.take("session", "authorization") or cursor.take("authorization"):
         return "session_authorization", _value(cursor)
-    if cursor.word() in {"role", "names", "schema"} and cursor.word(1) not in {"to", "="}:
+    if cursor.word() in {"role", "names", "schema"} and cursor.word(1) not in _BEFORE_VALUE:
         name = cursor.next().value
+        if name == "names" and cursor.done:
+            return "client_encoding", None
         return {"names": "client_encoding", "schema": "search_path"}.get(name, name), _value(cursor)
     if cursor.take("xml", "option"):
         return "xmloption", _value(cursor)
@@ -158,4 +178,12 @@ def discard(cursor: Cursor) -> tuple[Operation, ...]:
     if not what:
         raise cursor.unexpected("ALL, PLANS, SEQUENCES or TEMP")
     cursor.expect_end()
-    return (ResetSetting(name=None) if what == "all" else OtherStatement(tag=f"DISCARD {what.upper()}"),)
+    return (ResetSetting(name=None) if what == "all" else OtherStatement(tag=_DISCARDS[what]),)
+
+
+_DISCARDS = {
+    "plans": "DISCARD PLANS",
+    "sequences": "DISCARD SEQUENCES",
+    "temp": "DISCARD TEMP",
+    "temporary": "DISCARD TEMP",
+}

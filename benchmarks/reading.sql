@@ -1,0 +1,67 @@
+CREATE TABLE app.TABLE_1 (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    COLUMN_1 text NOT NULL DEFAULT '',
+    account_id bigint NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    amount numeric(12, 2) CHECK (amount >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (account_id, COLUMN_1)
+);
+
+ALTER TABLE TABLE_1 ADD COLUMN COLUMN_1 varchar(255) NOT NULL DEFAULT 'x';
+
+-- speed up the list page
+CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_TABLE_1_COLUMN_1 ON TABLE_1 USING btree (COLUMN_1, lower(name)) WHERE deleted_at IS NULL;
+
+ALTER TABLE app.TABLE_1 ADD CONSTRAINT fk_COLUMN_1 FOREIGN KEY (COLUMN_1_id) REFERENCES app.users (id) NOT VALID;
+
+ALTER TABLE TABLE_1 VALIDATE CONSTRAINT fk_COLUMN_1;
+
+ALTER TABLE ONLY TABLE_1 ALTER COLUMN COLUMN_1 SET DEFAULT nextval('TABLE_1_id_seq'::regclass), ALTER COLUMN b DROP NOT NULL;
+
+UPDATE TABLE_1 SET COLUMN_1 = coalesce(COLUMN_1, 'none') || '-' || id::text WHERE COLUMN_1 IS NULL AND created_at < now() - interval '1 day';
+
+INSERT INTO TABLE_1 (id, COLUMN_1, note) VALUES (1, 'a', 'it''s'), (2, 'b', E'x\ny'), (3, 'c', NULL);
+
+DROP INDEX CONCURRENTLY IF EXISTS ix_TABLE_1_COLUMN_1;
+
+COMMENT ON COLUMN TABLE_1.COLUMN_1 IS 'What the COLUMN_1 is for; see the handbook';
+
+GRANT SELECT, INSERT ON app.TABLE_1 TO app_rw;
+
+CREATE OR REPLACE FUNCTION app.touch_TABLE_1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.updated_at := now();
+  IF NEW.COLUMN_1 IS NULL THEN
+    NEW.COLUMN_1 := 'x';
+  END IF;
+  RETURN NEW;
+END;
+$$;
+
+CREATE TRIGGER touch BEFORE UPDATE ON TABLE_1 FOR EACH ROW EXECUTE FUNCTION app.touch_TABLE_1();
+
+CREATE TYPE COLUMN_1_kind AS ENUM ('new', 'open', 'closed');
+
+ALTER TYPE COLUMN_1_kind ADD VALUE IF NOT EXISTS 'stale' AFTER 'open';
+
+CREATE VIEW app.v_TABLE_1 AS SELECT t.id, t.COLUMN_1, count(*) AS n FROM TABLE_1 t JOIN accounts a ON a.id = t.account_id WHERE a.active GROUP BY t.id, t.COLUMN_1;
+
+SET lock_timeout = '2s';
+
+BEGIN;
+
+COMMIT;
+
+ALTER TABLE TABLE_1 RENAME COLUMN COLUMN_1 TO COLUMN_1_old;
+
+DELETE FROM TABLE_1 WHERE COLUMN_1 IN (SELECT COLUMN_1 FROM dead_TABLE_1 WHERE age > 30);
+
+SELECT setval('TABLE_1_id_seq', (SELECT max(id) FROM TABLE_1));
+
+ALTER TABLE TABLE_1 ALTER COLUMN COLUMN_1 TYPE bigint USING COLUMN_1::bigint;
+
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'COLUMN_1_k') THEN
+    CREATE TYPE COLUMN_1_k AS ENUM ('a');
+  END IF;
+END $$;

@@ -1,0 +1,1 @@
+"""The configuration: `[tool.migsafe]` in pyproject.toml, or migsafe.toml."""

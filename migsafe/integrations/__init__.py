@@ -1,0 +1,1 @@
+"""migsafe inside other programs: editors, migration tools."""

@@ -1,0 +1,1 @@
+"""The linter in an editor, by the Language Server Protocol."""
