@@ -27,14 +27,17 @@ def changes_type(prediction: Prediction, operation: AlterColumnType) -> None:
     change = _change(prediction, operation, column)
     if change is Change.FREE_IN_UTC:
         prediction.unknown(UTC_QUESTION)
-    if change is not Change.FREE and not (column is not None and column.generated is Generated.VIRTUAL):
+    rewrites = change is not Change.FREE and not (
+        column is not None and column.generated is Generated.VIRTUAL
+    )
+    if rewrites:
         prediction.rewrite(stored)
     if table is not None and column is not None:
         _refuses(prediction, table, column, operation)
     for name in prediction.family(operation.table, only=operation.only):
         member = prediction.table(name)
         if member is not None:
-            _makes_again(prediction, member, operation)
+            _makes_again(prediction, member, operation, rewrites=rewrites)
 
 
 def _change(prediction: Prediction, operation: AlterColumnType, column: Column | None) -> Change:
@@ -81,7 +84,7 @@ def _refuses(prediction: Prediction, table: Table, column: Column, operation: Al
         prediction.unknown(f"whether a policy uses {table.name}.{column.name}")
 
 
-def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnType) -> None:
+def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnType, *, rewrites: bool) -> None:
     """Foreign keys and checks on the column are made again; indexes too, when they would sort differently."""
     column = table.column(operation.column)
     alike = column is not None and _sorts_alike(prediction, column, operation)
@@ -97,7 +100,7 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
             prediction.scan(stored)
     for referrer in _referrers(prediction, table, operation.column):
         prediction.lock(prediction.partitions(referrer), LockMode.ACCESS_EXCLUSIVE)
-        if not alike:
+        if rewrites or not alike:
             # Its rows are looked up again, by an index on the key where there is one.
             prediction.scan(prediction.stored(referrer))
             prediction.may_scan.update(dict.fromkeys(prediction.stored(referrer)))
@@ -106,7 +109,7 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
     if column is not None and any(
         (not alike and operation.column in index.keys) or _is_built_again(index) for index in using
     ):
-        prediction.builds_index = prediction.builds_index or bool(stored)
+        prediction.build(stored)
         prediction.scan(stored)
 
 
@@ -137,7 +140,7 @@ def _sorts_alike(prediction: Prediction, column: Column, operation: AlterColumnT
     types = (base_type(prediction.catalog, column.type), base_type(prediction.catalog, operation.type))
     if types[0].array_dimensions or types[1].array_dimensions:
         return column.type == operation.type
-    names = {each.name for each in types}
+    names = {"interval" if each.name.startswith("interval") else each.name for each in types}
     return len(names) == 1 or names <= {"text", "character varying"} or names == {"cidr", "inet"}
 
 

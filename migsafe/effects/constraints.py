@@ -96,7 +96,7 @@ def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefiniti
             prediction.lock(prediction.family(name, only=only), LockMode.ACCESS_EXCLUSIVE)
         prediction.lock(members, LockMode.SHARE)
         stored = tuple(m for m in members if not prediction.is_partitioned(m))
-        prediction.builds_index = prediction.builds_index or bool(stored)
+        prediction.build(stored)
         prediction.scan(stored)
         for member in members[1:]:
             may_serve(prediction, member, constraint.columns)

@@ -31,9 +31,8 @@ def creates_index(prediction: Prediction, operation: CreateIndex) -> None:
     _refuses(prediction, operation, table)
     prediction.waits_for_others = concurrently
     stored = tuple(member for member in members if not prediction.is_partitioned(member))
-    if stored:
-        prediction.builds_index = True
-        prediction.scan(stored)
+    prediction.build(stored)
+    prediction.scan(stored)
     keys = operation.key_names[: len(operation.key_names) - len(operation.include)]
     for member in members[1:]:
         may_serve(prediction, member, keys)
@@ -124,7 +123,7 @@ def _reindexes(prediction: Prediction, name: Name, mode: LockMode, *, whole: boo
         if prediction.is_partitioned(member):
             continue
         if table is None or not table.columns_complete or table.indexes:
-            prediction.builds_index = True
+            prediction.build([member])
             prediction.scan([member])
 
 

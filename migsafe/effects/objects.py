@@ -227,6 +227,12 @@ def _domain(prediction: Prediction, change: AlterDomain) -> None:
     stored = [user for user in users if not prediction.is_partitioned(user)]
     prediction.lock(stored, LockMode.SHARE)
     prediction.scan(stored)
+    for reader in prediction.readers(users):
+        view = catalog.view(reader)
+        if view is not None and view.materialized:
+            prediction.unknown(f"whether a column of {reader} is of the domain {change.name}")
+            prediction.lock([reader], LockMode.SHARE)
+            prediction.scan([reader])
 
 
 def _changes_type_in_use(prediction: Prediction, change: ChangeAttribute) -> None:

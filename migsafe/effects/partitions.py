@@ -69,22 +69,25 @@ def _gets_indexes(prediction: Prediction, parent: Table, partition: Table | None
     left = list(partition.indexes) if partition is not None else []
     for index in parent.indexes:
         # Each index of the partition serves one of the parent's; a key's only another key.
-        keyed = partition is not None and _is_key(parent, index)
-        own = next((i for i in left if _is_alike(index, i) and (not keyed or _is_key(partition, i))), None)
+        kind = _kind_of_key(parent, index)
+        own = next(
+            (i for i in left if _is_alike(index, i) and kind in {None, _kind_of_key(partition, i)}), None
+        )
         if own is None:
             missing.append(index)
         else:
             left.remove(own)
     if not missing or prediction.is_partitioned(name):
         return
-    prediction.builds_index = True
+    prediction.build([name])
     prediction.scan([name])
     if partition is None or partition.indexes:
         prediction.unknown(f"whether {name} has all indexes that {parent.name} has")
 
 
-def _is_key(table: Table | None, index: Index) -> bool:
-    return table is not None and any(constraint.index == index.name for constraint in table.constraints)
+def _kind_of_key(table: Table | None, index: Index) -> ConstraintKind | None:
+    constraints = table.constraints if table else ()
+    return next((constraint.kind for constraint in constraints if constraint.index == index.name), None)
 
 
 def _is_alike(index: Index, own: Index) -> bool:

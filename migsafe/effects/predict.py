@@ -111,8 +111,11 @@ def _at_one_level(effects: Effects, members: tuple[Name, ...]) -> Effects:
     top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
     if top is None:
         return effects
+    # SHARE is the lock of CREATE INDEX: building a key on partitions has its own.
     locks = tuple(
-        Lock(lock.relation, max(lock.mode, top)) if lock.relation in members else lock
+        Lock(lock.relation, max(lock.mode, top))
+        if lock.relation in members and lock.mode is not LockMode.SHARE
+        else lock
         for lock in effects.locks
     )
     return replace(effects, locks=locks)

@@ -25,6 +25,7 @@ class Prediction:
     scans: dict[Name, None] = field(default_factory=dict)
     depends_on: dict[str, None] = field(default_factory=dict)
     builds_index: bool = False
+    builds_on: dict[Name, None] = field(default_factory=dict)
     needs_no_transaction: bool = False
     other_blocks: Blocks = Blocks.NONE
     may_scan: dict[Name, None] = field(default_factory=dict)
@@ -51,7 +52,12 @@ class Prediction:
         names = [self.catalog.resolve(relation) for relation in relations]
         self.rewrites.update(dict.fromkeys(names))
         self.scan(names)
-        self.builds_index = self.builds_index or any(self._has_index(name) for name in names)
+        self.build(name for name in names if self._has_index(name))
+
+    def build(self, relations: Iterable[Name]) -> None:
+        """Builds an index, or several, on each relation."""
+        self.builds_on.update(dict.fromkeys(self.catalog.resolve(relation) for relation in relations))
+        self.builds_index = self.builds_index or bool(self.builds_on)
 
     def _has_index(self, name: Name) -> bool:
         """Whether an index is left to build: dropping comes first in a statement."""
@@ -151,6 +157,7 @@ class Prediction:
             rewrites=tuple(sorted(self.rewrites)),
             scans=tuple(sorted(self.scans)),
             builds_index=self.builds_index,
+            builds_on=tuple(sorted(self.builds_on)),
             blocks=worse_of(self.other_blocks, *(blocks_of(lock.mode) for lock in locks)),
             needs_no_transaction=self.needs_no_transaction,
             certain=not self.depends_on and not self.catalog.doubts,
@@ -182,14 +189,15 @@ def effects_without(effects: Effects, unseen: AbstractSet[Name]) -> Effects:
     gone = len(locks) < len(effects.locks)
     rewrites = tuple(name for name in effects.rewrites if name not in unseen)
     scans = tuple(name for name in effects.scans if name not in unseen)
-    # An index is built of what is read or written anew.
-    idle = gone and not (locks and (rewrites or scans))
+    builds_on = tuple(name for name in effects.builds_on if name not in unseen)
+    idle = bool(effects.builds_on) and not builds_on
     return replace(
         effects,
         locks=locks,
         rewrites=rewrites,
         scans=scans,
         builds_index=effects.builds_index and not idle,
+        builds_on=builds_on,
         blocks=worse_of(Blocks.NONE, *(blocks_of(lock.mode) for lock in locks)) if gone else effects.blocks,
     )
 
@@ -206,6 +214,7 @@ def merge(parts: Iterable[Effects]) -> Effects:
         rewrites=tuple(sorted({name for part in found for name in part.rewrites})),
         scans=tuple(sorted({name for part in found for name in part.scans})),
         builds_index=any(part.builds_index for part in found),
+        builds_on=tuple(sorted({name for part in found for name in part.builds_on})),
         blocks=worse_of(*(part.blocks for part in found)),
         needs_no_transaction=any(part.needs_no_transaction for part in found),
         certain=all(part.certain for part in found),

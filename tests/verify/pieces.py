@@ -71,6 +71,7 @@ PRELUDE = (
     "CREATE FUNCTION random_text() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN random(); END $$",
     "CREATE FUNCTION twice(a int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT a * 2 $$",
     "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+    "CREATE TABLE spare (id int, k int)",
 )
 
 
