@@ -70,8 +70,9 @@ ORDER BY a.attrelid, a.attnum;
 -- rows of the same table, one for each of its partitions: they are left out.
 SELECT c.conrelid::bigint AS oid, c.conname AS name, c.contype AS kind, c.convalidated AS validated,
        {enforced} AS enforced, c.coninhcount > 0 AND NOT c.conislocal AS inherited, c.connoinherit AS no_inherit,
-       pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(c.oid), ' NOT (VALID|ENFORCED)$', '')
-           AS definition,
+       CASE WHEN c.convalidated THEN pg_catalog.pg_get_constraintdef(c.oid)
+            ELSE pg_catalog.regexp_replace(
+                   pg_catalog.pg_get_constraintdef(c.oid), ' NOT (VALID|ENFORCED)$', '') END AS definition,
        ARRAY(SELECT a.attname FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY k(num, pos)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
              ORDER BY k.pos)::text[] AS columns,

@@ -102,20 +102,23 @@ def statement_effects(
     for operation in in_passes(operations):
         found.append(_effects(operation, here, version, beside))
         here = apply(here, operation)
-    merged = merge(found)
-    return _at_one_level(merged, Prediction(catalog=catalog, server_version=version).family(tables.pop()))
+    members = Prediction(catalog=catalog, server_version=version).family(tables.pop())
+    return _at_one_level(found, members)
 
 
-def _at_one_level(effects: Effects, members: tuple[Name, ...]) -> Effects:
-    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs."""
+def _at_one_level(parts: Sequence[Effects], members: tuple[Name, ...]) -> Effects:
+    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs.
+
+    It does not go to partitions where it only builds their part of a key: that takes SHARE, as CREATE INDEX.
+    """
+    effects = merge(parts)
     top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
     if top is None:
         return effects
-    # SHARE is the lock of CREATE INDEX: building a key on partitions has its own.
+    locked = {lock.relation for part in parts for lock in part.locks if lock.mode is not LockMode.SHARE}
+    reached = locked & {*members}
     locks = tuple(
-        Lock(lock.relation, max(lock.mode, top))
-        if lock.relation in members and lock.mode is not LockMode.SHARE
-        else lock
+        Lock(lock.relation, max(lock.mode, top)) if lock.relation in reached else lock
         for lock in effects.locks
     )
     return replace(effects, locks=locks)

@@ -108,7 +108,10 @@ def refuses_heir(prediction: Prediction, child: Table, parent: Table) -> None:
         here = child.column(column.name)
         if here is None:
             prediction.fail(f"{child.name} has no column {column.name}")
-        elif (here.generated_as is None) != (column.generated_as is None):
+        elif (column.generated_as and not here.generated_as) or (
+            # The other way round it was let through before PostgreSQL 16.
+            here.generated_as and not column.generated_as and prediction.server_version >= 160000
+        ):
             prediction.fail(f"{column.name} is computed in only one of {child.name} and {parent.name}")
     for constraint in parent.constraints:
         inherited = constraint.kind is ConstraintKind.CHECK and not constraint.no_inherit

@@ -125,8 +125,11 @@ def drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) ->
             for parent in above if referrer not in table.referenced_by else ():
                 locks_referenced(prediction, parent.name)
     readers = prediction.readers(names)
-    if readers and not cascade:
-        prediction.fail(f"the view {readers[0]} reads it")
+    for reader in readers if not cascade else ():
+        view = prediction.catalog.view(reader)
+        if view is not None and view.assumed:
+            prediction.unknown(f"whether the view {reader} is still there")
+        prediction.fail(f"the view {reader} reads it")
     prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
     if cascade and not prediction.catalog.complete:
         prediction.unknown(f"which views use {', '.join(map(str, names))}")
