@@ -178,6 +178,7 @@ def _constraint(row: Row) -> Constraint:
         references=Name(referenced, row["referenced_schema"]) if referenced else None,
         referenced_columns=tuple(row["referenced_columns"]),
         index=row["index"],
+        referenced_index=row.get("referenced_index"),
         inherited=row["inherited"],
         no_inherit=row["no_inherit"] and row["kind"] in {"c", "n"},
         parent=row["parent"],

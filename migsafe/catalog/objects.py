@@ -4,7 +4,7 @@ Names are always qualified. What is marked "live only" stays empty when scripts 
 own wording of an expression cannot be had without PostgreSQL.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from migsafe.sql.definitions import ConstraintKind, Generated, TypeName
@@ -44,6 +44,7 @@ class Constraint:
 
     `inherited` is True where it is there only because a parent has it; `parent` is the name that a
     partition's foreign key has there. A constraint that is NOT ENFORCED is not validated either.
+    `referenced_index` is the one that a foreign key needs at the other table (live only).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Constraint:
     inherited: bool = False
     no_inherit: bool = False
     parent: str | None = None
+    referenced_index: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,6 @@ from migsafe.effects.session import advance, start_session
 from migsafe.sql.operations import (
     Begin,
     Operation,
-    ResetSetting,
-    SetSetting,
 )
 
 
@@ -21,8 +19,7 @@ class Session:
     """
 
     def __init__(self, settings: Mapping[str, str], *, wrapped: bool = False) -> None:
-        self._defaults = {name.lower(): value for name, value in settings.items()}
-        self._state = start_session(self._defaults)
+        self._state = start_session(settings)
         self._begun = 0
         self._tools = 0
         if wrapped:
@@ -66,18 +63,4 @@ class Session:
         """Goes behind this operation, which took these locks."""
         if isinstance(operation, Begin) and not self._state.in_transaction:
             self._begun += 1
-        for one in self._resolved(operation):
-            self._state = advance(self._state, one, locks=locks)
-
-    def _resolved(self, operation: Operation) -> tuple[Operation, ...]:
-        """RESET, and SET to DEFAULT, as a SET to what the session began with."""
-        match operation:
-            case ResetSetting(name=None):
-                names = {**self._defaults, **self._state.current}
-                return tuple(SetSetting(name=name, value=self._defaults.get(name)) for name in names)
-            case ResetSetting(name=str(name)):
-                return (SetSetting(name=name, value=self._defaults.get(name.lower())),)
-            case SetSetting(name=name, value=None, local=local):
-                return (SetSetting(name=name, value=self._defaults.get(name.lower()), local=local),)
-            case _:
-                return (operation,)
+        self._state = advance(self._state, operation, locks=locks)
