@@ -80,10 +80,7 @@ def _other(facts: Facts, operation: Operation, text: str) -> None:
         case ops.Truncate():
             facts.tag = "TRUNCATE"
             read_words(facts, text)
-        case ops.Insert(from_query=from_query):
-            facts.from_query = from_query
-            _refuse_twice(facts, text)
-        case ops.Update():
+        case ops.Insert() | ops.Update():
             _refuse_twice(facts, text)
         case ops.Rollback(to_savepoint=name):
             facts.to_savepoint = name is not None

@@ -1,6 +1,6 @@
 """Facts about columns: what a new one is, and what another type does to its values."""
 
-from migsafe.catalog.model import Catalog, TypeKind
+from migsafe.catalog.model import Catalog
 from migsafe.effects.type_change import keeps_values
 from migsafe.effects.volatility import volatility_of
 from migsafe.lint.facts import Facts, GeneratedWord
@@ -16,8 +16,7 @@ _GROUPS = (
     ("date", "timestamp without time zone"),
     ("date", "timestamp with time zone"),
 )
-
-
+# Digits of their greatest values.
 _DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 
 
@@ -29,38 +28,31 @@ def column_facts(facts: Facts, column: ColumnDefinition, catalog: Catalog) -> No
     facts.column = column.name
     facts.not_null = column.not_null
     facts.has_default = default is not None
-    facts.default_volatile = default is not None and volatility_of(default).volatile
+    facts.default_volatile = default is not None and volatility_of(default, catalog).volatile
     facts.serial = column.is_serial
     facts.generated = generated
     facts.inline_check = ConstraintKind.CHECK in inline
     facts.inline_unique = ConstraintKind.UNIQUE in inline
     facts.inline_primary_key = facts.in_primary_key = ConstraintKind.PRIMARY_KEY in inline
     facts.inline_foreign_key = ConstraintKind.FOREIGN_KEY in inline
-    type_facts(facts, column.type, catalog)
+    type_facts(facts, column.type)
 
 
-def type_facts(facts: Facts, written: TypeName, catalog: Catalog) -> None:
+def type_facts(facts: Facts, written: TypeName) -> None:
     """The type by its own name, and what is known of it."""
     facts.data_type = str(written)
     facts.base_type = written.name if not written.schema else f"{written.schema}.{written.name}"
     facts.type_limited = bool(written.modifiers)
-    known = catalog.resolve_type(written)
-    found = catalog.types.get(known) if known else None
-    facts.type_is_enum = found is not None and found.kind is TypeKind.ENUM
 
 
 def type_change_facts(facts: Facts, operation: AlterColumnType, catalog: Catalog) -> None:
-    """ALTER COLUMN TYPE: what may no longer fit, and whether text sorts another way."""
+    """ALTER COLUMN TYPE: what may no longer fit."""
     facts.column = operation.column
-    type_facts(facts, operation.type, catalog)
+    type_facts(facts, operation.type)
     table = catalog.table(operation.table)
     column = table.column(operation.column) if table else None
-    if column is None or not column.type.name:
-        facts.changes_collation = operation.collation is not None
-        return
-    facts.narrows = _narrows(column.type, operation.type)
-    new = str(operation.collation) if operation.collation else None
-    facts.changes_collation = new != column.collation and bool({new, column.collation} - {None})
+    if column is not None and column.type.name:
+        facts.narrows = _narrows(column.type, operation.type)
 
 
 def dropped_column_facts(facts: Facts, operation: DropColumn, catalog: Catalog) -> None:

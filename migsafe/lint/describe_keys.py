@@ -88,7 +88,6 @@ def dropped_index_facts(facts: Facts, operation: DropIndex, catalog: Catalog) ->
     facts.index_unique = index.unique
     facts.column = ", ".join(index.keys)
     if isinstance(relation, Table):
-        facts.index_of_partitioned = relation.partitioned
         facts.constraint_spare = index.unique and _has_twin(relation, index.name, index.keys)
         owner = next((c for c in relation.constraints if c.index == index.name), None)
         facts.index_of_constraint = owner is not None

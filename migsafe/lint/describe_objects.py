@@ -54,7 +54,6 @@ def _change(facts: Facts, change: SchemaChange) -> None:
         case RenameObject():
             facts.change, facts.new_name = "rename", change.new_name
             facts.object_kind, facts.object = change.kind, str(change.name)
-            facts.renamed_part = change.part_kind or ""
         case MoveObject():
             facts.change, facts.new_name = "move", change.new_schema
             facts.object_kind, facts.object = change.kind, str(change.name)

@@ -82,7 +82,6 @@ class Facts:
 
     # The table. `table_created_here`: made by this very script, or temporary: nobody else uses it yet.
     table_created_here: bool = False
-    table_known_empty: bool = False
     table_temporary: bool = False
     table_partitioned: bool = False
     # From a live server. `table_small`: the configuration says so, by name or by number of rows.
@@ -103,12 +102,10 @@ class Facts:
     inline_foreign_key: bool = False
     base_type: str = ""  # PostgreSQL's own name, without modifiers: "character varying"
     type_limited: bool = False  # it has modifiers, such as a length
-    type_is_enum: bool = False
     in_primary_key: bool = False
 
     # The column whose type changes.
     narrows: bool = False
-    changes_collation: bool = False
 
     # The constraint that is added, dropped or validated.
     constraint_kind: ConstraintWord = "none"
@@ -131,7 +128,6 @@ class Facts:
     index_redundant: bool = False
     covered_by: str = ""
     index_of_constraint: bool = False
-    index_of_partitioned: bool = False
 
     # The table that is created.
     has_primary_key: bool = False
@@ -143,7 +139,6 @@ class Facts:
 
     # What happens to another object: view, function, type, sequence, schema ...
     change: ChangeWord = "none"
-    renamed_part: str = ""  # column, attribute, value, constraint; "" for the object itself
     object_created_here: bool = False
     object_internal: bool = False  # nothing that an application can name: a trigger's function
     recreated_later: bool = False
@@ -158,7 +153,6 @@ class Facts:
     finalize: bool = False
     cascade: bool = False
     has_where: bool = False
-    from_query: bool = False
     repeatable: bool = True  # running it a second time does not fail
 
     # Security and replication.

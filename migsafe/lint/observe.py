@@ -48,7 +48,6 @@ class Context:
     script: str | None = None
     text: str = ""
     made: AbstractSet[str] = frozenset()
-    filled: AbstractSet[Name] = frozenset()
     held: tuple[Lock, ...] = ()
     small: SmallTables = field(default_factory=SmallTables)
     in_transaction: bool = False
@@ -105,7 +104,6 @@ def _table(facts: Facts, table: Name | None, context: Context) -> None:
         return
     known = context.catalog.table(table)
     facts.table_created_here = is_new(table, context)
-    facts.table_known_empty = facts.table_created_here and table not in context.filled
     facts.table_small = context.small.has(table, known or context.catalog.view(table))
     if known is not None:
         facts.table_temporary = known.temporary

@@ -49,7 +49,6 @@ def _part(op: str, whole: Facts) -> Facts:
         op=op,
         table=whole.table,
         table_created_here=whole.table_created_here,
-        table_known_empty=whole.table_known_empty,
         table_temporary=whole.table_temporary,
         table_partitioned=whole.table_partitioned,
         table_small=whole.table_small,

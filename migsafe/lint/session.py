@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from migsafe.effects.model import Lock
-from migsafe.effects.session import advance, start_session
+from migsafe.effects.session import advance, start_session, with_moved
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     Begin,
     Operation,
@@ -64,3 +65,7 @@ class Session:
         if isinstance(operation, Begin) and not self._state.in_transaction:
             self._begun += 1
         self._state = advance(self._state, operation, locks=locks)
+
+    def renamed(self, old: Name, new: Name) -> None:
+        """What is held on a table that has another name now is held under that."""
+        self._state = with_moved(self._state, {old: new})

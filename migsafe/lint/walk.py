@@ -104,7 +104,6 @@ class _Walker:
     observations: list[Observation] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
-    filled: set[Name] = field(default_factory=set)
     added: set[tuple[Name, str]] = field(default_factory=set)
     without_lock_timeout_seen: bool = False
     without_statement_timeout_seen: bool = False
@@ -164,7 +163,6 @@ class _Walker:
             script=self.script,
             text=statement.text,
             made=self.made,
-            filled=self.filled,
             held=held,
             small=self.small,
             in_transaction=session.transaction is not None,
@@ -220,17 +218,14 @@ class _Walker:
         )
 
     def go_on(self, operation: Operation, locks: tuple[Lock, ...] = ()) -> None:
-        """Goes behind the operation: what it made, filled, added, set."""
+        """Goes behind the operation: what it made, added, set."""
         catalog = self.catalog
+        moved: tuple[Name, Name] | None = None
         match operation:
-            case ops.CreateTable(table=table, as_query=True) if catalog.table(table) is None:
-                self.filled.add(catalog.resolve(table))
             case ops.RenameTable(table=table, new_name=name):
-                self.move(table, Name(name, catalog.resolve(table).schema))
+                moved = catalog.resolve(table), Name(name, catalog.resolve(table).schema)
             case ops.SetSchema(table=table, new_schema=schema):
-                self.move(table, Name(table.name, schema))
-            case ops.Insert(table=table) | ops.Update(table=table):
-                self.filled.add(catalog.resolve(table))
+                moved = catalog.resolve(table), Name(table.name, schema)
             case ops.AddConstraint(table=table, constraint=constraint) if constraint.not_valid:
                 self.added.add((catalog.resolve(table), constraint_name(table, constraint)))
             case ops.OtherStatement(changes=changes):
@@ -241,15 +236,11 @@ class _Walker:
             self.made.add(operation.table.name)
         transaction = self.session.transaction
         self.session.apply(operation, locks=locks)
+        if moved is not None:
+            self.session.renamed(*moved)
         if self.session.transaction != transaction:
             self.added.clear()
         self.history = advance(self.history, operation, script=self.script)
-
-    def move(self, table: Name, new: Name) -> None:
-        old = self.catalog.resolve(table)
-        if old in self.filled:
-            self.filled.remove(old)
-            self.filled.add(new)
 
     def validates_own(self, operation: Operation) -> bool:
         match operation:

@@ -55,6 +55,15 @@ def test_a_volatile_or_unknown_default_is_not(default: str) -> None:
     assert rules(f"ALTER TABLE users ADD COLUMN extra text DEFAULT {default};") == ["volatile-default"]
 
 
+def test_a_function_of_the_schema_counts_as_it_is_declared() -> None:
+    add = "ALTER TABLE users ADD COLUMN extra text DEFAULT code();"
+    made = "CREATE FUNCTION code() RETURNS text LANGUAGE sql {} AS $$SELECT 'a'$$; "
+    assert rules(made.format("STABLE") + add) == []
+    assert rules(made.format("IMMUTABLE") + add) == []
+    assert rules(made.format("VOLATILE") + add) == ["volatile-default"]
+    assert rules(made.format("") + add) == ["volatile-default"]
+
+
 def test_a_virtual_column_rewrites_nothing() -> None:
     assert rules("ALTER TABLE users ADD COLUMN twice integer GENERATED ALWAYS AS (age * 2) VIRTUAL;") == []
 
@@ -203,6 +212,11 @@ def test_two_tables_in_one_transaction_are_found() -> None:
     script = "ALTER TABLE users ADD COLUMN a text; ALTER TABLE orders ADD COLUMN b text;"
     assert rules(script) == []
     assert rules(script, wrapped=True) == ["several-tables-locked"]
+
+
+def test_a_table_that_is_renamed_on_the_way_is_still_one_table() -> None:
+    script = "ALTER TABLE users RENAME TO people; ALTER TABLE people ADD COLUMN a text;"
+    assert rules(script, wrapped=True) == ["renamed-table"]
 
 
 def test_work_behind_a_strong_lock_is_found_and_rows_of_a_new_table_are_not() -> None:
