@@ -36,7 +36,9 @@ def _known_time(value: str) -> str:
 
 def lint(
     paths: list[str] | None = typer.Argument(
-        None, metavar="[PATH]...", help="SQL files, folders of them, or - for standard input."
+        None,
+        metavar="[PATH]...",
+        help="SQL files, folders, alembic.ini, manage.py, or -; without any, all configured sources.",
     ),
     *,
     schema: str = typer.Option(
@@ -48,6 +50,13 @@ def lint(
     transaction: Transaction | None = typer.Option(
         None,
         help="Whether your tool opens a transaction around each script; auto: only what the script says.",
+    ),
+    diff: str = typer.Option(
+        "", metavar="REF", help="Judge only what changed since this git ref; all else is context."
+    ),
+    down: bool = typer.Option(False, "--down", help="Judge the way back: down files, sections, downgrades."),
+    stdin_filename: str = typer.Option(
+        "", metavar="PATH", help="The name of what standard input brings, for its settings and its place."
     ),
     rule: list[str] | None = typer.Option(
         None, metavar="NAME=LEVEL", help="Set a rule or group to error, warning, on or off; may be repeated."
@@ -97,30 +106,32 @@ def lint(
     from migsafe.config.model import Flags
     from migsafe.config.read import load_config
     from migsafe.lint.accepted import BaselineRequest, with_baseline
-    from migsafe.lint.run import lint_paths
+    from migsafe.lint.run import LintRequest, lint_paths
+    from migsafe.sources.settings import Direction
 
     reports = [_format_and_file(each) for each in report or []]
     try:
         settings = load_config(file=config, isolated=isolated).with_flags(
             Flags(server_version=server_version, transaction=transaction, rules=_rules(rule or []))
         )
-        request = BaselineRequest(
+        request = LintRequest(
+            paths=tuple(paths or ()),
+            config=settings,
+            schema=schema,
+            diff=diff,
+            direction=Direction.DOWN if down else Direction.UP,
+            stdin_filename=stdin_filename,
+        )
+        accepted = BaselineRequest(
             file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
         )
         if fix or diff_fix:
             from migsafe.cli.lint_fix import fix_or_show
 
-            found = fix_or_show(
-                paths or [],
-                schema=schema,
-                config=settings,
-                lock_timeout=fix_lock_timeout,
-                write=not diff_fix,
-                baseline=request,
-            )
+            found = fix_or_show(request, accepted, lock_timeout=fix_lock_timeout, write=not diff_fix)
         else:
-            found = lint_paths(paths or [], stdin=sys.stdin.buffer, schema=schema, config=settings)
-        found = with_baseline(found, request, settings)
+            found = lint_paths(request, stdin=sys.stdin.buffer)
+        found = with_baseline(found, accepted, settings)
         view = _view(settings, quiet=quiet, verbose=verbose)
         # With --diff-fix the changes are all that goes to standard output.
         first = [] if diff_fix and not output else [(format_, output)]

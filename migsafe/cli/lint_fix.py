@@ -1,26 +1,19 @@
 """`migsafe lint --fix` and `--diff-fix`: repairs files, or shows how."""
 
 import sys
-from collections.abc import Sequence
 
 import typer
 
 from migsafe.cli.output import write_report
-from migsafe.config.model import Config
 from migsafe.lint.accepted import BaselineRequest, acceptance
 from migsafe.lint.fix.paths import fix_paths
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import LintReport
+from migsafe.lint.run import LintRequest
 
 
 def fix_or_show(
-    paths: Sequence[str],
-    *,
-    schema: str,
-    config: Config,
-    lock_timeout: str,
-    write: bool,
-    baseline: BaselineRequest,
+    request: LintRequest, accepted: BaselineRequest, *, lock_timeout: str, write: bool
 ) -> LintReport:
     """Repairs the files and gives what is left; or prints the changes and gives what was found.
 
@@ -29,12 +22,10 @@ def fix_or_show(
         SqlError: A statement of the schema file was not understood.
     """
     done = fix_paths(
-        paths,
+        request,
         stdin=sys.stdin.buffer,
-        schema=schema,
-        config=config,
         choices=FixSettings(lock_timeout=lock_timeout),
-        accept=acceptance(baseline, config),
+        accept=acceptance(accepted, request.config),
     )
     if not write:
         write_report(done.diff)

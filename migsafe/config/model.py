@@ -109,7 +109,7 @@ class Config:
         return relative_to(self.repository, self.absolute(path))
 
     def excludes(self, path: str) -> bool:
-        """Whether a script is left out altogether."""
+        """Whether a script is not judged: it is context only."""
         if not self.exclude:
             return False
         seen = self.relative(path)

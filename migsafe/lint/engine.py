@@ -102,8 +102,6 @@ class Linter:
         """The judged scripts, gone through in the order in which they run."""
         catalog = options.catalog
         for source in sources:
-            if options.config.excludes(source.path):
-                continue
             context = self.context(source, options)
             walked = walk(
                 source,
@@ -113,7 +111,7 @@ class Linter:
                 wrapped=context.wrapped,
             )
             catalog = new_session(walked.catalog)
-            if source.judged:
+            if source.judged and not options.config.excludes(source.path):
                 phase = context.comments.phase or source.phase or context.settings.phase or ""
                 yield Script(
                     source=source,

@@ -8,7 +8,7 @@ import pytest
 
 from migsafe.catalog.model import Catalog
 from migsafe.lint.engine import Linter, LintOptions
-from migsafe.lint.reports import formats, render
+from migsafe.lint.reports import render
 from migsafe.lint.rules import shipped_rules
 from migsafe.sources.gather import Request, gather
 
@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2] / "fixtures"
 MIGRATIONS, GOLDEN = ROOT / "migrations", ROOT / "golden" / "lint"
 CASES = sorted(path.name for path in MIGRATIONS.iterdir())
 SUFFIXES = {"text": "txt"}
+FORMATS = ("json", "text")  # the others are shown by their own sample, which no rule can change
 
 
 def golden_path(case: str, format_name: str) -> Path:
@@ -29,7 +30,7 @@ def report(case: str, format_name: str) -> str:
     return render(linted, format_name)
 
 
-@pytest.mark.parametrize("format_name", formats())
+@pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("case", CASES)
 def test_the_report_is_as_it_was(case: str, format_name: str, pytestconfig: pytest.Config) -> None:
     path = golden_path(case, format_name)
@@ -42,5 +43,5 @@ def test_the_report_is_as_it_was(case: str, format_name: str, pytestconfig: pyte
 
 
 def test_no_golden_file_is_an_orphan() -> None:
-    wanted = {golden_path(case, format_name) for case in CASES for format_name in formats()}
+    wanted = {golden_path(case, format_name) for case in CASES for format_name in FORMATS}
     assert set(GOLDEN.iterdir()) - wanted == set()

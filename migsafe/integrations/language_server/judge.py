@@ -66,4 +66,4 @@ def _earlier(path: Path) -> list[Path]:
     siblings = [each for each in path.parent.glob("*.sql") if not each.name.endswith(".down.sql")]
     ordered = sorted((each for each in {*siblings, path} if each.exists()), key=natural_key)
     names = [each.name for each in ordered]
-    return list(ordered[: names.index(path.name)]) if path.name in names else list(ordered)
+    return ordered[: names.index(path.name)] if path.name in names else ordered

@@ -1,10 +1,8 @@
 """From paths to repaired scripts: the one call behind `lint --fix` and `lint --diff-fix`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from migsafe.config.model import Config
 from migsafe.lint.engine import Linter
 from migsafe.lint.fix.diff import unified_diff
 from migsafe.lint.fix.engine import Fixed
@@ -13,7 +11,7 @@ from migsafe.lint.fix.run import Accept, fix_sources, reread
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import Finding, LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.lint.run import configured_options, configured_sources
+from migsafe.lint.run import LintRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +42,13 @@ class FixReport:
 
 
 def fix_paths(
-    paths: Sequence[str],
+    request: LintRequest,
     *,
     stdin: BinaryIO,
-    schema: str = "",
-    config: Config | None = None,
     choices: FixSettings | None = None,
     accept: Accept | None = None,
 ) -> FixReport:
-    """Repairs the scripts behind these paths in memory; the arguments are those of `lint_paths`.
+    """Repairs the scripts that are asked for in memory.
 
     `accept` takes out of a report what is not to be repaired.
 
@@ -60,15 +56,14 @@ def fix_paths(
         UsageError: A path cannot be read.
         SqlError: A statement of the schema file was not understood.
     """
-    config = config or Config()
-    sources = configured_sources(paths, stdin=stdin, config=config)
-    options = configured_options(config, schema=schema)
+    options = request.options
+    sources = request.sources(stdin)
     rules = shipped_rules()
     scripts = fix_sources(sources, rules=rules, options=options, choices=choices, accept=accept)
     linter = Linter(rules)
-    texts = {script.source.path: script.text for script in scripts}
+    texts = {script.source.path: script.text for script in scripts if script.changed}
     repaired = [
-        reread(source, texts[source.path]) if source.path in texts and not source.origins else source
+        reread(source, texts[source.path]) if source.judged and source.path in texts else source
         for source in sources
     ]
     return FixReport(

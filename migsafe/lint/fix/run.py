@@ -63,10 +63,8 @@ def _in_context(
         choices=choices or FixSettings(),
     )
     for source in sources:
-        if options.config.excludes(source.path):
-            continue
         here = replace(options, catalog=before.catalog)
-        if source.judged:
+        if source.judged and not options.config.excludes(source.path):
             yield source, _fixer(linter, here, before, accept or _nothing)
         if not source.problem:
             stand = _stand(linter, here, before)(source)

@@ -65,13 +65,13 @@ class _Writer:
             said = f"  Why, and what instead: see above, or `migsafe rules {finding.rule}`."
             return [*shown, self._paint(said, _DIM)]
         self._explained.add(finding.rule)
-        shown += ["", *self._block("why", " ".join(finding.why.split()))]
+        shown += ["", *self._block("why", printable(" ".join(finding.why.split())))]
         if not finding.instead:
             shown.append(f"{self._paint('  instead:', _BOLD)} no safe way is known")
         else:
             shown += [
                 self._paint("  instead, by example:", _BOLD),
-                *(f"    {line}".rstrip() for line in finding.instead.splitlines()),
+                *(f"    {printable(line)}".rstrip() for line in finding.instead.splitlines()),
             ]
         return [*shown, f"{self._paint('  more:', _BOLD)} {rule_url(finding.rule)}"]
 
