@@ -114,9 +114,6 @@ def lint(
         settings = load_config(file=config, isolated=isolated).with_flags(
             Flags(server_version=server_version, transaction=transaction, rules=_rules(rule or []))
         )
-        accepted = BaselineRequest(
-            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
-        )
         request = LintRequest(
             paths=tuple(paths or ()),
             config=settings,
@@ -125,10 +122,13 @@ def lint(
             direction=Direction.DOWN if down else Direction.UP,
             stdin_filename=stdin_filename,
         )
+        accepted = BaselineRequest(
+            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
+        )
         if fix or diff_fix:
             from migsafe.cli.lint_fix import fix_or_show
 
-            found = fix_or_show(request, lock_timeout=fix_lock_timeout, write=not diff_fix, baseline=accepted)
+            found = fix_or_show(request, accepted, lock_timeout=fix_lock_timeout, write=not diff_fix)
         else:
             found = lint_paths(request, stdin=sys.stdin.buffer)
         found = with_baseline(found, accepted, settings)

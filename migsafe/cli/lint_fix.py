@@ -13,7 +13,7 @@ from migsafe.lint.run import LintRequest
 
 
 def fix_or_show(
-    request: LintRequest, *, lock_timeout: str, write: bool, baseline: BaselineRequest
+    request: LintRequest, accepted: BaselineRequest, *, lock_timeout: str, write: bool
 ) -> LintReport:
     """Repairs the files and gives what is left; or prints the changes and gives what was found.
 
@@ -25,7 +25,7 @@ def fix_or_show(
         request,
         stdin=sys.stdin.buffer,
         choices=FixSettings(lock_timeout=lock_timeout),
-        accept=acceptance(baseline, request.config),
+        accept=acceptance(accepted, request.config),
     )
     if not write:
         write_report(done.diff)

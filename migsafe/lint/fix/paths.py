@@ -61,9 +61,9 @@ def fix_paths(
     rules = shipped_rules()
     scripts = fix_sources(sources, rules=rules, options=options, choices=choices, accept=accept)
     linter = Linter(rules)
-    texts = {script.source.path: script.text for script in scripts}
+    texts = {script.source.path: script.text for script in scripts if script.changed}
     repaired = [
-        reread(source, texts[source.path]) if source.path in texts and not source.origins else source
+        reread(source, texts[source.path]) if source.judged and source.path in texts else source
         for source in sources
     ]
     return FixReport(
