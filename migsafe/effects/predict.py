@@ -96,12 +96,15 @@ def statement_effects(
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
     beside = tuple(operations)
     tables = {operation.table for operation in operations if isinstance(operation, TableOperation)}
-    if len(operations) == 1 or len(tables) != 1:
+    in_schema = beside and isinstance(beside[0], OtherStatement) and beside[0].tag == "CREATE SCHEMA"
+    if len(operations) == 1 or (len(tables) != 1 and not in_schema):
         return merge(_effects(operation, catalog, version, beside) for operation in operations)
     found, here = [], catalog
     for operation in in_passes(operations):
         found.append(_effects(operation, here, version, beside))
         here = apply(here, operation)
+    if in_schema:  # with the objects that it makes in it
+        return merge(found)
     members = Prediction(catalog=catalog, server_version=version).family(tables.pop())
     return _at_one_level(found, members)
 
