@@ -12,7 +12,7 @@ from migsafe.sql.script import read_script
 from tests.lint.fix.cases import CASES, Case, repair
 
 FIXED = tuple(case for case in CASES if case.fixed != case.script)
-# Tools find their halves by markers: a text in front of them, or the end of the down half, means something else.
+# Tools find their halves by markers: a text in front of one, or behind the down half, means something else.
 PLAIN = tuple(case for case in FIXED if case.tool == "sql")
 REFUSED = tuple(case for case in CASES if case.fixed == case.script)
 WORDS = st.text(
