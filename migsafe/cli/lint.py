@@ -122,15 +122,15 @@ def lint(
             direction=Direction.DOWN if down else Direction.UP,
             stdin_filename=stdin_filename,
         )
-        if fix or diff_fix:
-            from migsafe.cli.lint_fix import fix_or_show
-
-            found = fix_or_show(request, lock_timeout=fix_lock_timeout, write=not diff_fix)
-        else:
-            found = lint_paths(request, stdin=sys.stdin.buffer)
         accepted = BaselineRequest(
             file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
         )
+        if fix or diff_fix:
+            from migsafe.cli.lint_fix import fix_or_show
+
+            found = fix_or_show(request, accepted, lock_timeout=fix_lock_timeout, write=not diff_fix)
+        else:
+            found = lint_paths(request, stdin=sys.stdin.buffer)
         found = with_baseline(found, accepted, settings)
         view = _view(settings, quiet=quiet, verbose=verbose)
         # With --diff-fix the changes are all that goes to standard output.

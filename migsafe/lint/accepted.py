@@ -1,5 +1,6 @@
 """The baseline of a run: read, applied, and on request written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from migsafe.config.model import Config, relative_to
@@ -22,6 +23,22 @@ class BaselineRequest:
     is_off: bool = False
     write: bool = False
     accept_new: bool = False
+
+
+def acceptance(request: BaselineRequest, config: Config) -> Callable[[LintReport], LintReport]:
+    """Takes out of reports what the baseline accepts, which is read once; nothing is written.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if request.is_off:
+        return lambda report: report
+    path = request.file or config.resolve(config.baseline) or config.resolve(DEFAULT_NAME)
+    old = read_baseline(path)
+    if old is None:
+        return lambda report: report
+    folder = config.absolute(path).rpartition("/")[0] or "/"
+    return lambda report: apply_baseline(report, old, lambda file: relative_to(folder, config.absolute(file)))
 
 
 def with_baseline(report: LintReport, request: BaselineRequest, config: Config) -> LintReport:

@@ -13,6 +13,7 @@ from migsafe.lint.judge import Judge, Script
 from migsafe.lint.model import Condition, LintedFile, LintReport, Rule
 from migsafe.lint.phases import Given, given_by
 from migsafe.lint.selection import Selection
+from migsafe.lint.sizes import SmallTables
 from migsafe.lint.suppress import Comments, read_comments
 from migsafe.lint.walk import walk
 from migsafe.sources.model import Source
@@ -109,6 +110,9 @@ class Linter:
                 server_version=context.server_version,
                 settings=options.settings,
                 wrapped=context.wrapped,
+                small=SmallTables(
+                    names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows
+                ),
             )
             catalog = new_session(walked.catalog)
             if source.judged and not options.config.excludes(source.path):

@@ -31,6 +31,9 @@ class Example:
 
     `setup` is the schema that was there before. `settings` are in effect when the script starts.
     `also` names other rules that the example yields; `observed` what a real server says while it runs.
+    `application` is a statement of the running version, which works before and fails behind a bad example.
+    `since` is the oldest major version of PostgreSQL that the example is for. `transaction`: a migration
+    tool runs it in a transaction.
     """
 
     sql: str
@@ -38,22 +41,22 @@ class Example:
     observed: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    application: str = ""
+    since: int = 14
+    transaction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One file under rules/: the check, its text, and the examples that test it.
 
-    A rule that is not `enabled` is off until the configuration turns it or its group on. Its family is
-    one group; `group` names another one ("": none).
-    `fix` names the module of migsafe.lint.fix.fixers that repairs what it finds, "" when none can.
+    A rule that is not `enabled` is off until the configuration turns it, or its family, on. `fix` names the
+    module of migsafe.lint.fix.fixers that repairs what it finds, "" when none can.
     """
 
     id: str
     name: str
     family: str
-    group: str = ""
-    enabled: bool = True
     title: str
     message: str
     severity: Severity
@@ -63,6 +66,7 @@ class Rule:
     when: tuple[Condition, ...]
     bad: tuple[Example, ...]
     good: tuple[Example, ...]
+    enabled: bool = True
     fix: str = ""
 
 

@@ -7,6 +7,7 @@ from migsafe.lint.facts import COMMENT, CommentWord, Facts
 from migsafe.lint.model import Finding, Rule, Severity
 from migsafe.lint.phases import CONTRACT
 from migsafe.lint.places import Place, Places
+from migsafe.lint.sizes import size_note
 from migsafe.lint.suppress import Allowance, Unknown
 from migsafe.lint.walk import Observation
 from migsafe.sources.model import Source, SourceProblem
@@ -15,6 +16,7 @@ from migsafe.suggest import did_you_mean
 
 _EFFECT_FACTS = frozenset({"rewrites", "scans", "builds_index", "default_volatile", "old_version_works"})
 _PHASE_FACTS = frozenset({"phase", "expand_in_release"})
+_SIZE_FACT = "table_small"  # what a rule asks for that is about the size of a table
 _COMPATIBILITY = "compatibility"
 
 
@@ -125,8 +127,9 @@ def _message(rule: Rule, observation: Observation) -> str:
     message = _filled(rule, observation.facts)
     asked = {key for condition in rule.when for key, _ in condition.wanted}
     if observation.depends_on and asked & _EFFECT_FACTS:
-        return f"{message} (the worse case; not known: {', '.join(observation.depends_on)})"
-    return message
+        message = f"{message} (the worse case; not known: {', '.join(observation.depends_on)})"
+    note = size_note(observation.facts) if _SIZE_FACT in asked else ""
+    return f"{message} ({note})" if note else message
 
 
 def _is_right_in_contract(rule: Rule, facts: Facts) -> bool:

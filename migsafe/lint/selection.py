@@ -60,15 +60,13 @@ class Selection:
 
 
 def groups(rules: Iterable[Rule]) -> tuple[str, ...]:
-    """The names of all groups: `all`, the families, and those that rules name."""
-    known = {name for rule in rules for name in (rule.family, rule.group) if name}
-    return (ALL, *sorted(known))
+    """The names of all groups: `all`, and the families."""
+    return (ALL, *sorted({rule.family for rule in rules}))
 
 
 def keys_of(rule: Rule) -> tuple[str, ...]:
     """The words that a `rules` table can say for this rule, the nearest first."""
-    group = (rule.group,) if rule.group else ()
-    return (rule.name, rule.id, rule.id.lower(), *group, rule.family, ALL)
+    return (rule.name, rule.id, rule.id.lower(), rule.family, ALL)
 
 
 def _severity(level: Level, rule: Rule) -> Severity | None:

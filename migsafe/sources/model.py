@@ -53,8 +53,8 @@ class Source:
 
     `origins`, in order and without overlap, say where `text` comes from when it is not the file's own text
     offset by offset; it is the file's own when there are none, so that an edit of `text` is an edit of the
-    file. `shown` is then the text of the file at `path`. `problems` are the parts that are not in `text`
-    because they could not be rendered.
+    file. `shown` is the text of the file at `path` where it is not `text` itself. `problems` are the parts
+    that are not in `text` because they could not be rendered.
     """
 
     path: str

@@ -98,7 +98,7 @@ def run_as(source: Source, settings: SourceSettings, direction: Direction) -> So
         source,
         text=text,
         origins=origins,
-        shown=source.text if origins else "",
+        shown=source.text if origins or text != source.text else "",
         in_transaction=marked.in_transaction,
         revision=_revision(Path(source.path), kind),
     )

@@ -155,7 +155,7 @@ def test_transaction_always_finds_concurrently_in_the_transaction_of_the_tool() 
         (["lint", "--config", "none.toml", "-"], "none.toml: no such file"),
         (["lint", "--baseline", "none.toml", "-"], "none.toml: no such baseline"),
         (["lint", "--accept-new", "-"], "Say --write-baseline, too."),
-        (["lint", "--qiet", "-"], "Did you mean --quiet?"),
+        (["lint", "--qiet", "-"], "Possible options: --quiet"),
         (["lnt", "-"], "Did you mean 'lint'"),
         (["lint", "--server-version", "9", "-"], "'--server-version'"),
         (["lint", "--transaction", "maybe", "-"], "'maybe' is not one of"),

@@ -7,9 +7,10 @@ left: structure first, timeouts last, because a statement that works CONCURRENTL
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from migsafe.lint.fix.fixers import find_fix
+from migsafe.lint.fix.markers import is_marker
 from migsafe.lint.fix.model import Fix, NotFixed, apply_edits
 from migsafe.lint.fix.scene import Before, Scene, scenes
 from migsafe.lint.model import Finding, LintedFile, Severity
@@ -24,11 +25,15 @@ _WORSE_OR_SAME = {
 }
 
 Judge = Callable[[Source], LintedFile]
+Reread = Callable[[Source, str], Source]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
-    """A script after its fixes: what was repaired, what is left, and why that could not be."""
+    """A script after its fixes: what was repaired, what is left, and why that could not be.
+
+    `text` is that of the file.
+    """
 
     source: Source
     text: str
@@ -38,23 +43,28 @@ class Fixed:
     @property
     def changed(self) -> bool:
         """Whether there is anything to write."""
-        return self.text != self.source.text
+        return self.text != file_text(self.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixer:
-    """Repairs scripts: `fixers` are the names of fixers by rule, `judge` lints one script in its context."""
+    """Repairs one script: `fixers` are the names of fixers by rule.
+
+    `judge` lints it in its context, `stand` says what is known when it starts, and `reread` makes of the
+    file's new text the script as its tool runs it.
+    """
 
     fixers: Mapping[str, str]
     judge: Judge
-    before: Before = field(default_factory=Before)
+    stand: Callable[[Source], Before]
+    reread: Reread
 
     def offer(self, source: Source, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         """The findings, each with its fix, or with the reason why there is none."""
         found = tuple(findings)
         if not any(self._may_fix(source, each) for each in found):
             return found
-        standing = scenes(source, self.before)
+        standing = scenes(source, self.stand(source))
         lines = Lines(source.text)
         offered: list[Finding] = []
         for finding in found:
@@ -76,7 +86,7 @@ class Fixer:
             now, findings, repaired = done
             fixed += repaired
         left = self.offer(now, findings)
-        return Fixed(source=source, text=now.text, fixed=tuple(fixed), left=left)
+        return Fixed(source=source, text=file_text(now), fixed=tuple(fixed), left=left)
 
     def _round(
         self, source: Source, findings: tuple[Finding, ...]
@@ -85,7 +95,7 @@ class Fixer:
         open_ = [each for each in findings if self._may_fix(source, each)]
         if not open_:
             return None
-        standing = scenes(source, self.before)
+        standing = scenes(source, self.stand(source))
         lines = Lines(source.text)
         drafts = [
             (finding, fix)
@@ -108,7 +118,7 @@ class Fixer:
         edits = sorted(
             (edit for _, fix in drafts for edit in fix.edits), key=lambda edit: (edit.start, edit.end)
         )
-        changed = replace(source, text=apply_edits(source.text, edits))
+        changed = self.reread(source, apply_edits(file_text(source), edits))
         after = self.judge(changed)
         repaired = tuple(finding for finding, _ in drafts)
         if self._is_better(source, findings, after, drafts):
@@ -123,7 +133,7 @@ class Fixer:
         drafts: list[tuple[Finding, Fix]],
     ) -> bool:
         """Whether the repaired findings are gone, and nothing came that is as bad."""
-        was, now = _accepted_left_out(before), _accepted_left_out(after.findings)
+        was, now = list(before), list(after.findings)
         if len(drafts) == 1 and self.fixers[drafts[0][0].rule] in _LAST:
             # Such a finding stands for all statements up to the next one that sets or takes back the timeout:
             # those that it stood for may be found now.
@@ -136,7 +146,7 @@ class Fixer:
     def _checked(
         self, source: Source, findings: tuple[Finding, ...], finding: Finding, fix: Fix
     ) -> Fix | NotFixed:
-        changed = replace(source, text=apply_edits(source.text, fix.edits))
+        changed = self.reread(source, apply_edits(file_text(source), fix.edits))
         if self._is_better(source, findings, self.judge(changed), [(finding, fix)]):
             return fix
         return NotFixed(reason="what the change would lead to is no better")
@@ -149,18 +159,32 @@ class Fixer:
         scene = _scene_of(finding, standing, lines)
         if scene is None:
             return NotFixed(reason="it is not known which statement this is about")
-        return find_fix(self.fixers[finding.rule], scene)
+        result = find_fix(self.fixers[finding.rule], scene)
+        if isinstance(result, Fix) and not _is_sql(source, result):
+            return NotFixed(reason="a marker of the migration tool stands there")
+        return result
 
     def _may_fix(self, source: Source, finding: Finding) -> bool:
         """Findings that somebody accepted stay; so do those in text that no file holds."""
-        accepted = getattr(finding, "suppressed", None)
         return (
             finding.rule in self.fixers
             and finding.path == source.path
-            and not accepted
+            and finding.suppression is None
             and not source.problem
             and not source.origins
         )
+
+
+def file_text(source: Source) -> str:
+    """The text of the file that a script is in; its offsets are those of `source.text`."""
+    return source.shown or source.text
+
+
+def _is_sql(source: Source, fix: Fix) -> bool:
+    """Whether the edits meet only what the tool runs as it stands in the file."""
+    file = file_text(source)
+    spans = ((max(0, edit.start - 1), edit.end + 1) for edit in fix.edits if not is_marker(edit))
+    return all(file[start:end] == source.text[start:end] for start, end in spans)
 
 
 def _scene_of(finding: Finding, standing: tuple[Scene, ...], lines: Lines) -> Scene | None:
@@ -203,10 +227,6 @@ def _is_less(was: list[Finding], now: list[Finding], repaired: list[Finding]) ->
         return False
     as_bad = frozenset(one for each in repaired for one in _WORSE_OR_SAME[each.severity])
     return not any(after[each.rule] > before[each.rule] and each.severity in as_bad for each in now)
-
-
-def _accepted_left_out(findings: Iterable[Finding]) -> list[Finding]:
-    return [each for each in findings if not getattr(each, "suppressed", None)]
 
 
 def _place(finding: Finding) -> tuple[int, int]:

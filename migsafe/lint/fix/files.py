@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from migsafe.errors import UsageError
-from migsafe.lint.fix.engine import Fixed
+from migsafe.lint.fix.engine import Fixed, file_text
 from migsafe.sources.sql_folder import STDIN
 
 
@@ -46,7 +46,7 @@ def _checked(script: Fixed) -> Path:
         raise UsageError(
             f"{shown}: cannot be read again: {error.strerror}", advice="Nothing was written."
         ) from error
-    if data != script.source.text.encode("utf-8"):
+    if data != file_text(script.source).encode("utf-8"):
         raise UsageError(
             f"{shown}: was changed while it was looked at", advice="Nothing was written; run it again."
         )

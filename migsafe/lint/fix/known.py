@@ -2,8 +2,8 @@
 
 from migsafe.catalog.find import relation_of_index
 from migsafe.catalog.model import Catalog, Constraint, Index, Table, View
+from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.transaction import Refused
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name, format_name
 
 _GIVE_SCHEMA = "give its schema (--schema) or the migrations that make it"

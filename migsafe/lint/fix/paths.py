@@ -7,7 +7,7 @@ from migsafe.lint.engine import Linter
 from migsafe.lint.fix.diff import unified_diff
 from migsafe.lint.fix.engine import Fixed
 from migsafe.lint.fix.files import write_fixed
-from migsafe.lint.fix.run import fix_sources
+from migsafe.lint.fix.run import Accept, fix_sources, reread
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import Finding, LintReport
 from migsafe.lint.rules import shipped_rules
@@ -41,8 +41,16 @@ class FixReport:
         return len(write_fixed(self.scripts))
 
 
-def fix_paths(request: LintRequest, *, stdin: BinaryIO, choices: FixSettings | None = None) -> FixReport:
+def fix_paths(
+    request: LintRequest,
+    *,
+    stdin: BinaryIO,
+    choices: FixSettings | None = None,
+    accept: Accept | None = None,
+) -> FixReport:
     """Repairs the scripts that are asked for in memory.
+
+    `accept` takes out of a report what is not to be repaired.
 
     Raises:
         UsageError: A path cannot be read.
@@ -51,10 +59,13 @@ def fix_paths(request: LintRequest, *, stdin: BinaryIO, choices: FixSettings | N
     options = request.options
     sources = request.sources(stdin)
     rules = shipped_rules()
-    scripts = fix_sources(sources, rules=rules, options=options, choices=choices)
+    scripts = fix_sources(sources, rules=rules, options=options, choices=choices, accept=accept)
     linter = Linter(rules)
-    texts = {script.source.path: script.text for script in scripts}
-    repaired = [replace(source, text=texts.get(source.path, source.text)) for source in sources]
+    texts = {script.source.path: script.text for script in scripts if script.changed}
+    repaired = [
+        reread(source, texts[source.path]) if source.judged and source.path in texts else source
+        for source in sources
+    ]
     return FixReport(
         scripts=scripts,
         before=linter.lint(sources, options),

@@ -9,6 +9,7 @@ from migsafe.sql.script import ReadStatement, Script
 
 _REST_OF_LINE = re.compile(r"[ \t]*(?:--[^\r\n]*)?(?=\r|\n|\Z)")
 _BLANK_REST = re.compile(r"[ \t]*(?:\r\n|\r|\n|\Z)")
+_AFTER_EMPTY_LINE = re.compile(r"(?:\n|\r)[ \t]*(?:\r\n|\r|\n)\Z")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # What tools read in comments: no statement may come between them and what they speak about, or before them.
 _MARKER = re.compile(
@@ -93,7 +94,16 @@ def delete(script: Script, index: int) -> Edit:
     indent = _indent(script.text, start)
     rest = _BLANK_REST.match(script.text, end)
     if indent is not None and rest:
-        return Edit(start=start - len(indent), end=rest.end(), text="")
+        start, end = start - len(indent), rest.end()
+        between = _BLANK_REST.match(script.text, end)
+        # Of two empty lines that would meet, one is enough.
+        if (
+            between
+            and between.end() > end
+            and _AFTER_EMPTY_LINE.search(script.text[max(0, start - 200) : start])
+        ):
+            end = between.end()
+        return Edit(start=start, end=end, text="")
     return Edit(start=start, end=end, text="")
 
 

@@ -70,9 +70,17 @@ class Scene:
         return self.script.text
 
     @property
+    def file_text(self) -> str:
+        """The file as people edit it: in `text`, what the tool does not run is blank."""
+        return self.source.shown or self.source.text
+
+    @property
     def in_tool_transaction(self) -> bool:
-        """Whether the transaction it runs in is not the script's own."""
-        return self.session.in_transaction and self.begin is None
+        """Whether the transaction it runs in is not one that the file itself begins."""
+        if self.begin is None:
+            return self.session.in_transaction
+        begin = self.at(self.begin)
+        return self.session.in_transaction and self.file_text[begin.start : begin.end] != begin.text
 
     def at(self, index: int) -> ReadStatement:
         """Another statement of the script."""

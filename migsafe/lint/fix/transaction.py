@@ -7,10 +7,12 @@ together, what ends with the transaction, and anything that is not known to be h
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from migsafe.lint.fix.markers import without_transaction
 from migsafe.lint.fix.model import Edit
 from migsafe.lint.fix.place import delete, insert_before, insert_behind
+from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import NotAsExpected, words_of
+from migsafe.lint.fix.tokens import words_of
 from migsafe.sql import operations as ops
 from migsafe.sql.operations import Operation
 
@@ -54,10 +56,6 @@ _HARMLESS_TAGS = frozenset(
 _PLAIN_BEGIN = frozenset({"begin", "start", "work", "transaction"})
 
 
-class Refused(Exception):
-    """The statement must stay where it is: why."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """A statement's transaction: the statements before it and behind it that are more than settings."""
@@ -75,9 +73,12 @@ def take_out(scene: Scene, before: Iterable[str], behind: Iterable[str]) -> tupl
         Refused: The transaction cannot be taken apart.
     """
     first, last = list(before), list(behind)
-    if scene.session.in_transaction:
+    marker: tuple[Edit, ...] = ()
+    if scene.in_tool_transaction:
+        marker = without_transaction(scene, (*first, *last))
+    elif scene.session.in_transaction:
         return _apart(scene, first, last)
-    edits = insert_behind(scene.script, scene.index, last)
+    edits = (*marker, *insert_behind(scene.script, scene.index, last))
     return (insert_before(scene.script, scene.index, first), *edits) if first else edits
 
 
@@ -93,7 +94,7 @@ def own_transaction(scene: Scene) -> tuple[int, int]:
     Raises:
         Refused: They are not the script's own, or the transaction is not committed.
     """
-    if scene.begin is None:
+    if scene.begin is None or scene.in_tool_transaction:
         raise Refused(
             "the migration tool runs this script in a transaction: turn that off for this migration"
         )
@@ -170,6 +171,3 @@ def _check(operation: Operation, *, later: bool) -> None:
             raise Refused("its transaction has statements that should not be seen before the rest")
         case _:
             return
-
-
-__all__ = ["NotAsExpected", "Refused", "goes_on", "own_transaction", "take_out"]

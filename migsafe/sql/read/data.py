@@ -121,6 +121,7 @@ def _insert(cursor: Cursor) -> tuple[Operation, ...]:
 def _update(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.expect("update")
     table, only = _target(cursor)
+    _portion(cursor, "set")
     _alias(cursor, "set")
     cursor.expect("set")
     body = cursor.rest()
@@ -132,6 +133,7 @@ def _update(cursor: Cursor) -> tuple[Operation, ...]:
 def _delete(cursor: Cursor) -> tuple[Operation, ...]:
     cursor.expect("delete", "from")
     table, only = _target(cursor)
+    _portion(cursor, "using", "where", "returning")
     _alias(cursor, "using", "where", "returning")
     if cursor.word() not in {"", "using", "where", "returning"}:
         raise cursor.unexpected("USING, WHERE or RETURNING")
@@ -157,6 +159,20 @@ def _target(cursor: Cursor) -> tuple[Name, bool]:
     if not only:
         cursor.take("*")
     return table, only
+
+
+def _portion(cursor: Cursor, *next_words: str) -> None:
+    """FOR PORTION OF, new in PostgreSQL 19: the part of a range that is changed, before any alias."""
+    if not cursor.take("for", "portion", "of"):
+        return
+    cursor.identifier("a column")
+    if cursor.word() == "(":
+        cursor.inside()
+    else:
+        cursor.expect("from")
+        cursor.before("to")
+        cursor.expect("to")
+        cursor.before("as", *next_words)
 
 
 def _alias(cursor: Cursor, *next_words: str) -> None:

@@ -21,7 +21,9 @@ from migsafe.sql.lex import lex
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 # What is new in PostgreSQL 19 is not in the oracle, which is PostgreSQL 18.
-_NEXT_VERSION = frozenset({"REPACK", "WAIT FOR"})
+_NEXT_VERSION = frozenset(
+    {"REPACK", "WAIT FOR", "CREATE PROPERTY GRAPH", "ALTER PROPERTY GRAPH", "DROP PROPERTY GRAPH"}
+)
 _DEEPEST = 12
 # What stands for each primitive of the grammar.
 _PIECES: dict[str, tuple[str, ...]] = {

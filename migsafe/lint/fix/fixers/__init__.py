@@ -8,9 +8,9 @@ import importlib
 from typing import Protocol, cast
 
 from migsafe.lint.fix.model import Fix, NotFixed
+from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.tokens import NotAsExpected
-from migsafe.lint.fix.transaction import Refused
 
 
 class _Fixer(Protocol):

@@ -7,10 +7,11 @@ https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CON
 from migsafe.catalog.model import Index
 from migsafe.lint.fix.known import constraint_behind, known_columns, known_index, known_table
 from migsafe.lint.fix.model import Edit, Fix, make_fix
+from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.timeouts import Step, with_timeouts
 from migsafe.lint.fix.tokens import NotAsExpected, Words, words_of
-from migsafe.lint.fix.transaction import Refused, take_out
+from migsafe.lint.fix.transaction import take_out
 from migsafe.sql.operations import ConstraintKind, CreateIndex, DropIndex, OtherStatement, Reindex
 
 

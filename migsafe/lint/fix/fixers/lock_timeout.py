@@ -14,7 +14,7 @@ from migsafe.sql.names import quote_literal
 from migsafe.sql.script import ReadStatement
 
 NAME = "lock_timeout"
-_CONTROL = (ops.Begin, ops.Commit, ops.SetSetting, ops.ResetSetting)
+_CONTROL = (ops.Commit, ops.SetSetting, ops.ResetSetting)
 
 
 def fix(scene: Scene) -> Fix:
@@ -38,7 +38,7 @@ def timeout(scene: Scene, name: str, value: str) -> Fix:
     if scene.session.in_transaction:
         local = f"{keywords('SET LOCAL')} {assigned}"
         begin = scene.begin
-        if begin is None or _sets(scene, begin + 1, scene.index, name):
+        if begin is None or scene.in_tool_transaction or _sets(scene, begin + 1, scene.index, name):
             return make_fix(title, [insert_before(scene.script, scene.index, [local])])
         return make_fix(title, insert_behind(scene.script, begin, [local]))
     edits = [insert_before(scene.script, scene.index, [f"{keywords('SET')} {assigned}"])]

@@ -12,9 +12,10 @@ from migsafe.lint.fix.inline import Inline, inline_constraints
 from migsafe.lint.fix.known import known_table, written
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.place import insert_behind
+from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.tokens import Action, AlterTable, NotAsExpected, alter_table
-from migsafe.lint.fix.transaction import Refused, own_transaction
+from migsafe.lint.fix.transaction import own_transaction
 from migsafe.sql import operations as ops
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation
 
