@@ -13,7 +13,10 @@ SELECT pg_catalog.set_config('search_path', '', false);
 CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA public;
 
 CREATE TABLE public.schema_migrations (version character varying NOT NULL);
-CREATE TABLE public.users (id bigint NOT NULL, email character varying(50) DEFAULT ''::character varying NOT NULL);
+CREATE TABLE public.users (
+    id bigint NOT NULL,
+    email character varying(50) DEFAULT ''::character varying NOT NULL
+);
 CREATE SEQUENCE public.users_id_seq START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1;
 ALTER SEQUENCE public.users_id_seq OWNED BY public.users.id;
 ALTER TABLE ONLY public.users ALTER COLUMN id SET DEFAULT nextval('public.users_id_seq'::regclass);
