@@ -9,7 +9,11 @@ Two ways. As a program, which shows its findings and lets Alembic go on; nothing
     migsafe.options = lint REVISION_SCRIPT_FILENAME
 
 Or as a hook of Alembic's own, which also makes `alembic revision` fail; env.py then has the line
-`import migsafe.integrations.alembic`, and the configuration:
+`import migsafe.integrations.alembic`, and the configuration (without `revision_environment`, env.py runs for
+`--autogenerate` only, and Alembic knows of no such hook):
+
+    [alembic]
+    revision_environment = true
 
     [post_write_hooks]
     hooks = migsafe
