@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
 import psycopg
@@ -237,6 +238,20 @@ def test_a_python_without_alembic_is_an_error_that_names_the_setting() -> None:
     with pytest.raises(UsageError, match="Alembic cannot be imported") as error:
         render(python="/usr/bin/python3")
     assert "`python`" in error.value.advice
+
+
+def test_the_interpreter_is_named_from_the_folder_of_the_configuration(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.parent / "bin").mkdir()
+    (project.parent / "bin" / "python").write_text(
+        f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8"
+    )
+    (project.parent / "bin" / "python").chmod(0o755)
+    monkeypatch.chdir(project / "versions")
+    settings = SourceSettings(path="shop/alembic.ini", python="bin/python")
+    found = gather(Request(sources=(settings,), root=project.parent), stdin=io.BytesIO())
+    assert len(found) == 5
 
 
 def test_the_configuration_may_be_in_pyproject(project: Path) -> None:
