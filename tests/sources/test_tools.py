@@ -80,6 +80,17 @@ def test_dbmate_reads_the_option_of_each_half() -> None:
     assert (down.in_transaction, statements(down.text)) == (True, ["SELECT 2"])
 
 
+def test_dbmate_without_a_transaction_sends_several_statements_as_one() -> None:
+    text = "-- migrate:up transaction:false\nSELECT 1;\nSELECT 2;\n-- migrate:down\n"
+    assert dbmate.mark(text, UP).in_transaction is True
+
+
+def test_dbmate_sorts_names_as_text(tmp_path: Path) -> None:
+    text = "-- migrate:up\nSELECT 1;\n-- migrate:down\n"
+    put(tmp_path, {"2_b.sql": text, "10_c.sql": text})
+    assert names(read(tmp_path)) == ["10_c.sql", "2_b.sql"]
+
+
 def test_node_pg_migrate_without_markers_is_all_up() -> None:
     assert statements(node_pg_migrate.mark("SELECT 1;", UP).text) == ["SELECT 1"]
     assert not node_pg_migrate.mark("SELECT 1;", DOWN).applies

@@ -14,4 +14,9 @@ from migsafe.sql.split import split
 
 def mark(text: str) -> Marked:
     """The file, in a transaction if it has more than one statement."""
-    return Marked(text=text, in_transaction=len(split(text).statements) > 1)
+    return Marked(text=text, in_transaction=is_transaction(text))
+
+
+def is_transaction(text: str) -> bool:
+    """Whether PostgreSQL makes a transaction of this text when it comes as one message."""
+    return len(split(text).statements) > 1
