@@ -18,7 +18,7 @@ _END = re.compile(r"(?:COMMIT|END|ROLLBACK|ABORT)\b(?!.*\bTO\b)", re.IGNORECASE 
 
 
 def mark(text: str) -> Marked:
-    """The file, in a transaction if it has more than one statement and does not say BEGIN and COMMIT around them.
+    """The file, in a transaction if it has several statements, and no BEGIN and COMMIT around them.
 
     A BEGIN at the start of the message makes the transaction its own, which its COMMIT may end; what stands
     behind that COMMIT is in one again.
