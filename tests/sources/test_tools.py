@@ -246,6 +246,19 @@ def test_golang_migrate_sends_a_file_as_one_message(tmp_path: Path) -> None:
     assert names(read(tmp_path, DOWN)) == ["10_c.down.sql", "2_b.down.sql"]
 
 
+def test_a_message_that_brings_its_own_transaction_is_in_no_other(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "1_a.up.sql": "-- note\nbegin;\nCREATE TABLE t (id int);\nROLLBACK TO SAVEPOINT s;\ncommit;\n",
+            "2_b.up.sql": "BEGIN; CREATE TABLE u (id int); COMMIT; CREATE INDEX CONCURRENTLY i ON t (id);",
+            "3_c.up.sql": "CREATE TABLE v (id int); COMMIT;",
+            "4_d.up.sql": "START TRANSACTION; CREATE TABLE w (id int); COMMIT; BEGIN; SELECT 1; COMMIT;",
+        },
+    )
+    assert [source.in_transaction for source in read(tmp_path)] == [False, True, True, True]
+
+
 def test_going_back_starts_from_the_schema_that_going_forward_leaves(tmp_path: Path) -> None:
     put(tmp_path, {"1_a.up.sql": "SELECT 1;", "1_a.down.sql": "SELECT 2;"})
     found = gather(Request(paths=(str(tmp_path),), direction=DOWN), stdin=io.BytesIO())
