@@ -121,7 +121,7 @@ def _source(table: Table) -> SourceSettings:
         environment=table.text_table("environment"),
         arguments=table.texts("arguments"),
         section=table.text_of("section"),
-        run_env=table.truth("run_env", default=default.run_env),
+        run_env=table.flag("run_env", default=default.run_env),
         placeholders=table.text_table("placeholders"),
     )
 

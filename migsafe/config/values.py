@@ -55,7 +55,7 @@ class Table:
             self.fail(key, f"{key!r}{self.name} is a number of seconds above 0, not {value!r}")
         return float(value)
 
-    def truth(self, key: str, *, default: bool) -> bool:
+    def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
         value = self.value.get(key, default)
         if not isinstance(value, bool):
