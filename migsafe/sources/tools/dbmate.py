@@ -12,7 +12,9 @@ from migsafe.sources.tools.batch import is_transaction
 from migsafe.sources.tools.marked import Marked
 from migsafe.sources.tools.sections import only, sections
 
-MARKER = re.compile(r"(?im)^--[ \t]*migrate:(?P<direction>up|down)(?P<options>[ \t]+[^\r\n]*)?[ \t]*$")
+MARKER = re.compile(
+    r"(?im)^\ufeff?--[ \t]*migrate:(?P<direction>up|down)(?P<options>[ \t]+[^\r\n]*?)?[ \t]*(?=\r|\n|\Z)"
+)
 _NO_TRANSACTION = re.compile(r"(?i)\btransaction:false\b")
 
 
