@@ -189,6 +189,19 @@ def test_one_statement_that_fails_costs_only_itself(project: Path) -> None:
     assert "asks the database" in source.problems[1].message
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "while True:\n    if op.get_bind().scalar(sa.text('SELECT 1')) > 0:\n        break",
+        "for number in iter(int, 1):\n    raise_it()",
+    ],
+)
+def test_a_loop_that_waits_for_the_database_ends(project: Path, loop: str) -> None:
+    add(project, "f9", f"{loop}\nop.execute('SELECT 2')")
+    found = render(timeout=30)["f9"]
+    assert found.problems
+
+
 def test_what_is_rendered_runs_on_a_real_server(project: Path, database: str) -> None:
     add(project, "f2", "op.execute(\"COMMENT ON TABLE orders IS '100 % of them'\")")
     with psycopg.connect(database, autocommit=True) as connection:

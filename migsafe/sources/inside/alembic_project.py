@@ -90,6 +90,7 @@ class Project:
                 try:
                     function(**arguments)
                 except Exception as error:  # noqa: BLE001 -- a part of a revision; the next ones are rendered
+                    recorder.failures = 0
                     recorder.failed(error)
             self.environment._migration_context = shown
             self.revisions.append(
