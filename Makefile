@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check proof golden bench clean
+.PHONY: help setup servers demo test check proof golden docs bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ proof: servers  ## The slow proofs
 
 golden: $(STAMP)  ## Write the golden files again; read the diff before you commit it
 	$(BIN)/pytest -m 'not proof' tests/lint tests/plan tests/explain tests/house --update-golden
+
+docs: $(STAMP)  ## Write the pages of the rules again
+	$(BIN)/python -m migsafe.lint.rule_page docs/rules
 
 bench: $(STAMP)  ## Print the measured ratios
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done

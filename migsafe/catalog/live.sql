@@ -35,13 +35,17 @@ ORDER BY n.nspname, c.relname;
 
 -- name: reads
 -- The relations in the queries of views, not those that only their rules name.
-SELECT DISTINCT w.ev_class::bigint AS oid, {schema} AS schema, c.relname AS name
+SELECT w.ev_class::bigint AS oid, {schema} AS schema, c.relname AS name,
+       pg_catalog.array_remove(pg_catalog.array_agg(DISTINCT a.attname), NULL)::text[] AS columns
 FROM pg_catalog.pg_rewrite w
 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
 JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.oid <> w.ev_class
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_attribute a
+       ON d.refobjsubid > 0 AND a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'n' AND w.rulename = '_RETURN'
   AND w.ev_class = ANY (%(views)s::oid[]) AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {is_user_schema}
+GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- name: parents
@@ -70,8 +74,9 @@ ORDER BY a.attrelid, a.attnum;
 -- rows of the same table, one for each of its partitions: they are left out.
 SELECT c.conrelid::bigint AS oid, c.conname AS name, c.contype AS kind, c.convalidated AS validated,
        {enforced} AS enforced, c.coninhcount > 0 AND NOT c.conislocal AS inherited, c.connoinherit AS no_inherit,
-       pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(c.oid), ' NOT (VALID|ENFORCED)$', '')
-           AS definition,
+       CASE WHEN c.convalidated THEN pg_catalog.pg_get_constraintdef(c.oid)
+            ELSE pg_catalog.regexp_replace(
+                   pg_catalog.pg_get_constraintdef(c.oid), ' NOT (VALID|ENFORCED)$', '') END AS definition,
        ARRAY(SELECT a.attname FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY k(num, pos)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
              ORDER BY k.pos)::text[] AS columns,
@@ -79,12 +84,13 @@ SELECT c.conrelid::bigint AS oid, c.conname AS name, c.contype AS kind, c.conval
        ARRAY(SELECT a.attname FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(num, pos)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num
              ORDER BY k.pos)::text[] AS referenced_columns,
-       ic.relname AS index, CASE WHEN c.contype = 'f' THEN above.conname END AS parent
+       CASE WHEN c.contype <> 'f' THEN ic.relname END AS index,
+       CASE WHEN c.contype = 'f' THEN ic.relname END AS referenced_index, CASE WHEN c.contype = 'f' THEN above.conname END AS parent
 FROM pg_catalog.pg_constraint c
 LEFT JOIN pg_catalog.pg_constraint above ON above.oid = c.conparentid
 LEFT JOIN pg_catalog.pg_class fc ON fc.oid = c.confrelid
 LEFT JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace
-LEFT JOIN pg_catalog.pg_class ic ON ic.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_catalog.pg_class ic ON ic.oid = c.conindid AND c.contype IN ('p', 'u', 'x', 'f')
 WHERE c.conrelid = ANY (%(oids)s::oid[]) AND c.contype IN ('c', 'f', 'n', 'p', 'u', 'x')
   AND above.conrelid IS DISTINCT FROM c.conrelid
 ORDER BY c.conrelid, c.conname;

@@ -89,6 +89,11 @@ def view(row: Row, parts: Parts, sizes: Mapping[int, int]) -> View:
         materialized=row["materialized"],
         columns=tuple(row["columns"]),
         reads=tuple(sorted(Name(part["name"], part["schema"]) for part in parts["reads"])),
+        uses=frozenset(
+            (Name(part["name"], part["schema"]), column)
+            for part in parts["reads"]
+            for column in part["columns"]
+        ),
         indexes=tuple(_index(part) for part in parts["indexes"]),
         triggers=tuple(_trigger(part) for part in parts["triggers"]),
         temporary=row["temporary"],
@@ -178,6 +183,7 @@ def _constraint(row: Row) -> Constraint:
         references=Name(referenced, row["referenced_schema"]) if referenced else None,
         referenced_columns=tuple(row["referenced_columns"]),
         index=row["index"],
+        referenced_index=row.get("referenced_index"),
         inherited=row["inherited"],
         no_inherit=row["no_inherit"] and row["kind"] in {"c", "n"},
         parent=row["parent"],

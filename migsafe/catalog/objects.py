@@ -4,7 +4,7 @@ Names are always qualified. What is marked "live only" stays empty when scripts 
 own wording of an expression cannot be had without PostgreSQL.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from migsafe.sql.definitions import ConstraintKind, Generated, TypeName
@@ -44,6 +44,7 @@ class Constraint:
 
     `inherited` is True where it is there only because a parent has it; `parent` is the name that a
     partition's foreign key has there. A constraint that is NOT ENFORCED is not validated either.
+    `referenced_index` is the one that a foreign key needs at the other table (live only).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Constraint:
     inherited: bool = False
     no_inherit: bool = False
     parent: str | None = None
+    referenced_index: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +169,8 @@ class View:
     """A view or a materialized view, and the relations its query reads.
 
     `functions` are the user's functions that it calls. `columns_complete` is False for a replayed view
-    whose query names its columns itself.
+    whose query names its columns itself. `uses` are the columns of those relations that the query needs, None
+    where only the relations are known.
     """
 
     name: Name
@@ -175,6 +178,7 @@ class View:
     columns: tuple[str, ...] = ()
     columns_complete: bool = True
     reads: tuple[Name, ...] = ()
+    uses: frozenset[tuple[Name, str]] | None = field(default=None, compare=False)
     indexes: tuple[Index, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     temporary: bool = False
@@ -183,6 +187,10 @@ class View:
     created_in: str | None = None
     created_by: int | None = None
     assumed: bool = False
+
+    def needs(self, relation: Name, column: str) -> bool | None:
+        """Whether the query needs a column of a relation that it reads; None when that is not known."""
+        return None if self.uses is None else (relation, column) in self.uses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

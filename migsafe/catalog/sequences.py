@@ -1,5 +1,6 @@
 """Sequences, and the columns that own them."""
 
+import re
 from dataclasses import replace
 
 from migsafe.catalog.find import with_column
@@ -32,6 +33,15 @@ def change_sequence(catalog: Catalog, change: ChangeSequence) -> Catalog:
     if change.owner:
         return _own(catalog, found, (catalog.resolve(change.owner[0]), change.owner[1]))
     return catalog
+
+
+def users_of_sequence(catalog: Catalog, sequence: Sequence) -> tuple[Name, ...]:
+    """The tables with a default that counts with this sequence."""
+    return tuple(
+        table.name
+        for table in catalog.tables.values()
+        if any(column.default and _counts_with(column, sequence) for column in table.columns)
+    )
 
 
 def drop_sequence(catalog: Catalog, name: Name, *, cascade: bool) -> Catalog:
@@ -116,4 +126,6 @@ def _counts_with(column: Column, sequence: Sequence) -> bool:
     default = column.default or ""
     if sequence.name in column.sequences:
         return True
-    return "nextval" in defaults_call(default) and sequence.name.name in default
+    if sequence.name.name not in default or "nextval" not in defaults_call(default):
+        return False
+    return re.search(rf"(?<!\w){re.escape(sequence.name.name)}(?!\w)", default) is not None

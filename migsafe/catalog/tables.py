@@ -94,6 +94,19 @@ def _own_constraints(catalog: Catalog, name: Name, operation: CreateTable) -> Ca
     return catalog
 
 
+def _drop_keys_above(catalog: Catalog, table: Table) -> Catalog:
+    """With a partition go the foreign keys to the tables above it, which need its part of their keys."""
+    above = catalog.tables.get(table.partition_of) if table.partition_of else None
+    while above is not None and above.name in catalog.tables:
+        for referrer in above.referenced_by:
+            other = catalog.tables.get(referrer)
+            for constraint in other.constraints if other else ():
+                if constraint.references == above.name:
+                    catalog = drop_constraint(catalog, referrer, constraint.name)
+        above = catalog.tables.get(above.partition_of) if above.partition_of else None
+    return catalog
+
+
 def drop_table(catalog: Catalog, name: Name, *, cascade: bool = True) -> Catalog:
     """The catalog without a table and all below it; who referred to it or was referred to forgets it."""
     table = catalog.table(name)
@@ -108,6 +121,8 @@ def drop_table(catalog: Catalog, name: Name, *, cascade: bool = True) -> Catalog
         for constraint in other.constraints if other else ():
             if constraint.references == table.name and referrer != table.name:
                 catalog = drop_constraint(catalog, referrer, constraint.name)
+    if cascade:
+        catalog = _drop_keys_above(catalog, table)
     for constraint in table.constraints:
         catalog = forget_reference(catalog, constraint.references, replace(table, constraints=()))
     for column in table.columns:

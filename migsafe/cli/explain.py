@@ -5,7 +5,7 @@ import sys
 import typer
 
 from migsafe.cli.formats import OutputFormat
-from migsafe.cli.lint import TransactionMode
+from migsafe.config.words import Transaction
 
 
 def explain(
@@ -23,8 +23,8 @@ def explain(
     server_version: int | None = typer.Option(
         None, min=14, max=18, help="The major version of PostgreSQL that the scripts will run on: 14 to 18."
     ),
-    transaction: TransactionMode = typer.Option(
-        TransactionMode.AUTO,
+    transaction: Transaction = typer.Option(
+        Transaction.AUTO,
         help="Whether your tool opens a transaction around each script; auto: only what the script says.",
     ),
     format_: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
@@ -46,7 +46,7 @@ def explain(
         schema=schema,
         database=database,
         server_version=server_version,
-        wrapped={"always": True, "never": False}.get(transaction),
+        wrapped=transaction.wrapped,
     )
     render = as_json.render if format_ is OutputFormat.JSON else as_text.render
     write_report(render(explanation, color=wants_color()))

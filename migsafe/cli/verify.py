@@ -5,7 +5,7 @@ import sys
 import typer
 
 from migsafe.cli.formats import OutputFormat
-from migsafe.cli.lint import TransactionMode
+from migsafe.config.words import Transaction
 
 EXIT_DIFFERENT, EXIT_NOT_JUDGED = 1, 2
 
@@ -25,8 +25,8 @@ def verify(
     allow_changes: bool = typer.Option(
         False, "--allow-changes", help="The database may be changed: the scripts really run, and commit."
     ),
-    transaction: TransactionMode = typer.Option(
-        TransactionMode.AUTO,
+    transaction: Transaction = typer.Option(
+        Transaction.AUTO,
         help="Whether your tool opens a transaction around each script; auto: only what the script says.",
     ),
     format_: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
@@ -55,7 +55,7 @@ def verify(
         stdin=sys.stdin.buffer,
         schema=schema,
         database=database,
-        wrapped={"always": True, "never": False}.get(transaction),
+        wrapped=transaction.wrapped,
     )
     render = as_json.render if format_ is OutputFormat.JSON else as_text.render
     write_report(render(report, color=wants_color()))

@@ -3,49 +3,11 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from migsafe.config.patterns import matches
 from migsafe.config.places import line_of
+from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
 from migsafe.sources.settings import SourceSettings
-
-
-class Transaction(StrEnum):
-    """Whether the tool that runs a script opens a transaction around it; AUTO: as the source says."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
-
-    @property
-    def wrapped(self) -> bool | None:
-        """The same as a truth value, None for AUTO."""
-        return None if self is Transaction.AUTO else self is Transaction.ALWAYS
-
-
-class FailOn(StrEnum):
-    """The least severity that makes the exit code 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NEVER = "never"
-
-
-class Level(StrEnum):
-    """What a rule is set to. ON is the severity that the rule itself has."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    ON = "on"
-    OFF = "off"
-
-
-class ScriptPhase(StrEnum):
-    """What a script declares: EXPAND and BACKFILL run while the old version serves, CONTRACT after it."""
-
-    EXPAND = "expand"
-    BACKFILL = "backfill"
-    CONTRACT = "contract"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +104,12 @@ class Config:
         whole = os.path.normpath(os.path.join(self.root, path))  # noqa: PTH118  # lexical, no look at the disk
         return relative_to(self.current, whole)
 
+    def from_repository(self, path: str) -> str:
+        """A script's path from the root of the repository, as services that know the repository want it."""
+        return relative_to(self.repository, self.absolute(path))
+
     def excludes(self, path: str) -> bool:
-        """Whether a script is left out altogether."""
+        """Whether a script is not judged: it is context only."""
         if not self.exclude:
             return False
         seen = self.relative(path)

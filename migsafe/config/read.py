@@ -5,17 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from migsafe.config.find import Found, find_file, named_file, repository_root
-from migsafe.config.model import (
-    Config,
-    FailOn,
-    Level,
-    PathSettings,
-    RuleLayer,
-    ScriptPhase,
-    Transaction,
-    relative_to,
-)
+from migsafe.config.model import Config, PathSettings, RuleLayer, relative_to
 from migsafe.config.values import Table
+from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
 from migsafe.errors import UsageError
 from migsafe.sources.settings import SourceKind, SourceSettings
 

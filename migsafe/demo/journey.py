@@ -15,7 +15,8 @@ from migsafe.demo.watcher import COMPARISON, WHY, Watcher
 from migsafe.demo.world import APPLICATIONS, World
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport, Severity
-from migsafe.lint.reports import as_text
+from migsafe.lint.reports import View, as_text
+from migsafe.lint.reports.words import summary
 from migsafe.lint.rules import shipped_rules
 from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.model import Contract, Gate, Plan, Traffic
@@ -127,9 +128,10 @@ def _in_short(report: LintReport, *, color: bool) -> str:
         severe = tuple(finding for finding in file.findings if finding.severity is Severity.ERROR)
         errors.append(replace(file, findings=severe))
         others += [finding for finding in file.findings if finding not in severe]
-    shown, _, _ = as_text.render(replace(report, files=tuple(errors)), color=color).rstrip().rpartition("\n")
+    view = View(color=color)
+    shown, _, _ = as_text.render(replace(report, files=tuple(errors)), view).rstrip().rpartition("\n")
     headlines = [f"{each.path}:{each.line}: {each.severity}: {each.message} [{each.id}]" for each in others]
-    return "\n".join([shown, *headlines, "", as_text.summary(report.files, report)])
+    return "\n".join([shown, *headlines, "", summary(report)])
 
 
 def _traffic(step_seconds: float, world: World) -> Traffic:

@@ -1,17 +1,13 @@
 """What operations on columns do."""
 
 from migsafe.catalog.model import Column, Table
-from migsafe.effects.constraints import (
-    adds_constraint,
-    drops_key,
-    locks_not_null,
-    locks_referenced,
-    requires_not_null,
-)
+from migsafe.effects.constraints import adds_constraint, locks_heirs
 from migsafe.effects.domains import is_constrained, is_plain
+from migsafe.effects.keys import drops_key, locks_referenced
 from migsafe.effects.model import LockMode
+from migsafe.effects.not_null import locks_not_null, requires_not_null
 from migsafe.effects.prediction import Prediction
-from migsafe.effects.refusals import NOT_NULL_SINCE
+from migsafe.effects.refusals import NOT_NULL_SINCE, refuses_nullable
 from migsafe.effects.volatility import volatility_of
 from migsafe.sql.lex import TokenKind, Unlexable, lex
 from migsafe.sql.names import Name
@@ -45,6 +41,8 @@ def adds_column(prediction: Prediction, operation: AddColumn) -> None:
         prediction.fail(f"{operation.table} has a column {column.name} already")
     if table and table.partition_of:
         prediction.fail(f"{operation.table} is a partition: add the column to {table.partition_of}")
+    if table and table.of_type:
+        prediction.fail(f"{operation.table} is made of the type {table.of_type}")
     if operation.only and prediction.has_children(operation.table):
         prediction.fail("the column must be added to the tables below too")
     if column.generated is Generated.VIRTUAL and prediction.server_version < VIRTUAL_SINCE:
@@ -112,13 +110,15 @@ def drops_column(prediction: Prediction, operation: DropColumn) -> None:
 
 
 def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn) -> None:
-    for constraint in table.constraints:
-        if operation.column not in constraint.columns:
-            continue
-        if constraint.references:
-            locks_referenced(prediction, constraint.references)
-        if constraint.index:
-            drops_key(prediction, table, constraint, cascade=operation.cascade)
+    for name in prediction.family(table.name, only=operation.only):
+        member = prediction.table(name)
+        for constraint in member.constraints if member else ():
+            if operation.column not in constraint.columns:
+                continue
+            if constraint.references:
+                locks_referenced(prediction, constraint.references)
+            if constraint.index and member is not None:
+                drops_key(prediction, member, constraint, cascade=operation.cascade)
     for other in table.columns:
         uses = other.name != operation.column and reads_column(other, operation.column)
         # Before PostgreSQL 15 it goes silently.
@@ -140,13 +140,16 @@ def reads_column(generated: Column, name: str) -> bool:
 
 
 def _locks_readers(prediction: Prediction, table: Name, column: str, *, cascade: bool) -> None:
-    """Views know whole tables here: those that may use the column go with CASCADE, or are in the way."""
-    readers = prediction.readers(prediction.family(table))
+    """Views that need the column go with CASCADE, and all that read those; or they are in the way."""
+    sure, unsure = prediction.users(prediction.family(table), column)
     known = prediction.table(table)
-    if known is None or not prediction.catalog.complete or readers:
+    if known is None or not prediction.catalog.complete or unsure:
         prediction.unknown(f"which views use {table}.{column}")
     if cascade:
-        prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
+        direct = (*sure, *unsure)
+        prediction.lock([*direct, *prediction.readers(direct)], LockMode.ACCESS_EXCLUSIVE)
+    elif sure:
+        prediction.fail(f"the view {sure[0]} needs {column}")
 
 
 def refuses_inherited(prediction: Prediction, table: Table, column: Column) -> None:
@@ -207,12 +210,18 @@ def changes_column(prediction: Prediction, operation: SetDefault | DropNotNull |
     name = getattr(operation, "column", "")
     requires_column(prediction, operation, name)
     table = prediction.table(operation.table)
+    if (
+        isinstance(operation, DropNotNull)
+        and table is not None
+        and prediction.server_version >= NOT_NULL_SINCE
+    ):
+        marked = next((each for each in table.not_nulls if name in each.columns), None)
+        if marked is not None:
+            locks_heirs(prediction, table.name, marked, only=operation.only)
     alone = operation.only or _is_nullable_already(prediction, operation, table)
     prediction.lock(prediction.family(operation.table, only=alone), LockMode.ACCESS_EXCLUSIVE)
     if isinstance(operation, DropNotNull) and table is not None:
-        for constraint in table.constraints:
-            if constraint.kind is ConstraintKind.PRIMARY_KEY and name in constraint.columns:
-                prediction.fail(f"{name} is in the primary key")
+        refuses_nullable(prediction, table, name)
 
 
 def _is_nullable_already(prediction: Prediction, operation: TableOperation, table: Table | None) -> bool:

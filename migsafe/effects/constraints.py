@@ -1,16 +1,22 @@
 """What operations on constraints do."""
 
 from migsafe.catalog.model import Constraint, Table
+from migsafe.effects.keys import drops_key, locks_referenced, may_serve, takes_over_key
 from migsafe.effects.model import LockMode
+from migsafe.effects.not_null import locks_not_null, requires_not_null
 from migsafe.effects.prediction import Prediction
-from migsafe.effects.proofs import proves_not_null
-from migsafe.effects.refusals import NO_INHERIT, NOT_NULL_SINCE, refuses_constraint
+from migsafe.effects.refusals import (
+    NO_INHERIT,
+    NOT_NULL_SINCE,
+    refuses_constraint,
+    refuses_nullable,
+    refuses_validation,
+)
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddConstraint,
     ConstraintDefinition,
     ConstraintKind,
-    DropColumn,
     DropConstraint,
     OtherTableAction,
     RenameConstraint,
@@ -52,6 +58,8 @@ def adds_constraint(
             if constraint.references:
                 others = prediction.partitions(constraint.references)
                 prediction.lock(others, LockMode.SHARE_ROW_EXCLUSIVE)
+                for partition in prediction.partitions(name)[1:]:
+                    takes_over_key(prediction, partition, constraint)
             if checks_rows:
                 stored = [m for m in prediction.partitions(name) if not prediction.is_partitioned(m)]
                 prediction.scan(stored)
@@ -88,8 +96,10 @@ def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefiniti
             prediction.lock(prediction.family(name, only=only), LockMode.ACCESS_EXCLUSIVE)
         prediction.lock(members, LockMode.SHARE)
         stored = tuple(m for m in members if not prediction.is_partitioned(m))
-        prediction.builds_index = prediction.builds_index or bool(stored)
+        prediction.build(stored)
         prediction.scan(stored)
+        for member in members[1:]:
+            may_serve(prediction, member, constraint.columns)
         for column in constraint.columns if primary else ():
             locks_not_null(prediction, name, column, only=only)
             requires_not_null(prediction, name, column, only=only)
@@ -105,29 +115,6 @@ def _adds_key(prediction: Prediction, name: Name, constraint: ConstraintDefiniti
         requires_not_null(prediction, name, column)
 
 
-def locks_not_null(prediction: Prediction, table: Name, column: str, *, only: bool = False) -> None:
-    """SET NOT NULL goes down to the tables below, unless the column is NOT NULL already.
-
-    Before PostgreSQL 18 a table that inherits may differ from its parent there.
-    """
-    known = prediction.table(table)
-    found = known.column(column) if known else None
-    stays = prediction.server_version >= NOT_NULL_SINCE or (known is not None and known.partitioned)
-    alone = only or (stays and found is not None and found.not_null)
-    prediction.lock(prediction.family(table, only=alone), LockMode.ACCESS_EXCLUSIVE)
-
-
-def requires_not_null(prediction: Prediction, table: Name, column: str, *, only: bool = False) -> None:
-    """Reads each table of the family whose column may hold NULL."""
-    for member in prediction.stored(table, only=only):
-        known = prediction.table(member)
-        if known is not None and proves_not_null(known, column):
-            continue
-        if known is None or not known.columns_complete:
-            prediction.unknown(f"whether a constraint proves that {member}.{column} has no NULL")
-        prediction.scan([member])
-
-
 def validates_constraint(prediction: Prediction, operation: ValidateConstraint) -> None:
     """VALIDATE CONSTRAINT: reads the table while it is written to."""
     if prediction.skips(operation.table, if_exists=operation.if_exists):
@@ -136,6 +123,8 @@ def validates_constraint(prediction: Prediction, operation: ValidateConstraint) 
     constraint = find(table, operation.constraint)
     if constraint is None and table is not None and table.columns_complete and prediction.catalog.complete:
         prediction.fail(f"{operation.table} has no constraint {operation.constraint}")
+    if constraint is not None and table is not None:
+        refuses_validation(prediction, table, constraint)
     alone = operation.only or (constraint is not None and constraint.no_inherit)
     validated = constraint is not None and constraint.validated
     goes_down = constraint is not None and constraint.kind in _INHERITED and not constraint.no_inherit
@@ -160,7 +149,8 @@ def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
         return
     table = prediction.table(operation.table)
     constraint = find(table, operation.constraint)
-    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    # Partitions are looked at even under ONLY, to see that nobody uses them.
+    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     if constraint is None:
         prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
         if table is None or not table.columns_complete or not prediction.catalog.complete:
@@ -172,53 +162,43 @@ def drops_constraint(prediction: Prediction, operation: DropConstraint) -> None:
         return
     if constraint.inherited:
         prediction.fail(f"{operation.constraint} is there because a table above has it")
-    alone = operation.only or constraint.no_inherit
+    if constraint.kind is ConstraintKind.NOT_NULL and table is not None:
+        refuses_nullable(prediction, table, constraint.columns[0])
     if constraint.kind in _INHERITED:
-        prediction.lock(prediction.family(operation.table, only=alone), LockMode.ACCESS_EXCLUSIVE)
+        locks_heirs(prediction, operation.table, constraint, only=operation.only)
     else:
         # Keys of partitions hang on those of the partitioned table, also under ONLY.
         prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     if constraint.references:
-        prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
+        prediction.lock([constraint.references], LockMode.ACCESS_EXCLUSIVE)
+        locks_referenced(prediction, constraint.references)
     if constraint.index and table is not None:
         drops_key(prediction, table, constraint, cascade=operation.cascade)
+
+
+def locks_heirs(prediction: Prediction, name: Name, constraint: Constraint, *, only: bool) -> None:
+    """The tables that lose a CHECK or NOT NULL constraint, and those right below, which keep it as their own.
+
+    They keep it under ONLY, and where they have it from another table too.
+    """
+    prediction.lock([name], LockMode.ACCESS_EXCLUSIVE)
+    for child in prediction.catalog.children(name) if not constraint.no_inherit else ():
+        prediction.lock([child.name], LockMode.ACCESS_EXCLUSIVE)
+        own = _same_constraint(child, constraint)
+        if own is not None and not only and own.inherited and len(child.parents) == 1:
+            locks_heirs(prediction, child.name, own, only=False)
+
+
+def _same_constraint(child: Table, constraint: Constraint) -> Constraint | None:
+    if constraint.kind is ConstraintKind.NOT_NULL:
+        return next((own for own in child.not_nulls if own.columns == constraint.columns), None)
+    return child.constraint(constraint.name)
 
 
 def _only(prediction: Prediction, name: Name) -> None:
     """Takes back what stood for a table below: IF EXISTS found nothing."""
     for member in set(prediction.family(name)) - set(prediction.partitions(name)):
         prediction.locks.pop(member, None)
-
-
-def drops_key(prediction: Prediction, table: Table, key: Constraint, *, cascade: bool) -> None:
-    """A key that foreign keys need goes with CASCADE only, and takes them along."""
-    needed = [
-        name
-        for name in table.referenced_by
-        if _needs(prediction, name, table, key) and not (name == table.name and goes_too(prediction, table))
-    ]
-    if needed and not cascade:
-        prediction.fail(f"foreign keys of {', '.join(map(str, needed))} need it")
-    for name in needed:
-        prediction.lock(prediction.partitions(name), LockMode.ACCESS_EXCLUSIVE)
-
-
-def goes_too(prediction: Prediction, table: Table) -> bool:
-    """Whether the foreign keys of a table to itself go with columns that the same statement drops."""
-    dropped = {each.column for each in prediction.beside if isinstance(each, DropColumn)}
-    own = [c for c in table.constraints if c.references == table.name]
-    return all(dropped & set(constraint.columns) for constraint in own)
-
-
-def _needs(prediction: Prediction, referrer: Name, table: Table, key: Constraint) -> bool:
-    other = prediction.table(referrer)
-    for constraint in other.constraints if other else ():
-        if constraint.references != table.name:
-            continue
-        columns = constraint.referenced_columns
-        if set(columns) == set(key.columns) or (not columns and key.kind is ConstraintKind.PRIMARY_KEY):
-            return True
-    return other is None
 
 
 def renames_constraint(prediction: Prediction, operation: RenameConstraint) -> None:
@@ -238,9 +218,15 @@ def renames_constraint(prediction: Prediction, operation: RenameConstraint) -> N
 
 def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> None:
     """ALTER CONSTRAINT: changing whether it is enforced locks both of its tables."""
-    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
-    name = operation.detail.split(" ", 1)[0]
+    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    name, _, wanted = operation.detail.lower().partition(" ")
+    name = operation.detail[: len(name)]
     constraint = find(prediction.table(operation.table), name)
+    enforces = wanted.split() == ["enforced"]
+    only_that = enforces or wanted.split() == ["not", "enforced"]
+    if constraint is not None and only_that and constraint.enforced == enforces:
+        return  # it is so already
+    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     if constraint is not None and constraint.kind not in {
         ConstraintKind.FOREIGN_KEY,
         ConstraintKind.NOT_NULL,
@@ -248,20 +234,18 @@ def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> No
         prediction.fail(f"{name} is no foreign key")
     if "enforced" not in operation.detail.lower():
         return
+    if constraint is not None and constraint.enforced != ("not enforced" in operation.detail.lower()):
+        return  # it is so already
     if constraint is None:
         prediction.unknown(f"to which table {name} refers")
     elif constraint.references:
         prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if "not enforced" not in operation.detail.lower():
-        prediction.scan(prediction.stored(operation.table, only=operation.only))
-
-
-def locks_referenced(prediction: Prediction, name: Name) -> None:
-    """The other side of a foreign key that goes; before PostgreSQL 15 only its partitions, if it has some."""
-    members = prediction.partitions(name)
-    if prediction.server_version < 150000 and len(members) > 1:
-        members = members[1:]
-    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
+        stored = prediction.stored(operation.table, only=operation.only)
+        prediction.scan(stored)
+        prediction.may_scan.update(dict.fromkeys(stored))
+        if constraint is not None and constraint.references:
+            prediction.may_scan.update(dict.fromkeys(prediction.stored(constraint.references)))
 
 
 def find(table: Table | None, name: str) -> Constraint | None:

@@ -61,6 +61,20 @@ def columns_of_domain(catalog: Catalog, domain: Name) -> tuple[Name, ...]:
     )
 
 
+def domains_made_of(catalog: Catalog, name: Name) -> tuple[Name, ...]:
+    """The domains whose base is this type, directly or by way of others, or an array of it."""
+    found: dict[Name, None] = {}
+    waiting = [name]
+    while waiting:
+        base = waiting.pop()
+        for domain in catalog.domains.values():
+            below = catalog.resolve_type(replace(domain.base, array_dimensions=0))
+            if domain.name not in found and below == base:
+                found[domain.name] = None
+                waiting.append(domain.name)
+    return tuple(found)
+
+
 def in_containers(catalog: Catalog, domain: Name) -> tuple[Name, ...]:
     """The tables with an array of this domain, or of one made of it: then nothing can be asked of it anew."""
     return tuple(

@@ -2,6 +2,7 @@
 
 from migsafe.catalog.find import relation_of_index
 from migsafe.catalog.model import Index, Table, View
+from migsafe.effects.keys import may_serve
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.prediction import Prediction
 from migsafe.effects.refusals import requires_partition_key
@@ -20,7 +21,9 @@ def creates_index(prediction: Prediction, operation: CreateIndex) -> None:
     name = Name(operation.name or "", prediction.catalog.resolve(operation.table).schema)
     if operation.name and prediction.catalog.has_relation(name):
         if operation.if_not_exists:
-            prediction.lock([operation.table], mode)
+            prediction.lock(
+                prediction.partitions(operation.table) if not operation.only else [operation.table], mode
+            )
             return
         prediction.fail(f"there is a relation {operation.name} already")
     members = (operation.table,) if operation.only else prediction.partitions(operation.table)
@@ -28,9 +31,11 @@ def creates_index(prediction: Prediction, operation: CreateIndex) -> None:
     _refuses(prediction, operation, table)
     prediction.waits_for_others = concurrently
     stored = tuple(member for member in members if not prediction.is_partitioned(member))
-    if stored:
-        prediction.builds_index = True
-        prediction.scan(stored)
+    prediction.build(stored)
+    prediction.scan(stored)
+    keys = operation.key_names[: len(operation.key_names) - len(operation.include)]
+    for member in members[1:]:
+        may_serve(prediction, member, keys)
 
 
 def _refuses(prediction: Prediction, operation: CreateIndex, table: Table | None) -> None:
@@ -113,11 +118,13 @@ def _reindexes(prediction: Prediction, name: Name, mode: LockMode, *, whole: boo
         # One transaction for each partition.
         prediction.needs_no_transaction = True
     prediction.lock(members, mode)
-    stored = [member for member in members if not prediction.is_partitioned(member)]
-    table = prediction.table(name)
-    if table is None or not table.columns_complete or table.indexes:
-        prediction.builds_index = True
-        prediction.scan(stored)
+    for member in members:
+        table = prediction.table(member)
+        if prediction.is_partitioned(member):
+            continue
+        if table is None or not table.columns_complete or table.indexes:
+            prediction.build([member])
+            prediction.scan([member])
 
 
 def _reindexes_all(prediction: Prediction, operation: Reindex, mode: LockMode) -> None:

@@ -65,15 +65,17 @@ class Lock:
 class Effects:
     """What one statement or operation does. `depends_on` names what was not known; the worse case stands.
 
-    `may_scan` are tables that it reads by index or in full, as the planner likes. `fails` says why the server
-    refuses it outright ("" when it does not). `waits_for_others`: it goes on only when transactions that
-    were open before it have ended.
+    `builds_on` are the relations whose indexes it builds, where they are known. `may_scan` are tables that
+    it reads by index or in full, as the planner likes. `fails` says why the server refuses it outright (""
+    when it does not). `waits_for_others`: it goes on only when transactions that were open before it have
+    ended.
     """
 
     locks: tuple[Lock, ...] = ()
     rewrites: tuple[Name, ...] = ()
     scans: tuple[Name, ...] = ()
     builds_index: bool = False
+    builds_on: tuple[Name, ...] = ()
     blocks: Blocks = Blocks.NONE
     needs_no_transaction: bool = False
     certain: bool = True

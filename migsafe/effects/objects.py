@@ -3,9 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from migsafe.effects.domains import columns_of_domain, in_containers
+from migsafe.catalog.model import TEMPORARY_SCHEMA
+from migsafe.catalog.sequences import users_of_sequence
+from migsafe.catalog.tables import new_name
+from migsafe.effects.domains import columns_of_domain, domains_made_of, in_containers
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.prediction import Prediction
+from migsafe.effects.tables import drop_ties
 from migsafe.sql.changes import (
     AddLabel,
     AlterDomain,
@@ -68,17 +72,35 @@ def _drop(prediction: Prediction, change: DropObject) -> None:
         _drop_type(prediction, change)
     elif change.kind == "SEQUENCE":
         sequence = prediction.catalog.sequence(change.name)
-        users = [sequence.owner[0]] if sequence and sequence.owner else []
+        users = users_of_sequence(prediction.catalog, sequence) if sequence else ()
         _drop_used(prediction, change, users)
     elif change.kind == "SCHEMA":
-        inside = [
-            n for n in (*prediction.catalog.tables, *prediction.catalog.views) if n.schema == change.name.name
-        ]
-        _drop_used(prediction, change, [*inside, *prediction.readers(inside)])
+        _drop_schema(prediction, change)
     elif change.kind in {"FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE"}:
         _drop_function(prediction, change)
     elif change.cascade:
         prediction.unknown(f"what uses the {change.kind.lower()} {change.name}")
+
+
+def _drop_schema(prediction: Prediction, change: DropObject) -> None:
+    catalog, schema = prediction.catalog, change.name.name
+    tables = [
+        member for name in catalog.tables if name.schema == schema for member in prediction.family(name)
+    ]
+    inside = [*tables, *(name for name in catalog.views if name.schema == schema)]
+    types = [name for name in (*catalog.types, *catalog.domains) if name.schema == schema]
+    users = [user for name in types for user in _users_of_type(prediction, name)]
+    counted = [
+        user
+        for sequence in catalog.sequences.values()
+        if sequence.name.schema == schema
+        for user in users_of_sequence(catalog, sequence)
+    ]
+    _drop_used(prediction, change, [*inside, *users, *counted, *prediction.readers(inside)])
+    if change.cascade:
+        drop_ties(prediction, tables, cascade=True)
+        if any(name.schema == schema for name in catalog.functions):
+            prediction.unknown(f"what uses the functions of the schema {schema}")
 
 
 def _drop_used(prediction: Prediction, change: DropObject, users: Iterable[Name]) -> None:
@@ -137,6 +159,9 @@ def _drop_type(prediction: Prediction, change: DropObject) -> None:
             prediction.fail(f"there is no type {change.name}")
         return
     users = _users_of_type(prediction, name)
+    below = domains_made_of(catalog, name)
+    if below and not change.cascade:
+        prediction.fail(f"the domain {below[0]} is made of it")
     _drop_used(prediction, change, [*users, *prediction.readers(users)] if change.cascade else users)
     if change.cascade and (users or prediction.readers(users)):
         prediction.unknown(f"what else uses the type {change.name}")
@@ -145,12 +170,14 @@ def _drop_type(prediction: Prediction, change: DropObject) -> None:
 def _users_of_type(prediction: Prediction, name: Name) -> list[Name]:
     """The tables with a column of this type, or an array of it, and the tables made of it."""
     catalog = prediction.catalog
+    names = {name, *domains_made_of(catalog, name)}
     return [
         table.name
         for table in catalog.tables.values()
         if table.of_type == name
         or any(
-            catalog.resolve_type(replace(column.type, array_dimensions=0)) == name for column in table.columns
+            catalog.resolve_type(replace(column.type, array_dimensions=0)) in names
+            for column in table.columns
         )
     ]
 
@@ -168,7 +195,9 @@ def _drop_function(prediction: Prediction, change: DropObject) -> None:
 
 
 def _view(prediction: Prediction, change: CreateView) -> None:
-    resolved = prediction.catalog.resolve(change.name)
+    reads = (prediction.catalog.resolve(name) for name in change.reads)
+    temporary = change.temporary or any(name.schema == TEMPORARY_SCHEMA for name in reads)
+    resolved = new_name(prediction.catalog, change.name, temporary=temporary)
     if not prediction.catalog.has_relation(resolved):
         return
     if change.replaces:
@@ -198,6 +227,12 @@ def _domain(prediction: Prediction, change: AlterDomain) -> None:
     stored = [user for user in users if not prediction.is_partitioned(user)]
     prediction.lock(stored, LockMode.SHARE)
     prediction.scan(stored)
+    for reader in prediction.readers(users):
+        view = catalog.view(reader)
+        if view is not None and view.materialized:
+            prediction.unknown(f"whether a column of {reader} is of the domain {change.name}")
+            prediction.lock([reader], LockMode.SHARE)
+            prediction.scan([reader])
 
 
 def _changes_type_in_use(prediction: Prediction, change: ChangeAttribute) -> None:

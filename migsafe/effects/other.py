@@ -35,8 +35,8 @@ _NO_TRANSACTION = frozenset(
     }
 )
 # Only the parent's own rows are not everything: these go down to the tables below.
-_WITH_BELOW = frozenset({"ANALYZE"})
-_WITH_PARTITIONS = frozenset({"CLUSTER", "VACUUM", "VACUUM FULL"})
+_WITH_BELOW = frozenset({"ANALYZE", "VACUUM", "VACUUM FULL"})
+_WITH_PARTITIONS = frozenset({"CLUSTER"})
 # Which tables these are about is not told by their operations.
 _SOME_TABLES = frozenset({"ALTER PUBLICATION", "CREATE PUBLICATION", "DROP STATISTICS"})
 _FOR_ALL = frozenset({"ANALYZE", "CLUSTER", "VACUUM", "VACUUM FULL"})
@@ -66,6 +66,8 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
 def _on_one(prediction: Prediction, operation: OtherStatement, target: Name) -> None:
     """A statement about one table or view."""
     tag = operation.tag
+    if tag == "COMMENT" and "part" in operation.options:
+        return  # on a constraint, trigger, rule or policy: its table is only looked up
     if prediction.is_missing(target):
         if tag != "COMMENT":
             prediction.fail(f"there is no relation {target}")
@@ -77,7 +79,14 @@ def _on_one(prediction: Prediction, operation: OtherStatement, target: Name) -> 
         return
     if tag == "ALTER MATERIALIZED VIEW":
         prediction.unknown(f"which setting of {target} it changes")
+    if tag == "CLUSTER" and prediction.is_partitioned(target):
+        if prediction.server_version < 150000:
+            prediction.fail(f"{target} is partitioned: CLUSTER needs PostgreSQL 15 for that")
+        prediction.needs_no_transaction = True
     members = _members(prediction, tag, target)
+    if tag == "CLUSTER":
+        # Partitions of partitions are passed by.
+        members = tuple(m for m in members if m == members[0] or not prediction.is_partitioned(m))
     prediction.lock(members, _LOCKS[tag])
     if tag in _NEW_STORAGE:
         prediction.rewrite(member for member in members if not prediction.is_partitioned(member))
@@ -90,7 +99,7 @@ def _members(prediction: Prediction, tag: str, target: Name) -> tuple[Name, ...]
         return prediction.partitions(target)
     if tag not in _WITH_BELOW:
         return (target,)
-    # From PostgreSQL 18 on tables that inherit are analysed too.
+    # From PostgreSQL 18 on tables that inherit come along too.
     return prediction.family(target) if prediction.server_version >= 180000 else prediction.partitions(target)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from migsafe.catalog.model import Catalog
+from migsafe.catalog.passes import in_passes
+from migsafe.catalog.replay import apply
 from migsafe.effects.changing_types import changes_type
 from migsafe.effects.columns import (
     adds_column,
@@ -85,22 +87,41 @@ def effects_of(operation: Operation, catalog: Catalog, server_version: int | Non
 def statement_effects(
     operations: Sequence[Operation], catalog: Catalog, server_version: int | None = None
 ) -> Effects:
-    """What a statement does with all its operations, each on the same catalog; they know of each other."""
+    """What a statement does with all its operations.
+
+    The actions of one ALTER TABLE are carried out in PostgreSQL's order, each on what the ones before it
+    leave. Other operations, such as those of DROP TABLE a, b, are all on the same catalog; they know of each
+    other.
+    """
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
-    merged = merge(_effects(operation, catalog, version, tuple(operations)) for operation in operations)
+    beside = tuple(operations)
     tables = {operation.table for operation in operations if isinstance(operation, TableOperation)}
-    if len(operations) == 1 or len(tables) != 1:
-        return merged
-    return _at_one_level(merged, Prediction(catalog=catalog, server_version=version).family(tables.pop()))
+    in_schema = beside and isinstance(beside[0], OtherStatement) and beside[0].tag == "CREATE SCHEMA"
+    if len(operations) == 1 or (len(tables) != 1 and not in_schema):
+        return merge(_effects(operation, catalog, version, beside) for operation in operations)
+    found, here = [], catalog
+    for operation in in_passes(operations):
+        found.append(_effects(operation, here, version, beside))
+        here = apply(here, operation)
+    if in_schema:  # with the objects that it makes in it
+        return merge(found)
+    members = Prediction(catalog=catalog, server_version=version).family(tables.pop())
+    return _at_one_level(found, members)
 
 
-def _at_one_level(effects: Effects, members: tuple[Name, ...]) -> Effects:
-    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs."""
+def _at_one_level(parts: Sequence[Effects], members: tuple[Name, ...]) -> Effects:
+    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs.
+
+    It does not go to partitions where it only builds their part of a key: that takes SHARE, as CREATE INDEX.
+    """
+    effects = merge(parts)
     top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
     if top is None:
         return effects
+    locked = {lock.relation for part in parts for lock in part.locks if lock.mode is not LockMode.SHARE}
+    reached = locked & {*members}
     locks = tuple(
-        Lock(lock.relation, max(lock.mode, top)) if lock.relation in members else lock
+        Lock(lock.relation, max(lock.mode, top)) if lock.relation in reached else lock
         for lock in effects.locks
     )
     return replace(effects, locks=locks)

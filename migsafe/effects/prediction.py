@@ -1,10 +1,11 @@
 """Collects what an operation does, and turns it into `Effects`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 
 from migsafe.catalog.find import family
-from migsafe.catalog.model import Catalog, Table
+from migsafe.catalog.model import TEMPORARY_SCHEMA, Catalog, Table
 from migsafe.effects.model import Blocks, Effects, Lock, LockMode
 from migsafe.sql.names import Name
 from migsafe.sql.operations import DropColumn, DropConstraint, Operation
@@ -24,6 +25,7 @@ class Prediction:
     scans: dict[Name, None] = field(default_factory=dict)
     depends_on: dict[str, None] = field(default_factory=dict)
     builds_index: bool = False
+    builds_on: dict[Name, None] = field(default_factory=dict)
     needs_no_transaction: bool = False
     other_blocks: Blocks = Blocks.NONE
     may_scan: dict[Name, None] = field(default_factory=dict)
@@ -50,7 +52,12 @@ class Prediction:
         names = [self.catalog.resolve(relation) for relation in relations]
         self.rewrites.update(dict.fromkeys(names))
         self.scan(names)
-        self.builds_index = self.builds_index or any(self._has_index(name) for name in names)
+        self.build(name for name in names if self._has_index(name))
+
+    def build(self, relations: Iterable[Name]) -> None:
+        """Builds an index, or several, on each relation."""
+        self.builds_on.update(dict.fromkeys(self.catalog.resolve(relation) for relation in relations))
+        self.builds_index = self.builds_index or bool(self.builds_on)
 
     def _has_index(self, name: Name) -> bool:
         """Whether an index is left to build: dropping comes first in a statement."""
@@ -115,6 +122,18 @@ class Prediction:
         """Whether partitions, or tables that inherit from it, are known."""
         return any(True for _ in self.catalog.children(name))
 
+    def above(self, table: Table) -> Iterator[Table]:
+        """The partitioned tables that a partition belongs to, nearest first."""
+        parent = self.table(table.partition_of) if table.partition_of else None
+        while parent is not None:
+            yield parent
+            parent = self.table(parent.partition_of) if parent.partition_of else None
+
+    def referrers(self, table: Table) -> tuple[Name, ...]:
+        """The tables whose foreign keys refer to rows of this one, also by a partitioned table above it."""
+        tables = (table, *self.above(table))
+        return tuple(dict.fromkeys(name for each in tables for name in each.referenced_by))
+
     def readers(self, names: Iterable[Name]) -> tuple[Name, ...]:
         """The views and materialized views that read any of these relations, directly or through others."""
         found: dict[Name, None] = {}
@@ -126,14 +145,34 @@ class Prediction:
                     waiting.append(reader)
         return tuple(found)
 
+    def users(self, names: Iterable[Name], column: str) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+        """The views that need a column of one of these relations, and those of which that is not known."""
+        catalog = self.catalog
+        sure: dict[Name, None] = {}
+        unsure: dict[Name, None] = {}
+        for name in names:
+            for reader in catalog.lookup.readers.get(catalog.resolve(name), ()):
+                view = catalog.views[reader]
+                needs = view.needs(catalog.resolve(name), column)
+                if needs and not view.assumed:
+                    sure[reader] = None
+                elif needs is not False:
+                    unsure[reader] = None
+        return tuple(sure), tuple(unsure)
+
     def effects(self) -> Effects:
-        """The finished value."""
+        """The finished value; nobody else feels what happens to temporary tables."""
+        touched = (*self.locks, *self.scans, *self.rewrites)
+        return effects_without(self._all_effects(), {n for n in touched if n.schema == TEMPORARY_SCHEMA})
+
+    def _all_effects(self) -> Effects:
         locks = tuple(Lock(name, mode) for name, mode in sorted(self.locks.items()))
         return Effects(
             locks=locks,
             rewrites=tuple(sorted(self.rewrites)),
             scans=tuple(sorted(self.scans)),
             builds_index=self.builds_index,
+            builds_on=tuple(sorted(self.builds_on)),
             blocks=worse_of(self.other_blocks, *(blocks_of(lock.mode) for lock in locks)),
             needs_no_transaction=self.needs_no_transaction,
             certain=not self.depends_on and not self.catalog.doubts,
@@ -157,6 +196,27 @@ def worse_of(*blocks: Blocks) -> Blocks:
     return max(blocks, key=order.index, default=Blocks.NONE)
 
 
+def effects_without(effects: Effects, unseen: AbstractSet[Name]) -> Effects:
+    """The effects without what happens to these relations, which nobody else can see."""
+    if not unseen:
+        return effects
+    locks = tuple(lock for lock in effects.locks if lock.relation not in unseen)
+    gone = len(locks) < len(effects.locks)
+    rewrites = tuple(name for name in effects.rewrites if name not in unseen)
+    scans = tuple(name for name in effects.scans if name not in unseen)
+    builds_on = tuple(name for name in effects.builds_on if name not in unseen)
+    idle = bool(effects.builds_on) and not builds_on
+    return replace(
+        effects,
+        locks=locks,
+        rewrites=rewrites,
+        scans=scans,
+        builds_index=effects.builds_index and not idle,
+        builds_on=builds_on,
+        blocks=worse_of(Blocks.NONE, *(blocks_of(lock.mode) for lock in locks)) if gone else effects.blocks,
+    )
+
+
 def merge(parts: Iterable[Effects]) -> Effects:
     """The effects of several operations of one statement as one."""
     found = list(parts)
@@ -169,6 +229,7 @@ def merge(parts: Iterable[Effects]) -> Effects:
         rewrites=tuple(sorted({name for part in found for name in part.rewrites})),
         scans=tuple(sorted({name for part in found for name in part.scans})),
         builds_index=any(part.builds_index for part in found),
+        builds_on=tuple(sorted({name for part in found for name in part.builds_on})),
         blocks=worse_of(*(part.blocks for part in found)),
         needs_no_transaction=any(part.needs_no_transaction for part in found),
         certain=all(part.certain for part in found),

@@ -7,8 +7,10 @@ from migsafe.sql.lex import Token, TokenKind, Unlexable, lex
 from migsafe.sql.operations import ConstraintKind
 
 
-def proves_not_null(table: Table, column: str) -> bool:
+def proves_not_null(table: Table, column: str, *, of_rows: bool = False) -> bool:
     """Whether the column cannot hold NULL: it is NOT NULL, or a validated constraint says so.
+
+    A CHECK of a column `of_rows` proves nothing: IS NOT NULL asks for each field of a row.
 
     https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NULL)
     """
@@ -20,6 +22,8 @@ def proves_not_null(table: Table, column: str) -> bool:
             continue
         if constraint.kind is ConstraintKind.NOT_NULL and column in constraint.columns:
             return True
+        if of_rows:
+            continue
         if constraint.kind is ConstraintKind.CHECK and column in _not_null_columns(constraint.definition):
             return True
     return False

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from migsafe.effects.model import Lock
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     Begin,
     Commit,
@@ -48,13 +49,15 @@ class SessionState:
     """A session between two statements.
 
     `current` is what is in force, `lasting` what will be after COMMIT, `before` what was when the
-    transaction began. A value of None means the server's default, which nobody here knows.
+    transaction began, `defaults` what RESET, and SET ... TO DEFAULT, go back to. A value of None means the
+    server's default, which nobody here knows.
     """
 
     in_transaction: bool = False
     current: Settings = field(default_factory=dict)
     lasting: Settings = field(default_factory=dict)
     before: Settings = field(default_factory=dict)
+    defaults: Settings = field(default_factory=dict)
     held: tuple[Lock, ...] = ()
     points: tuple[_Point, ...] = ()
 
@@ -76,7 +79,7 @@ class SessionState:
 def start_session(settings: Settings | None = None) -> SessionState:
     """A new session; `settings` are those of its role, database or configuration, where known."""
     known = {name.lower(): value for name, value in (settings or {}).items()}
-    return SessionState(current=known, lasting=known, before=known)
+    return SessionState(current=known, lasting=known, before=known, defaults=known)
 
 
 def advance(state: SessionState, operation: Operation, *, locks: Iterable[Lock] = ()) -> SessionState:
@@ -85,9 +88,9 @@ def advance(state: SessionState, operation: Operation, *, locks: Iterable[Lock] 
         case Begin() if not state.in_transaction:
             return replace(state, in_transaction=True, before=state.current, lasting=state.current)
         case Commit():
-            return _ended(state.lasting if state.in_transaction else state.current)
+            return _ended(state, state.lasting if state.in_transaction else state.current)
         case Rollback(to_savepoint=None):
-            return _ended(state.before if state.in_transaction else state.current)
+            return _ended(state, state.before if state.in_transaction else state.current)
         case Rollback(to_savepoint=name):
             return _back_to(state, name or "")
         case Savepoint(name=name, release=release):
@@ -95,13 +98,23 @@ def advance(state: SessionState, operation: Operation, *, locks: Iterable[Lock] 
         case SetSetting() if operation.local and not state.in_transaction:
             return state
         case SetSetting():
-            return _set(state, operation.name.lower(), operation.value, local=operation.local)
+            name = operation.name.lower()
+            value = operation.value if operation.value is not None else state.defaults.get(name)
+            return _set(state, name, value, local=operation.local)
         case ResetSetting(name=None):
-            return replace(state, current={}, lasting={})
-        case ResetSetting(name=name):
-            return _set(state, (name or "").lower(), None, local=False)
+            return replace(state, current=state.defaults, lasting=state.defaults)
+        case ResetSetting(name=str(name)):
+            return _set(state, name.lower(), state.defaults.get(name.lower()), local=False)
         case _:
             return _hold(state, locks)
+
+
+def with_moved(state: SessionState, moved: Mapping[Name, Name]) -> SessionState:
+    """The state in which relations whose locks are held are called by the names they have now."""
+    if not moved or not state.held:
+        return state
+    held = tuple(Lock(moved.get(lock.relation, lock.relation), lock.mode) for lock in state.held)
+    return replace(state, held=held)
 
 
 def milliseconds(value: str | None) -> float | None:
@@ -112,8 +125,8 @@ def milliseconds(value: str | None) -> float | None:
     return float(found[1]) * _MILLISECONDS[found[2]] or None
 
 
-def _ended(settings: Settings) -> SessionState:
-    return SessionState(current=settings, lasting=settings, before=settings)
+def _ended(state: SessionState, settings: Settings) -> SessionState:
+    return SessionState(current=settings, lasting=settings, before=settings, defaults=state.defaults)
 
 
 def _set(state: SessionState, name: str, value: str | None, *, local: bool) -> SessionState:

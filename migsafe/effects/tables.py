@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from migsafe.catalog.model import Table
+from migsafe.catalog.tables import new_name
 from migsafe.effects.columns import requires_column
-from migsafe.effects.constraints import alters_constraint, locks_referenced
+from migsafe.effects.constraints import alters_constraint
+from migsafe.effects.keys import locks_referenced
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.partitions import creates_partition, lock_default
 from migsafe.effects.prediction import Prediction
+from migsafe.effects.refusals import refuses_heir, refuses_reference
 from migsafe.sql.names import Name, parse_name
 from migsafe.sql.operations import (
     CreateTable,
@@ -41,12 +44,18 @@ _RECURSES = frozenset(
         *("ALTER COLUMN DROP EXPRESSION", "ALTER CONSTRAINT"),
     }
 )
+_IDENTITY = frozenset(
+    {
+        *("ALTER COLUMN ADD GENERATED AS IDENTITY", "ALTER COLUMN DROP IDENTITY"),
+        *("ALTER COLUMN SET IDENTITY"),
+    }
+)
 
 
 def creates_table(prediction: Prediction, operation: CreateTable) -> None:
     """CREATE TABLE: other tables feel it when foreign keys or partitions join them."""
-    resolved = prediction.catalog.resolve(operation.table)
-    if prediction.catalog.has_relation(resolved) and not operation.temporary:
+    resolved = new_name(prediction.catalog, operation.table, temporary=operation.temporary)
+    if prediction.catalog.has_relation(resolved):
         if operation.if_not_exists:
             return
         prediction.fail(f"there is a relation {operation.table} already")
@@ -60,6 +69,14 @@ def creates_table(prediction: Prediction, operation: CreateTable) -> None:
         if prediction.is_missing(constraint.references):
             prediction.fail(f"there is no relation {constraint.references}")
         prediction.lock(prediction.partitions(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
+        new = Table(name=resolved, temporary=operation.temporary, unlogged=operation.unlogged)
+        refuses_reference(prediction, constraint, new)
+    for parent in operation.inherits:
+        above = prediction.table(parent)
+        if above is not None and above.temporary and not operation.temporary:
+            prediction.fail(f"{parent} is temporary")
+        if above is not None and (above.partitioned or above.partition_of):
+            prediction.fail(f"{parent} is partitioned, or a partition")
     schema = resolved.schema
     if prediction.catalog.complete and schema not in {*prediction.catalog.schemas, "pg_temp"}:
         prediction.fail(f"there is no schema {schema}")
@@ -78,18 +95,19 @@ def drops_table(prediction: Prediction, operation: DropTable) -> None:
         prediction.unknown(f"which tables foreign keys tie to {operation.table}")
         return
     gone = prediction.partitions(operation.table)
-    if not table.partitioned and prediction.has_children(operation.table):
-        if not operation.cascade:
+    below = prediction.family(operation.table)[1:]
+    if not table.partitioned and below:
+        if not operation.cascade and not all(_goes_too(prediction, name) for name in below):
             prediction.fail(f"tables inherit from {operation.table}")
         gone = prediction.family(operation.table)
     prediction.lock(gone, LockMode.ACCESS_EXCLUSIVE)
-    _drop_ties(prediction, gone, cascade=operation.cascade)
+    drop_ties(prediction, gone, cascade=operation.cascade)
     if table.partition_of:
         prediction.lock([table.partition_of], LockMode.ACCESS_EXCLUSIVE)
         lock_default(prediction, table.partition_of)
 
 
-def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -> None:
+def drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -> None:
     """Foreign keys in both directions, and views, of tables that go."""
     names = tuple(gone)
     tables = [table for name in names if (table := prediction.table(name)) is not None]
@@ -97,18 +115,21 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
         for constraint in table.constraints:
             if constraint.references and not (constraint.inherited and table.partition_of):
                 locks_referenced(prediction, constraint.references)
-        above = [parent for name in _above(prediction, table) if (parent := prediction.table(name))]
+        above = list(prediction.above(table))
         for referrer in (*table.referenced_by, *(r for parent in above for r in parent.referenced_by)):
             if referrer in names or (_goes_too(prediction, referrer) and not above):
                 continue
-            if not cascade:
+            if not cascade and not _goes_too(prediction, referrer):
                 prediction.fail(f"a foreign key of {referrer} needs it")
             prediction.lock(prediction.partitions(referrer), LockMode.ACCESS_EXCLUSIVE)
             for parent in above if referrer not in table.referenced_by else ():
-                prediction.lock(prediction.partitions(parent.name), LockMode.ACCESS_EXCLUSIVE)
+                locks_referenced(prediction, parent.name)
     readers = prediction.readers(names)
-    if readers and not cascade:
-        prediction.fail(f"the view {readers[0]} reads it")
+    for reader in readers if not cascade else ():
+        view = prediction.catalog.view(reader)
+        if view is not None and view.assumed:
+            prediction.unknown(f"whether the view {reader} is still there")
+        prediction.fail(f"the view {reader} reads it")
     prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
     if cascade and not prediction.catalog.complete:
         prediction.unknown(f"which views use {', '.join(map(str, names))}")
@@ -116,16 +137,8 @@ def _drop_ties(prediction: Prediction, gone: Iterable[Name], *, cascade: bool) -
 
 def _goes_too(prediction: Prediction, name: Name) -> bool:
     """Whether the same statement drops, or empties, this table as well."""
-    names = (each.table for each in prediction.beside if isinstance(each, DropTable | Truncate))
-    return name in {prediction.catalog.resolve(table) for table in names}
-
-
-def _above(prediction: Prediction, table: Table) -> Iterable[Name]:
-    """The partitioned tables that a partition belongs to."""
-    parent = prediction.table(table.partition_of) if table.partition_of else None
-    while parent is not None:
-        yield parent.name
-        parent = prediction.table(parent.partition_of) if parent.partition_of else None
+    tables = (each.table for each in prediction.beside if isinstance(each, DropTable | Truncate))
+    return any(name in prediction.partitions(table) for table in tables)
 
 
 def renames_table(prediction: Prediction, operation: RenameTable | SetSchema) -> None:
@@ -157,7 +170,10 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
     if prediction.skips(operation.table, if_exists=False):
         return
     done: set[Name] = set()
+    if operation.only and prediction.is_partitioned(operation.table):
+        prediction.fail(f"{operation.table} is partitioned, and has no rows of its own")
     waiting = list(prediction.family(operation.table, only=operation.only))
+    whole = set(waiting)
     while waiting:
         name = waiting.pop()
         if name in done:
@@ -167,11 +183,12 @@ def truncates(prediction: Prediction, operation: Truncate) -> None:
         if not prediction.is_partitioned(name):
             prediction.rewrites[name] = None
         table = prediction.table(name)
-        for referrer in table.referenced_by if table and not operation.cascade else ():
-            if referrer not in done and not _goes_too(prediction, referrer) and referrer != name:
+        referrers = prediction.referrers(table) if table else ()
+        for referrer in referrers if not operation.cascade else ():
+            if referrer not in whole and not _goes_too(prediction, referrer):
                 prediction.fail(f"a foreign key of {referrer} refers to {name}")
-        if operation.cascade and table is not None:
-            waiting += [m for referrer in table.referenced_by for m in prediction.partitions(referrer)]
+        if operation.cascade:
+            waiting += [member for referrer in referrers for member in prediction.partitions(referrer)]
     if operation.cascade and prediction.table(operation.table) is None:
         prediction.unknown(f"which tables refer to {operation.table}")
 
@@ -182,7 +199,8 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
         return
     action = operation.action
     requires_column(prediction, operation, operation.column)
-    recurses = action in _RECURSES and not operation.only
+    recurses = action in _RECURSES or (action in _IDENTITY and _identity_goes_down(prediction, operation))
+    recurses = recurses and not operation.only
     family = prediction.family(operation.table, only=not recurses)
     if action == "ALTER CONSTRAINT":
         alters_constraint(prediction, operation)
@@ -195,30 +213,45 @@ def other_action(prediction: Prediction, operation: OtherTableAction) -> None:
     if action in {"SET", "RESET"} and prediction.is_partitioned(operation.table):
         prediction.fail("a partitioned table has no storage parameters")
     if action == "INHERIT":
-        parent = parse_name(operation.detail)
-        here = prediction.table(operation.table)
-        if parent and here and prediction.catalog.resolve(parent) in here.parents:
-            prediction.fail(f"{operation.table} inherits from {parent} already")
-        if parent and prediction.catalog.resolve(parent) in prediction.family(operation.table):
-            prediction.fail(f"{operation.table} would inherit from itself")
-        if here and (here.partitioned or here.partition_of):
-            prediction.fail(f"{operation.table} is partitioned, or a partition")
-        prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
+        _inherits(prediction, operation)
     if action in _NEW_STORAGE:
         _new_storage(prediction, operation)
     if action == "ALTER COLUMN SET EXPRESSION":
         _new_expression(prediction, operation)
 
 
+def _inherits(prediction: Prediction, operation: OtherTableAction) -> None:
+    parent = parse_name(operation.detail)
+    here = prediction.table(operation.table)
+    if parent and here and prediction.catalog.resolve(parent) in here.parents:
+        prediction.fail(f"{operation.table} inherits from {parent} already")
+    if parent and prediction.catalog.resolve(parent) in prediction.family(operation.table):
+        prediction.fail(f"{operation.table} would inherit from itself")
+    if here and (here.partitioned or here.partition_of):
+        prediction.fail(f"{operation.table} is partitioned, or a partition")
+    prediction.lock([parent] if parent else [], LockMode.SHARE_UPDATE_EXCLUSIVE)
+    above = prediction.table(parent) if parent else None
+    if here and above:
+        refuses_heir(prediction, here, above)
+
+
+def _identity_goes_down(prediction: Prediction, operation: OtherTableAction) -> bool:
+    """From PostgreSQL 17 on partitions have the identity columns of their table."""
+    return prediction.server_version >= 170000 and prediction.is_partitioned(operation.table)
+
+
 def _triggers(prediction: Prediction, operation: OtherTableAction) -> None:
     """ENABLE and DISABLE TRIGGER go down to partitions that have the trigger too."""
     table = prediction.table(operation.table)
     prediction.lock([operation.table], LockMode.SHARE_ROW_EXCLUSIVE)
-    if table is None or not table.partitioned or operation.only or prediction.server_version < 150000:
+    if table is None or not table.partitioned or operation.only:
         return
-    internal = "ALL" in operation.detail.upper().split() or operation.action.endswith("ALL")
-    tied = table.referenced_by or any(constraint.references for constraint in table.constraints)
-    if table.triggers or (internal and tied):
+    words = f"{operation.action} {operation.detail}".upper().split()
+    internal, users = "ALL" in words, "ALL" in words or "USER" in words
+    tied = prediction.referrers(table) or any(constraint.references for constraint in table.constraints)
+    by_row = any(t.row and (users or t.name == operation.detail.strip('" ')) for t in table.triggers)
+    # Before PostgreSQL 15 the foreign keys of partitioned tables have no triggers there.
+    if by_row or (internal and tied and prediction.server_version >= 150000):
         prediction.lock(prediction.partitions(operation.table), LockMode.SHARE_ROW_EXCLUSIVE)
 
 

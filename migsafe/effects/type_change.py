@@ -68,7 +68,8 @@ def type_change(old: TypeName, new: TypeName) -> Change:
     if old.name == new.name:
         return Change.FREE if _limit_only_grows(old, new) else Change.REWRITE
     if old.name.startswith("interval") and new.name.startswith("interval"):
-        keeps = _last_field(new) >= _last_field(old) and _precision(new) >= _precision(old)
+        no_seconds = _last_field(old) < len(_FIELDS)
+        keeps = _last_field(new) >= _last_field(old) and (no_seconds or _precision(new) >= _precision(old))
         return Change.FREE if keeps else Change.REWRITE
     if {old.name, new.name} == {"timestamp without time zone", "timestamp with time zone"}:
         return Change.FREE_IN_UTC if _precision(new) == 6 else Change.REWRITE

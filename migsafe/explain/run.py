@@ -7,8 +7,8 @@ from typing import BinaryIO
 from migsafe.catalog.model import Catalog
 from migsafe.effects.script import StatementEffects, script_effects
 from migsafe.lint.run import read_schema
+from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Source
-from migsafe.sources.sql_folder import read_sources
 from migsafe.sql.position import Lines
 from migsafe.sql.script import read_script
 
@@ -63,7 +63,7 @@ def explain_paths(
         SqlError: A statement of the schema file was not understood.
         ConnectionFailed: The database cannot be reached.
     """
-    sources = read_sources(paths, stdin=stdin)
+    sources = gather(Request(paths=tuple(paths)), stdin=stdin)
     catalog = start_catalog(schema, database)
     version = server_version * 10_000 if server_version else None
     return explain(sources, catalog, server_version=version, wrapped=wrapped)

@@ -1,86 +1,122 @@
 """The facts that stand in the statement itself: names, definitions, options."""
 
-from dataclasses import replace
-
-from migsafe.effects.volatility import volatility_of
-from migsafe.lint.facts import ConstraintWord, Facts, GeneratedWord
+from migsafe.catalog.model import Catalog
+from migsafe.lint.describe_columns import column_facts, dropped_column_facts, type_change_facts
+from migsafe.lint.describe_keys import (
+    constraint_facts,
+    dropped_constraint_facts,
+    dropped_index_facts,
+    index_facts,
+)
+from migsafe.lint.describe_objects import object_facts
+from migsafe.lint.describe_partitions import attach_facts, partition_key_facts
+from migsafe.lint.facts import Facts
+from migsafe.lint.wording import columns_given_twice, read_words
 from migsafe.sql import operations as ops
-from migsafe.sql.operations import ColumnDefinition, ConstraintDefinition, ConstraintKind, Operation
+from migsafe.sql.operations import ConstraintKind, Operation
 
 
-def describe(facts: Facts, operation: Operation) -> Facts:
-    """The facts, with what this operation says about itself."""
+def describe(facts: Facts, operation: Operation, catalog: Catalog, text: str) -> None:
+    """Fills in what this operation says about itself; `text` is its whole statement."""
     match operation:
         case ops.AddColumn(column=column):
-            return _column(facts, column)
-        case ops.AddConstraint(constraint=constraint):
-            return _constraint(facts, constraint)
-        case ops.AlterColumnType(column=column, type=data_type):
-            return replace(facts, column=column, data_type=str(data_type))
-        case ops.RenameColumn(column=column, new_name=new_name):
-            return replace(facts, column=column, new_name=new_name)
-        case ops.RenameTable(new_name=new_name):
-            return replace(facts, new_name=new_name)
-        case ops.SetSchema(new_schema=schema):
-            return replace(facts, new_name=f"{schema}.{operation.table.name}")
-        case ops.DropColumn(column=column) | ops.SetNotNull(column=column) | ops.DropNotNull(column=column):
-            return replace(facts, column=column)
-        case ops.SetDefault(column=column) | ops.DropDefault(column=column):
-            return replace(facts, column=column)
-        case ops.ValidateConstraint(constraint=constraint) | ops.DropConstraint(constraint=constraint):
-            return replace(facts, constraint=constraint)
+            column_facts(facts, column, catalog)
+            facts.if_not_exists = facts.repeatable = operation.if_not_exists
+        case ops.AddConstraint(table=table, constraint=constraint):
+            constraint_facts(facts, table, constraint, catalog)
+        case ops.AlterColumnType():
+            type_change_facts(facts, operation, catalog)
+        case ops.DropColumn():
+            dropped_column_facts(facts, operation, catalog)
+        case ops.DropConstraint():
+            dropped_constraint_facts(facts, operation, catalog)
+        case ops.CreateIndex():
+            index_facts(facts, operation, catalog)
+        case ops.DropIndex():
+            dropped_index_facts(facts, operation, catalog)
+        case ops.AttachPartition():
+            attach_facts(facts, operation, catalog)
+        case ops.CreateTable():
+            _table(facts, operation)
+        case ops.OtherStatement():
+            facts.tag = operation.tag
+            object_facts(facts, operation, catalog)
+            read_words(facts, text)
+        case ops.OtherTableAction():
+            _action(facts, operation)
         case _:
-            return _other(facts, operation)
+            _column(facts, operation)
+            _other(facts, operation, text)
 
 
-def _other(facts: Facts, operation: Operation) -> Facts:
+def _column(facts: Facts, operation: Operation) -> None:
     match operation:
-        case ops.CreateIndex(name=index):
-            return replace(facts, index=index or "")
-        case ops.DropIndex(index=index) | ops.RenameIndex(index=index):
-            return replace(facts, index=str(index))
-        case ops.Reindex(object_kind=kind, target=target):
-            return replace(facts, tag=kind.lower(), index=str(target or ""))
-        case ops.OtherStatement(tag=tag):
-            return replace(facts, tag=tag)
-        case ops.OtherTableAction(action=action, column=column):
-            return replace(facts, tag=action, column=column or "")
-        case ops.Unread(reason=reason):
-            return replace(facts, reason=reason)
+        case ops.RenameColumn(column=column, new_name=new_name):
+            facts.column, facts.new_name = column, new_name
+        case ops.RenameTable(new_name=new_name):
+            facts.new_name = new_name
+        case ops.SetSchema(table=table, new_schema=schema):
+            facts.new_name = f"{schema}.{table.name}"
+        case ops.SetNotNull(column=column) | ops.DropNotNull(column=column):
+            facts.column = column
+        case ops.SetDefault(column=column) | ops.DropDefault(column=column):
+            facts.column = column
         case _:
-            return facts
+            pass
 
 
-def _column(facts: Facts, column: ColumnDefinition) -> Facts:
-    inline = {constraint.kind for constraint in column.constraints if not constraint.not_enforced}
-    has_default = column.default is not None and not column.default.is_null_constant
-    generated: GeneratedWord = column.generated.value if column.generated else "none"
-    return replace(
-        facts,
-        column=column.name,
-        data_type=str(column.type),
-        not_null=column.not_null,
-        has_default=has_default,
-        default_volatile=has_default
-        and column.default is not None
-        and volatility_of(column.default).volatile,
-        serial=column.is_serial,
-        generated=generated,
-        inline_check=ConstraintKind.CHECK in inline,
-        inline_unique=ConstraintKind.UNIQUE in inline,
-        inline_primary_key=ConstraintKind.PRIMARY_KEY in inline,
-        inline_foreign_key=ConstraintKind.FOREIGN_KEY in inline,
-    )
+def _other(facts: Facts, operation: Operation, text: str) -> None:
+    match operation:
+        case ops.ValidateConstraint(constraint=constraint):
+            facts.constraint = constraint
+        case ops.RenameConstraint(constraint=constraint, new_name=new_name):
+            facts.constraint, facts.new_name = constraint, new_name
+        case ops.RenameIndex(index=index, new_name=new_name):
+            facts.index, facts.new_name = str(index), new_name
+        case ops.DropTable(if_exists=if_exists):
+            facts.repeatable = if_exists
+        case ops.Reindex(object_kind=kind, target=target):
+            facts.tag, facts.index = kind.lower(), str(target or "")
+        case ops.Truncate():
+            facts.tag = "TRUNCATE"
+            read_words(facts, text)
+        case ops.Insert() | ops.Update():
+            _refuse_twice(facts, text)
+        case ops.Rollback(to_savepoint=name):
+            facts.to_savepoint = name is not None
+        case ops.Unread(reason=reason):
+            facts.reason = reason
+        case _:
+            pass
 
 
-def _constraint(facts: Facts, constraint: ConstraintDefinition) -> Facts:
-    kind: ConstraintWord = constraint.kind.value
-    return replace(
-        facts,
-        constraint=constraint.name or "",
-        column=", ".join(constraint.columns),
-        constraint_kind=kind,
-        not_valid=constraint.not_valid,
-        not_enforced=constraint.not_enforced,
-        using_index=constraint.using_index is not None,
-    )
+def _refuse_twice(facts: Facts, text: str) -> None:
+    if twice := columns_given_twice(text):
+        facts.refused_for = "other"
+        facts.refusal = f"the column {twice[0]} is given a value twice"
+
+
+def _table(facts: Facts, operation: ops.CreateTable) -> None:
+    partition_key_facts(facts, operation)
+    kinds = {constraint.kind for constraint in operation.constraints}
+    kinds |= {constraint.kind for column in operation.columns for constraint in column.constraints}
+    facts.has_primary_key = ConstraintKind.PRIMARY_KEY in kinds
+    facts.is_partition = operation.partition_of is not None
+    facts.default_partition = operation.default_partition
+    facts.as_query = operation.as_query
+    facts.copies_table = bool(operation.like or operation.inherits or operation.of_type)
+    facts.if_not_exists = facts.repeatable = operation.if_not_exists
+    facts.table_partitioned = operation.partitioned
+    facts.table_temporary = operation.temporary
+
+
+def _action(facts: Facts, operation: ops.OtherTableAction) -> None:
+    facts.tag, facts.column = operation.action, operation.column or ""
+    if operation.action == "ALTER CONSTRAINT":
+        facts.constraint = operation.detail.split(" ", 1)[0]
+        facts.not_enforced = "not enforced" in operation.detail.lower()
+    if operation.action == "SET":
+        options = operation.detail.lower().replace(" ", "")
+        facts.autovacuum_off = "autovacuum_enabled=false" in options or "autovacuum_enabled=off" in options
+    if operation.action == "OWNER TO":
+        facts.new_name = operation.detail

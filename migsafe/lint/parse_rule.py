@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from migsafe.errors import RuleError
 from migsafe.lint.facts import fact_types
+from migsafe.lint.fix.names import fixer_names
 from migsafe.lint.model import Condition, Example, FactValue, Rule, Severity
 from migsafe.suggest import did_you_mean
 
@@ -22,16 +23,22 @@ FAMILIES = {
     "indexes": "MS6",
     "replication": "MS7",
     "security": "MS8",
-    "names": "MS9",
+    "naming": "MS9",
+    "types": "MS9",
+    "style": "MS9",
 }
-_KEYS = ("id", "name", "title", "message", "severity", "why", "instead", "sources", "when", "bad", "good")
+_KEYS = (
+    *("id", "name", "title", "message", "severity", "enabled", "why", "instead", "sources"),
+    *("when", "bad", "good", "fix"),
+)
 _REQUIRED = ("id", "name", "title", "severity", "why", "sources", "when")
 _EXAMPLE_KEYS = {
-    "bad": ("sql", "setup", "settings", "observed", "also"),
-    "good": ("sql", "setup", "settings", "observed"),
+    "bad": ("sql", "setup", "settings", "observed", "also", "application", "since", "transaction"),
+    "good": ("sql", "setup", "settings", "observed", "application", "since", "transaction"),
 }
 _NAME = re.compile(r"[a-z]+(-[a-z]+)*")
 _ID = re.compile(r"MS\d{3}")
+OLDEST, NEWEST = 14, 18  # the major versions of PostgreSQL that are supported
 SANE_SETTINGS = {"lock_timeout": "2s", "statement_timeout": "1min"}
 
 
@@ -60,6 +67,7 @@ class _Reader:
             id=self.text(raw, "id"),
             name=name,
             family=family,
+            enabled=self.flag(raw, "enabled", default=True),
             title=self.text(raw, "title"),
             message=self.text(raw, "message") if "message" in raw else self.text(raw, "title"),
             severity=Severity(self.word(raw, "severity", tuple(Severity))),
@@ -69,11 +77,15 @@ class _Reader:
             when=tuple(self.condition(table) for table in self.tables(raw, "when")),
             bad=tuple(self.example(table, "bad") for table in self.tables(raw, "bad")),
             good=tuple(self.example(table, "good") for table in self.tables(raw, "good")),
+            fix=self.fixer(raw),
         )
         self.check_place(rule)
         self.check_completeness(rule)
         self.check_message(rule.message)
         return rule
+
+    def fixer(self, raw: Mapping[str, Any]) -> str:
+        return self.word(raw, "fix", fixer_names()) if "fix" in raw else ""
 
     def check_place(self, rule: Rule) -> None:
         if rule.family not in FAMILIES:
@@ -147,7 +159,22 @@ class _Reader:
             observed=self.texts(table, "observed", where),
             also=self.texts(table, "also", where),
             settings=settings,
+            application=self.text(table, "application", where) if "application" in table else "",
+            since=self.since(table, where),
+            transaction=self.flag(table, "transaction", where, default=False),
         )
+
+    def since(self, table: Mapping[str, Any], where: str) -> int:
+        value = table.get("since", OLDEST)
+        if not isinstance(value, int) or isinstance(value, bool) or not OLDEST <= value <= NEWEST:
+            self.fail(f"'since'{where} is a major version from {OLDEST} to {NEWEST}, not {value!r}")
+        return value
+
+    def flag(self, table: Mapping[str, Any], key: str, where: str = "", *, default: bool) -> bool:
+        value = table.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(f"{key!r}{where} is true or false, not {value!r}")
+        return value
 
     def known_keys(self, table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
         for key in table:

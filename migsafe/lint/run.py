@@ -1,40 +1,76 @@
 """The linter from paths to a report: the one call behind `migsafe lint`."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from migsafe.catalog.history import load_schema
 from migsafe.catalog.model import Catalog
+from migsafe.config.model import Config
 from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.sources.sql_folder import read_file, read_sources
+from migsafe.sources.gather import Request, gather
+from migsafe.sources.model import Source
+from migsafe.sources.settings import Direction
+from migsafe.sources.sql_folder import read_file
 
 
-def lint_paths(
-    paths: Sequence[str],
-    *,
-    stdin: BinaryIO,
-    schema: str = "",
-    server_version: int | None = None,
-    wrapped: bool | None = None,
-) -> LintReport:
-    """Judges the scripts behind these paths with all shipped rules.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintRequest:
+    """What to judge: `paths`, or without any all configured sources.
 
-    `server_version` is a major version, such as 14.
-    `schema` is a file that says what the schema is before the first script ("" when not known).
-    `wrapped` is whether a tool opens a transaction around each script, None when not known.
+    With `diff`, a git ref, only what changed since then is judged, as one release. `schema` is a file that
+    says what the schema is before the first script; "": as configured, if at all.
+    """
+
+    paths: tuple[str, ...] = ()
+    config: Config = field(default_factory=Config)
+    schema: str = ""
+    diff: str = ""
+    direction: Direction = Direction.UP
+    stdin_filename: str = ""
+
+    @property
+    def options(self) -> LintOptions:
+        """What is known beside the scripts.
+
+        Raises:
+            UsageError: The schema file cannot be read.
+            SqlError: A statement of it was not understood.
+        """
+        schema = self.schema or self.config.resolve(self.config.schema)
+        catalog = read_schema(schema) if schema else Catalog()
+        return LintOptions(catalog=catalog, config=self.config, one_release=bool(self.diff))
+
+    def sources(self, stdin: BinaryIO) -> tuple[Source, ...]:
+        """The scripts in the order in which they run, history included.
+
+        Raises:
+            UsageError: A path cannot be read, or a tool cannot be asked.
+        """
+        request = Request(
+            paths=self.paths,
+            sources=self.config.sources,
+            diff=self.diff,
+            direction=self.direction,
+            stdin_filename=self.stdin_filename,
+            is_excluded=self.config.excludes,
+            root=Path(self.config.root),
+        )
+        return gather(request, stdin=stdin)
+
+
+def lint_paths(request: LintRequest, *, stdin: BinaryIO) -> LintReport:
+    """Judges scripts with all shipped rules, as the configuration says.
 
     Raises:
-        UsageError: A path cannot be read.
+        UsageError: A path cannot be read, or the configuration names what does not exist.
         SqlError: A statement of the schema file was not understood.
     """
-    catalog = read_schema(schema) if schema else Catalog()
-    version = server_version * 10_000 if server_version else None
-    options = LintOptions(catalog=catalog, server_version=version, wrapped=wrapped)
-    return Linter(shipped_rules()).lint(read_sources(paths, stdin=stdin), options)
+    options = request.options
+    return Linter(shipped_rules()).lint(request.sources(stdin), options)
 
 
 def read_schema(path: str) -> Catalog:

@@ -1,19 +1,14 @@
-"""The session of a script while it is gone through: its transaction and its settings."""
+"""The session of a script while it is gone through: its transaction, its settings, the locks it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from migsafe.effects.session import advance, start_session
+from migsafe.effects.model import Lock
+from migsafe.effects.session import advance, start_session, with_moved
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     Begin,
-    Commit,
     Operation,
-    ResetSetting,
-    Rollback,
-    Savepoint,
-    SetSetting,
 )
-
-_RELEVANT = Begin | Commit | Rollback | Savepoint | SetSetting | ResetSetting
 
 
 class Session:
@@ -25,11 +20,12 @@ class Session:
     """
 
     def __init__(self, settings: Mapping[str, str], *, wrapped: bool = False) -> None:
-        self._defaults = {name.lower(): value for name, value in settings.items()}
-        self._state = start_session(self._defaults)
+        self._state = start_session(settings)
         self._begun = 0
+        self._tools = 0
         if wrapped:
             self.apply(Begin())
+            self._tools = self._begun
 
     @property
     def transaction(self) -> int | None:
@@ -37,28 +33,39 @@ class Session:
         return self._begun if self._state.in_transaction else None
 
     @property
+    def in_tools_transaction(self) -> bool:
+        """Whether the open transaction is the one that the tool began."""
+        return self._state.in_transaction and self._begun == self._tools
+
+    @property
+    def lock_timeout(self) -> float | None:
+        """Milliseconds after which waiting for a lock ends by itself; None when it does not.
+
+        What cannot be read as a time does not count.
+        """
+        return self._state.lock_timeout
+
+    @property
+    def statement_timeout(self) -> float | None:
+        """Milliseconds after which a statement ends by itself; None when it does not."""
+        return self._state.statement_timeout
+
+    @property
     def has_lock_timeout(self) -> bool:
-        """Whether waiting for a lock ends by itself here. What cannot be read as a time does not count."""
+        """Whether waiting for a lock ends by itself here."""
         return self._state.lock_timeout is not None
 
-    def apply(self, operation: Operation) -> None:
-        """Goes behind this operation."""
-        if not isinstance(operation, _RELEVANT):
-            return
+    @property
+    def held(self) -> tuple[Lock, ...]:
+        """The strongest lock on each table that the open transaction holds."""
+        return self._state.held
+
+    def apply(self, operation: Operation, *, locks: Iterable[Lock] = ()) -> None:
+        """Goes behind this operation, which took these locks."""
         if isinstance(operation, Begin) and not self._state.in_transaction:
             self._begun += 1
-        for one in self._resolved(operation):
-            self._state = advance(self._state, one)
+        self._state = advance(self._state, operation, locks=locks)
 
-    def _resolved(self, operation: Operation) -> tuple[Operation, ...]:
-        """RESET, and SET to DEFAULT, as a SET to what the session began with."""
-        match operation:
-            case ResetSetting(name=None):
-                names = {**self._defaults, **self._state.current}
-                return tuple(SetSetting(name=name, value=self._defaults.get(name)) for name in names)
-            case ResetSetting(name=str(name)):
-                return (SetSetting(name=name, value=self._defaults.get(name.lower())),)
-            case SetSetting(name=name, value=None, local=local):
-                return (SetSetting(name=name, value=self._defaults.get(name.lower()), local=local),)
-            case _:
-                return (operation,)
+    def renamed(self, old: Name, new: Name) -> None:
+        """What is held on a table that has another name now is held under that."""
+        self._state = with_moved(self._state, {old: new})

@@ -1,15 +1,24 @@
 """Goes through one script, statement by statement, and observes every operation where it stands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from migsafe.catalog.history import History, advance
-from migsafe.catalog.model import Catalog, qualified
+from migsafe.catalog.model import Catalog
+from migsafe.catalog.passes import in_passes
+from migsafe.catalog.session import next_transaction
 from migsafe.effects.compatibility import compatibility_of
-from migsafe.effects.predict import effects_of
+from migsafe.effects.labels import with_new_labels
+from migsafe.effects.model import Effects, Lock
+from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of, statement_effects
+from migsafe.lint.ahead import Seen, look_ahead
+from migsafe.lint.describe_objects import made_by
 from migsafe.lint.facts import Facts
-from migsafe.lint.observe import Context, observe
+from migsafe.lint.observe import Context, observe, table_of
+from migsafe.lint.parts import parts_of
 from migsafe.lint.session import Session
+from migsafe.lint.sizes import SmallTables
 from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
 from migsafe.sql.names import Name
@@ -50,15 +59,23 @@ def walk(
     server_version: int | None,
     settings: Mapping[str, str],
     wrapped: bool,
+    small: SmallTables | None = None,
 ) -> Walk:
     """Observes every operation of the script. Any text is accepted."""
     if source.problem:
         return _unreadable(source, catalog)
     script = read_script(source.text)
-    walker = _Walker(source, catalog, server_version, Session(settings, wrapped=wrapped))
+    walker = _Walker(source.path, source.text, catalog, server_version, Session(settings, wrapped=wrapped))
+    walker.small = small or walker.small
+    if wrapped:
+        walker.history = advance(walker.history, ops.Begin())
     for statement in script.statements:
         walker.statement(statement)
-    return Walk(observations=walker.finished(), statements=len(script.statements), catalog=walker.catalog)
+    is_open = walker.session.transaction is not None and not walker.session.in_tools_transaction
+    look_ahead(walker.seen, statements=len(script.statements), left_open=is_open)
+    return Walk(
+        observations=tuple(walker.observations), statements=len(script.statements), catalog=walker.catalog
+    )
 
 
 def _unreadable(source: Source, catalog: Catalog) -> Walk:
@@ -73,117 +90,172 @@ def _unreadable(source: Source, catalog: Catalog) -> Walk:
     return Walk(observations=(seen,), statements=0, catalog=catalog)
 
 
+@dataclass(slots=True)
 class _Walker:
-    """The state while going through one script."""
+    """The state while going through one script; `script` is its name in the catalog."""
 
-    def __init__(
-        self, source: Source, catalog: Catalog, server_version: int | None, session: Session
-    ) -> None:
-        self.source = source
-        self.history = History(catalog=catalog)
-        self.server_version = server_version
-        self.session = session
-        self.created: set[Name] = set()
-        self.created_before: set[Name] = set()
-        self.filled: set[Name] = set()
-        self.without_timeout_seen = False
-        self.seen: list[tuple[int | None, Observation]] = []
-        self.ddl_in: set[int | None] = set()
-        self.added: set[tuple[Name, str]] = set()
+    script: str
+    text: str
+    start: Catalog
+    server_version: int | None
+    session: Session
+    history: History = field(init=False)
+    small: SmallTables = field(default_factory=SmallTables)
+    observations: list[Observation] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)
+    added: set[tuple[Name, str]] = field(default_factory=set)
+    without_lock_timeout_seen: bool = False
+    without_statement_timeout_seen: bool = False
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.history = History(catalog=self.start)
 
     @property
     def catalog(self) -> Catalog:
+        """The schema as it is now."""
         return self.history.catalog
 
+    @property
+    def version(self) -> int:
+        return self.server_version or self.catalog.server_version or DEFAULT_SERVER_VERSION
+
     def statement(self, statement: ReadStatement) -> None:
+        """Observes a statement; those inside of a DO block run one by one, in one transaction."""
+        if not statement.is_block:
+            self.single(statement)
+            return
+        alone = self.session.transaction is None
+        if alone:
+            self.go_on(ops.Begin())
+        for _, parts in groupby(statement.parts, key=lambda part: (part.start, part.end)):
+            self.single(_inner(statement, tuple(parts), self.text))
+        if alone:
+            self.go_on(ops.Commit())
+
+    def single(self, statement: ReadStatement) -> None:
+        """Observes a statement's operations in the order in which PostgreSQL carries them out."""
+        self.count += 1
         if self.session.transaction is None:
             self.added.clear()
-        for part in statement.parts:
-            self.operation(part, in_block=statement.is_block)
+            self.history = replace(self.history, catalog=next_transaction(self.catalog))
+        whole = statement_effects(statement.operations, self.catalog, self.version)
+        held = self.session.held
+        replayed = {id(part.operation): part.replayed for part in statement.parts}
+        for operation in in_passes(statement.operations):
+            if len(statement.operations) == 1:
+                effects = whole
+            else:
+                effects = effects_of(operation, self.catalog, self.version)
+            self.operation(operation, effects, held, statement)
+            self.go_on(replayed[id(operation)], whole.locks)
 
-    def operation(self, part: Part, *, in_block: bool) -> None:
-        operation = part.operation
-        transaction = self.session.transaction
-        effects = effects_of(operation, self.catalog, self.server_version)
+    def operation(
+        self, operation: Operation, effects: Effects, held: tuple[Lock, ...], statement: ReadStatement
+    ) -> None:
+        """Observes one operation, and what it consists of."""
+        session = self.session
         context = Context(
             catalog=self.catalog,
             effects=effects,
             compatibility=compatibility_of(operation, self.catalog),
-            created=self.created,
-            filled=self.filled,
-            in_transaction=in_block or transaction is not None,
-            has_lock_timeout=self.session.has_lock_timeout,
-            first_without_lock_timeout=not self.session.has_lock_timeout and not self.without_timeout_seen,
+            script=self.script,
+            text=statement.text,
+            made=self.made,
+            held=held,
+            small=self.small,
+            in_transaction=session.transaction is not None,
+            tool_transaction=session.in_tools_transaction,
+            lock_timeout=session.lock_timeout,
+            statement_timeout=session.statement_timeout,
+            first_without_lock_timeout=not session.has_lock_timeout and not self.without_lock_timeout_seen,
+            first_without_statement_timeout=session.statement_timeout is None
+            and not self.without_statement_timeout_seen,
             constraint_added_in_transaction=self.validates_own(operation),
         )
         facts = observe(operation, context)
-        if facts.strong_lock:
-            self.ddl_in.add(transaction)
-        self.without_timeout_seen = not context.has_lock_timeout and (
-            self.without_timeout_seen or facts.strong_lock
-        )
-        seen = Observation(
-            operation=operation,
-            start=part.start,
-            end=part.end,
-            facts=facts,
-            depends_on=effects.depends_on if not effects.certain else (),
-        )
-        self.seen.append((transaction, seen))
-        self.go_on(part.replayed)
+        if session.transaction is not None and not effects.fails:
+            refused = with_new_labels(effects, statement, self.catalog, self.version)
+            facts.uses_new_enum_value = bool(refused.fails)
+            facts.refusal = refused.fails
+        self.note_timeouts(facts)
+        depends_on = effects.depends_on if not effects.certain else ()
+        self.note(operation, facts, statement, depends_on)
+        for part in parts_of(operation, facts, self.catalog):
+            self.note(operation, part, statement, ())
 
-    def finished(self) -> tuple[Observation, ...]:
-        """All observations; those that change data now know whether DDL runs beside them."""
-        return tuple(
-            replace(seen, facts=replace(seen.facts, beside_ddl=True))
-            if isinstance(seen.operation, ops.Update | ops.Delete) and transaction in self.ddl_in
-            else seen
-            for transaction, seen in self.seen
+    def note(
+        self, operation: Operation, facts: Facts, statement: ReadStatement, depends_on: tuple[str, ...]
+    ) -> None:
+        self.observations.append(
+            Observation(
+                operation=operation,
+                start=statement.start,
+                end=statement.end,
+                facts=facts,
+                depends_on=depends_on,
+            )
+        )
+        table = table_of(operation, self.catalog)
+        self.seen.append(
+            Seen(
+                operation=operation,
+                facts=facts,
+                table=self.catalog.resolve(table) if table else None,
+                transaction=self.session.transaction,
+                statement=self.count,
+            )
         )
 
-    def go_on(self, operation: Operation) -> None:
-        """Goes behind the operation: what it made, filled, added, set."""
+    def note_timeouts(self, facts: Facts) -> None:
+        """What has no timeout is said once, and again when one was set and taken back in between."""
+        self.without_lock_timeout_seen = not self.session.has_lock_timeout and (
+            self.without_lock_timeout_seen or facts.strong_lock
+        )
+        self.without_statement_timeout_seen = self.session.statement_timeout is None and (
+            self.without_statement_timeout_seen or facts.strong_lock
+        )
+
+    def go_on(self, operation: Operation, locks: tuple[Lock, ...] = ()) -> None:
+        """Goes behind the operation: what it made, added, set."""
+        catalog = self.catalog
+        moved: tuple[Name, Name] | None = None
         match operation:
-            case ops.CreateTable(table=table, if_not_exists=maybe, as_query=as_query):
-                if not (maybe and self.catalog.table(table)):
-                    self.created.add(qualified(table))
-                    if as_query:
-                        self.filled.add(qualified(table))
-            case ops.OtherStatement(tag="CREATE MATERIALIZED VIEW", target=Name() as view):
-                self.created.add(qualified(view))
             case ops.RenameTable(table=table, new_name=name):
-                self.move(table, Name(name, table.schema))
+                moved = catalog.resolve(table), Name(name, catalog.resolve(table).schema)
             case ops.SetSchema(table=table, new_schema=schema):
-                self.move(table, Name(table.name, schema))
-            case ops.DropTable(table=table):
-                self.created.discard(qualified(table))
-            case ops.Insert(table=table) | ops.Update(table=table):
-                self.filled.add(qualified(table))
+                moved = catalog.resolve(table), Name(table.name, schema)
             case ops.AddConstraint(table=table, constraint=constraint) if constraint.not_valid:
-                self.added.add((qualified(table), constraint_name(table, constraint)))
+                self.added.add((catalog.resolve(table), constraint_name(table, constraint)))
+            case ops.OtherStatement(changes=changes):
+                self.made.update(made[1] for change in changes if (made := made_by(change)))
             case _:
                 pass
+        if isinstance(operation, ops.CreateTable):
+            self.made.add(operation.table.name)
         transaction = self.session.transaction
-        self.session.apply(operation)
+        self.session.apply(operation, locks=locks)
+        if moved is not None:
+            self.session.renamed(*moved)
         if self.session.transaction != transaction:
             self.added.clear()
-            if isinstance(operation, ops.Rollback):
-                self.created = set(self.created_before)
-            self.created_before = set(self.created)
-        self.history = advance(self.history, operation, script=self.source.path)
-
-    def move(self, table: Name, new: Name) -> None:
-        for tables in (self.created, self.filled):
-            if qualified(table) in tables:
-                tables.remove(qualified(table))
-                tables.add(qualified(new))
+        self.history = advance(self.history, operation, script=self.script)
 
     def validates_own(self, operation: Operation) -> bool:
         match operation:
             case ops.ValidateConstraint(table=table, constraint=name):
-                return (qualified(table), name) in self.added
+                return (self.catalog.resolve(table), name) in self.added
             case _:
                 return False
+
+
+def _inner(block: ReadStatement, parts: tuple[Part, ...], text: str) -> ReadStatement:
+    """A statement inside of a DO block, as if it stood alone."""
+    start, end = parts[0].start, parts[0].end
+    return ReadStatement(
+        source=replace(block.source, text=text[start:end], start=start, end=end), parts=parts
+    )
 
 
 def constraint_name(table: Name, constraint: ConstraintDefinition) -> str:

@@ -24,7 +24,11 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceProblem:
-    """A part of a migration that could not be made into SQL: why, and where in `path`."""
+    """A part of a migration that could not be made into SQL: why, and where in `path`.
+
+    `at` is the offset in the source's text where it would stand; what people say about it in comments
+    stands right before that.
+    """
 
     message: str
     path: str
@@ -32,6 +36,7 @@ class SourceProblem:
     column: int = 1
     end_line: int = 0
     end_column: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +53,8 @@ class Source:
 
     `origins`, in order and without overlap, say where `text` comes from when it is not the file's own text
     offset by offset; it is the file's own when there are none, so that an edit of `text` is an edit of the
-    file. `shown` is then the text of the file at `path`. `problems` are the parts that are not in `text`
-    because they could not be rendered.
+    file. `shown` is the text of the file at `path` where it is not `text` itself. `problems` are the parts
+    that are not in `text` because they could not be rendered.
     """
 
     path: str

@@ -20,6 +20,7 @@ class SourceKind(StrEnum):
     LIQUIBASE = "liquibase"
     PRISMA = "prisma"
     NODE_PG_MIGRATE = "node-pg-migrate"
+    DIESEL = "diesel"
 
 
 class Direction(StrEnum):
@@ -40,9 +41,9 @@ class SourceSettings:
 
     The rest is for tools that are asked, in a process of their own: `python` is the interpreter of the
     project ("" looks for one), `timeout` the seconds it may take, `environment` what is set for it,
-    `arguments` are passed on (Alembic: `-x` values; Django: apps to leave out), `section` is the section
-    of the ini file (`alembic --name`) or the alias of the database (Django). `placeholders` are the values
-    of `${name}` in Flyway's files.
+    `arguments` are passed on (`alembic -x`), `section` is the section of the ini file (`alembic --name`) or
+    the alias of the database (Django), `run_env` is whether Alembic's env.py runs. `placeholders` are the
+    values of `${name}` in Flyway's files.
     """
 
     kind: SourceKind = SourceKind.AUTO
@@ -53,4 +54,5 @@ class SourceSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     section: str = ""
+    run_env: bool = True
     placeholders: Mapping[str, str] = field(default_factory=dict)

@@ -35,6 +35,13 @@ class Lines:
             start = 1
         return Position(line, offset - start + 1)
 
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a place: the way back from `position`."""
+        start = self._starts[line - 1]
+        if start == 0 and self._text.startswith("\ufeff"):
+            start = 1
+        return start + column - 1
+
     def line(self, number: int) -> str:
         """The text of a 1-based line, without its line end."""
         start = self._starts[number - 1]

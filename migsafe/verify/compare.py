@@ -9,11 +9,14 @@ from migsafe.verify.model import Observed
 from migsafe.verify.observe import STRONG
 
 
-def differences(predicted: Effects, observed: Observed, *, compare_scans: bool = True) -> tuple[str, ...]:
+def differences(
+    predicted: Effects, observed: Observed, *, compare_scans: bool = True, certain_locks: bool | None = None
+) -> tuple[str, ...]:
     """Where the prediction is wrong, in words; nothing when it is right.
 
     A certain prediction has to be equal, any other has to expect at least what happened. Without
-    `compare_scans` what is read is left out: the planner decides on it.
+    `compare_scans` what is read is left out: the planner decides on it. `certain_locks` is whether the locks
+    are certain, where that is not what the rest is.
     """
     if observed.error:
         return _refused(predicted, observed)
@@ -26,7 +29,8 @@ def differences(predicted: Effects, observed: Observed, *, compare_scans: bool =
             if observed.needs_no_transaction
             else "it can run in a transaction"
         )
-    found += _locks(predicted, observed)
+    certain = predicted.certain if certain_locks is None else certain_locks
+    found += _locks(predicted, observed, certain=certain)
     found += _names("rewrite", predicted.rewrites, observed.rewrites, certain=predicted.certain)
     if compare_scans:
         planned = set(predicted.may_scan)
@@ -52,13 +56,13 @@ def _refused(predicted: Effects, observed: Observed) -> tuple[str, ...]:
     return (f"the server refused it: {observed.error} ({observed.sqlstate})",)
 
 
-def _locks(predicted: Effects, observed: Observed) -> list[str]:
+def _locks(predicted: Effects, observed: Observed, *, certain: bool) -> list[str]:
     expected = {lock.relation: lock.mode for lock in predicted.locks if lock.mode >= STRONG}
     seen = {lock.relation: lock.mode for lock in observed.locks}
     found = []
     for name in sorted(expected.keys() | seen.keys()):
         here, there = expected.get(name), seen.get(name)
-        if here == there or (not predicted.certain and (here or 0) > (there or 0)):
+        if here == there or (not certain and (here or 0) > (there or 0)):
             continue
         found.append(f"it takes {_label(there)} on {name}, not {_label(here)}")
     return found

@@ -65,12 +65,14 @@ def observe(
     keep: bool = False,
     index_reads_only: bool = True,
     ours: Iterable[int] = (),
+    gone: Mapping[int, Relation] | None = None,
 ) -> Observed:
     """Runs a statement, by calling `execute`, in the open transaction or one of its own, and watches.
 
     `keep` says whether what it did stays. With `index_reads_only` the planner reads by index where it
     can, so that a scan is one that the statement cannot do without. `ours` are the oids of relations
-    that the open transaction made: nobody else feels what happens to them.
+    that the open transaction made: nobody else feels what happens to them. `gone` are those that it dropped:
+    others wait for their locks all the same.
     An error of the server is part of what is seen.
     """
     notices = Notices()
@@ -80,7 +82,7 @@ def observe(
     with _listening(connection, notices):
         try:
             with block, _settings(connection, index_reads_only=index_reads_only):
-                return _observe(connection, execute, notices, frozenset(ours))
+                return _observe(connection, execute, notices, frozenset(ours), gone or {})
         except psycopg.Error as error:
             return failed(error)
 
@@ -88,15 +90,10 @@ def observe(
 @contextmanager
 def _settings(connection: Connection, *, index_reads_only: bool) -> Iterator[None]:
     """What observing needs, for one statement of a transaction; not put back when that fails."""
-    wanted = {"client_min_messages": "debug1", **({"enable_seqscan": "off"} if index_reads_only else {})}
-    query_one = "SELECT pg_catalog.current_setting(%s)"
-    before = {name: (connection.execute(query_one, (name,)).fetchone() or ("",))[0] for name in wanted}
-    change = "SELECT pg_catalog.set_config(%s, %s, true)"
-    for name, value in wanted.items():
-        connection.execute(change, (name, value))
+    seqscan = "off" if index_reads_only else None
+    before = connection.execute(query("set_up"), {"seqscan": seqscan}).fetchone() or ("notice", "on")
     yield
-    for name, value in before.items():
-        connection.execute(change, (name, value))
+    connection.execute(query("put_back"), {"messages": before[0], "seqscan": before[1]})
 
 
 def failed(error: psycopg.Error) -> Observed:
@@ -124,9 +121,13 @@ def relations(connection: Connection) -> dict[int, Relation]:
 
 
 def _observe(
-    connection: Connection, execute: Callable[[], None], notices: Notices, ours: frozenset[int]
+    connection: Connection,
+    execute: Callable[[], None],
+    notices: Notices,
+    ours: frozenset[int],
+    gone: Mapping[int, Relation],
 ) -> Observed:
-    before = {oid: found for oid, found in relations(connection).items() if oid not in ours}
+    before = {oid: found for oid, found in ({**gone, **relations(connection)}).items() if oid not in ours}
     scanned_before = _scans(connection)
     notices.tables.clear()
     start = time.perf_counter()

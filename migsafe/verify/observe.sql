@@ -33,3 +33,14 @@ SELECT count(*) FROM pg_catalog.pg_largeobject_metadata
 
 -- name: marked
 SELECT pg_catalog.pg_stat_get_numscans('pg_catalog.pg_largeobject_metadata'::regclass)
+
+-- name: set_up
+-- What is in force comes back first, then it is changed for the rest of the transaction.
+SELECT messages, seqscan, pg_catalog.set_config('client_min_messages', 'debug1', true),
+  pg_catalog.set_config('enable_seqscan', coalesce(%(seqscan)s, seqscan), true)
+FROM (SELECT pg_catalog.current_setting('client_min_messages') AS messages,
+        pg_catalog.current_setting('enable_seqscan') AS seqscan OFFSET 0) AS before
+
+-- name: put_back
+SELECT pg_catalog.set_config('client_min_messages', %(messages)s, true),
+  pg_catalog.set_config('enable_seqscan', %(seqscan)s, true)

@@ -73,7 +73,8 @@ def run_script(
         psycopg.Error: The connection is lost.
     """
     inside = connection.info.transaction_status is psycopg.pq.TransactionStatus.INTRANS
-    before = frozenset(relations(connection)) if inside else frozenset[int]()
+    # All that the transaction found, by the names it last had: what it dropped stays locked.
+    theirs = relations(connection) if inside else {}
     for predicted in script.statements:
         statement = predicted.statement
         text = statement.text
@@ -82,17 +83,19 @@ def run_script(
             observed = Observed()  # psql's own affair
         elif all(isinstance(operation, _CONTROL) for operation in statement.operations):
             if not inside:
-                before = frozenset(relations(connection))
+                theirs = relations(connection)
             ends = not keep and any(isinstance(operation, Commit) for operation in statement.operations)
             observed = _control(connection, "ROLLBACK" if ends else text)
         else:
-            ours = frozenset(relations(connection)) - before if inside else frozenset()
+            here = relations(connection) if inside else {}
+            theirs.update({oid: found for oid, found in here.items() if oid in theirs})
             observed = observe(
                 connection,
                 partial(execute, connection, statement, script.text),
                 keep=keep,
                 index_reads_only=index_reads_only,
-                ours=ours,
+                ours=here.keys() - theirs.keys(),
+                gone=theirs if inside else None,
             )
             if observed.needs_no_transaction and not inside and keep:
                 observed = replace(
@@ -144,6 +147,7 @@ def _judge(predicted: StatementEffects, observed: Observed, *, inside: bool) -> 
     return differences(
         expected,
         _without_truncated(observed, operations),
+        certain_locks=expected.certain and (predicted.held_certain or not inside),
         compare_scans=not any(_is_planned(operation) for operation in operations),
     )
 

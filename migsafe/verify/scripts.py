@@ -13,8 +13,9 @@ from migsafe.effects.script import ScriptEffects, script_effects
 from migsafe.errors import ConnectionFailed, SqlError, UsageError
 from migsafe.postgres.server import NoServerError, ServerError, scratch_server
 from migsafe.run.connect import connect as connect_to
+from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Source
-from migsafe.sources.sql_folder import read_file, read_sources
+from migsafe.sources.sql_folder import read_file
 from migsafe.sql.position import Lines
 from migsafe.sql.script import StatementKind, read_script
 from migsafe.verify.observe import Connection
@@ -75,7 +76,7 @@ def verify_paths(
         SqlError: A statement of the schema file was refused.
         ConnectionFailed: The database cannot be reached, or the connection was lost.
     """
-    sources = read_sources(paths, stdin=stdin)
+    sources = gather(Request(paths=tuple(paths)), stdin=stdin)
     try:
         with _database(database) as connect:
             if schema:

@@ -65,7 +65,14 @@ def test_json_is_what_the_design_says(rename: Path, safe: Path) -> None:
     document = json.loads(done.stdout)
     assert done.returncode == 1
     assert document["format_version"] == 1
-    assert document["summary"] == {"files": 2, "statements": 3, "errors": 1, "warnings": 1, "unread": 0}
+    assert document["summary"] == {
+        "files": 2,
+        "statements": 3,
+        "errors": 1,
+        "warnings": 1,
+        "unread": 0,
+        "suppressed": 0,
+    }
     assert [file["path"] for file in document["files"]] == [str(safe), str(rename)]
     finding = document["files"][1]["findings"][0]
     assert {key: finding[key] for key in ("rule", "id", "severity")} == {
@@ -137,7 +144,19 @@ def test_transaction_always_finds_concurrently_in_the_transaction_of_the_tool() 
         (["lint", "nowhere.sql"], "nowhere.sql: no such file or folder"),
         (["lint", "--schema", "nowhere.sql", "-"], "nowhere.sql: cannot be read"),
         (["lint", "--formt", "json", "-"], "No such option: --formt"),
-        (["lint", "--format", "xml", "-"], "'xml' is not one of json, text"),
+        (["lint", "--format", "xml", "-"], "'xml' is not one of github, gitlab, json, junit,"),
+        (["lint", "--format", "sarf", "-"], "did you mean 'sarif'?"),
+        (["lint", "--report", "sarif", "-"], "write FORMAT=FILE, for example sarif=migsafe.sarif"),
+        (["lint", "--rule", "locks=eror", "-"], "the level cannot be 'eror'; did you mean 'error'?"),
+        (
+            ["lint", "--rule", "dropped-colum=off", "-"],
+            "--rule: no rule or group 'dropped-colum'; did you mean",
+        ),
+        (["lint", "--config", "none.toml", "-"], "none.toml: no such file"),
+        (["lint", "--baseline", "none.toml", "-"], "none.toml: no such baseline"),
+        (["lint", "--accept-new", "-"], "Say --write-baseline, too."),
+        (["lint", "--qiet", "-"], "Possible options: --quiet"),
+        (["lnt", "-"], "Did you mean 'lint'"),
         (["lint", "--server-version", "9", "-"], "'--server-version'"),
         (["lint", "--transaction", "maybe", "-"], "'maybe' is not one of"),
         (["rules", "volatile-defalt"], "did you mean 'volatile-default'"),

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from migsafe.config.model import Config, FailOn, Flags, Level, RuleLayer, ScriptPhase, Transaction
+from migsafe.config.model import Config, Flags, RuleLayer
 from migsafe.config.read import load_config
+from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
 from migsafe.errors import UsageError
 from migsafe.sources.settings import SourceKind, SourceSettings
 

@@ -1,6 +1,8 @@
 """Explanations as users see them: fixtures/golden/explain/<case>.<format> for each of fixtures/migrations."""
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from migsafe.catalog.model import Catalog
 from migsafe.explain import as_json, as_text
 from migsafe.explain.run import explain
-from migsafe.sources.sql_folder import decode, in_order
+from migsafe.sources.gather import Request, gather
 
 ROOT = Path(__file__).parents[2] / "fixtures"
 MIGRATIONS, GOLDEN = ROOT / "migrations", ROOT / "golden" / "explain"
@@ -19,8 +21,8 @@ EFFECT_FIELDS = {"locks", "rewrites", "scans", "blocks", "certain", "depends_on"
 
 
 def shown(case: str, suffix: str) -> str:
-    paths = in_order([str(MIGRATIONS / case)])
-    sources = [decode(path.read_bytes(), path=path.relative_to(MIGRATIONS).as_posix()) for path in paths]
+    found = gather(Request(paths=(str(MIGRATIONS / case),)), stdin=io.BytesIO())
+    sources = [replace(source, path=Path(source.path).relative_to(MIGRATIONS).as_posix()) for source in found]
     return FORMATS[suffix](explain(sources, Catalog(), server_version=None, wrapped=None))
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from migsafe.errors import UsageError
-from migsafe.sources.sql_folder import decode, in_order, read_sources
+from migsafe.sources.gather import Request, gather
+from migsafe.sources.model import Source
+from migsafe.sources.sql_folder import decode
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -16,8 +18,13 @@ def touch(folder: Path, *names: str) -> None:
         path.write_text("SELECT 1;", encoding="utf-8")
 
 
+def read(*paths: str, given: bytes = b"") -> tuple[Source, ...]:
+    return gather(Request(paths=paths), stdin=io.BytesIO(given))
+
+
 def names(folder: Path, *paths: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in in_order(str(path) for path in paths)]
+    found = read(*(str(path) for path in paths))
+    return [Path(source.path).relative_to(folder).as_posix() for source in found]
 
 
 def test_a_folder_is_walked_in_natural_order(tmp_path: Path) -> None:
@@ -34,7 +41,7 @@ def test_files_of_one_folder_come_in_migration_order_however_they_are_named(tmp_
 def test_a_file_comes_once(tmp_path: Path) -> None:
     touch(tmp_path, "1.sql", "2.sql")
     assert names(tmp_path, tmp_path / "2.sql", tmp_path) == ["1.sql", "2.sql"]
-    assert len(in_order([str(tmp_path), str(tmp_path / "1.sql")])) == 2
+    assert len(read(str(tmp_path), str(tmp_path / "1.sql"))) == 2
 
 
 def test_hidden_folders_and_down_files_are_left_out(tmp_path: Path) -> None:
@@ -49,22 +56,22 @@ def test_a_down_file_that_is_named_is_read(tmp_path: Path) -> None:
 
 def test_a_missing_path_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
-        in_order([str(tmp_path / "nowhere.sql")])
+        read(str(tmp_path / "nowhere.sql"))
 
 
 def test_a_folder_without_sql_is_a_usage_error(tmp_path: Path) -> None:
     touch(tmp_path, "readme.md")
     with pytest.raises(UsageError, match=r"no \*\.sql files"):
-        in_order([str(tmp_path)])
+        read(str(tmp_path))
 
 
 def test_no_path_at_all_is_a_usage_error_that_says_what_to_do() -> None:
     with pytest.raises(UsageError, match="migsafe lint migrations/"):
-        read_sources([], stdin=io.BytesIO())
+        read()
 
 
 def test_a_dash_reads_standard_input() -> None:
-    (source,) = read_sources(["-"], stdin=io.BytesIO(b"SELECT 1;"))
+    (source,) = read("-", given=b"SELECT 1;")
     assert (source.path, source.text, source.problem) == ("<stdin>", "SELECT 1;", "")
 
 

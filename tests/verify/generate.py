@@ -1,33 +1,16 @@
-"""Schemas and DDL at random, mostly valid: what is refused is not compared.
+"""Schemas at random: tables of every shape, tied to each other in every way.
 
-The tables are empty on purpose: a rewrite and a scan show all the same, and no row is in the way.
+Most tables are empty on purpose: a rewrite and a scan show all the same, and no row is in the way.
+What the server refuses is left out by the caller.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-TYPES = (
-    *("int", "bigint", "smallint", "text", "varchar(20)", "varchar(50)", "varchar", "numeric(10,2)"),
-    *("numeric", "numeric(12,2)", "timestamp", "timestamp(3)", "timestamptz", "date", "boolean", "uuid"),
-    *("jsonb", "char(5)", "plain", "checked", "mood", "int[]", "text[]", "interval", "varbit(8)", "inet"),
-)
-NUMBERS = frozenset({"int", "bigint", "smallint", "numeric", "numeric(10,2)", "numeric(12,2)"})
-DEFAULTS = {
-    "int": ("1", "length('abc')", "(random() * 9)::int", "twice(2)"),
-    "text": ("'x'", "current_user", "gen_random_uuid()::text", "random_text()", "NULL"),
-    "timestamptz": ("now()", "clock_timestamp()", "'2024-01-01'"),
-    "uuid": ("gen_random_uuid()", "'00000000-0000-0000-0000-000000000000'"),
-    "jsonb": ("'{}'", "'[]'::jsonb"),
-    "mood": ("'sad'",),
-}
-PRELUDE = (
-    "CREATE DOMAIN plain AS text",
-    "CREATE DOMAIN checked AS int CHECK (value > 0)",
-    "CREATE TYPE mood AS ENUM ('sad', 'happy')",
-    "CREATE FUNCTION random_text() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN random(); END $$",
-    "CREATE FUNCTION twice(a int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT a * 2 $$",
-    "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
-)
+from tests.verify.pieces import FAMILY_OF, NO_EQUAL, PRELUDE, TYPES, VALUES, maybe
+
+SHAPES = ("plain", "plain", "plain", "range", "list", "hash", "tree", "heirs", "temp", "unlogged", "far")
 
 
 @dataclass(slots=True)
@@ -36,240 +19,196 @@ class MadeTable:
 
     name: str
     columns: dict[str, str]
-    constraints: list[str] = field(default_factory=list)
+    key: tuple[str, ...] = ()
     indexes: list[str] = field(default_factory=list)
-    partitions: list[str] = field(default_factory=list)
-    triggers: list[str] = field(default_factory=list)
-    parent: str | None = None
+    parent: str = ""
 
 
-class Maker:
-    """Makes a schema, then statements that fit it."""
+class SchemaMaker:
+    """Makes a schema, statement by statement."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, server_version: int) -> None:
         self.random = random
+        self.newest = server_version >= 180000
         self.tables: list[MadeTable] = []
         self.views: list[str] = []
+        self.numbers = iter(range(1000))
 
-    def schema(self) -> list[str]:
-        made = list(PRELUDE)
+    def statements(self) -> Iterator[str]:
+        yield from PRELUDE
         for number in range(self.random.randint(2, 5)):
-            shape = self.random.choice(("plain", "plain", "plain", "partitioned", "inherits"))
-            made += self._table(f"t{number}", shape)
-        for _ in range(self.random.randint(0, 6)):
-            made += self._extra()
-        return made
+            yield from self._table(f"t{number}", self.random.choice(SHAPES))
+        for _ in range(self.random.randint(2, 14)):
+            yield self._extra()
+        if self.random.random() < 0.3:
+            for table in self.tables:
+                yield f"INSERT INTO {table.name} (id, k) VALUES (1, {self.random.randint(0, 12)})"
 
-    def _table(self, name: str, shape: str) -> list[str]:
-        types = {"id": self.random.choice(("int", "bigint")), "k": "int"}
-        for column in "abcd"[: self.random.randint(1, 4)]:
+    def _table(self, name: str, shape: str) -> Iterator[str]:
+        types = {"id": self.random.choice(("integer", "bigint")), "k": "integer"}
+        for column in "abcde"[: self.random.randint(1, 5)]:
             types[column] = self.random.choice(TYPES)
-        table = MadeTable(name, dict(types))
-        pieces = [f"{column} {type_}{self._suffix(type_)}" for column, type_ in types.items()]
-        key = "id, k" if shape == "partitioned" else "id"
-        if self.random.random() < 0.7:
-            pieces.append(f"CONSTRAINT {name}_pkey PRIMARY KEY ({key})")
-            table.constraints.append(f"{name}_pkey")
-        if self.random.random() < 0.4:
-            column = self.random.choice(list(types))
-            condition = self.random.choice(
-                (f"{column} IS NOT NULL", f"{column} IS NOT NULL AND k > 0", "k > 0")
-            )
-            pieces.append(f"CONSTRAINT {name}_ck CHECK ({condition})")
-            table.constraints.append(f"{name}_ck")
-        if self.random.random() < 0.2 and "a" in types and types["a"] in NUMBERS:
-            pieces.append("g bigint GENERATED ALWAYS AS (k + 1) STORED")
-            table.columns["g"] = "bigint"
+        partitioned = shape in {"range", "list", "hash", "tree"}
+        name = f"other.{name}" if shape == "far" else name
+        table = MadeTable(name, types)
+        pieces = [self._column(column, type_) for column, type_ in types.items()]
+        pieces += self._constraints(table, partitioned=partitioned)
         self.tables.append(table)
-        body = ", ".join(pieces)
-        if shape == "partitioned":
-            return [f"CREATE TABLE {name} ({body}) PARTITION BY RANGE (k)", *self._partitions(table)]
-        if shape == "inherits":
-            child = MadeTable(f"{name}_child", dict(table.columns), parent=name)
-            self.tables.append(child)
-            return [
-                f"CREATE TABLE {name} ({body})",
-                f"CREATE TABLE {child.name} (extra int) INHERITS ({name})",
-            ]
-        return [f"CREATE TABLE {name} ({body})"]
+        kind = {"temp": "TEMP ", "unlogged": "UNLOGGED "}.get(shape, "")
+        strategy = {"list": "LIST", "hash": "HASH"}.get(shape, "RANGE")
+        end = f" PARTITION BY {strategy} (k)" if partitioned else ""
+        yield f"CREATE {kind}TABLE {name} ({', '.join(pieces)}){end}"
+        if partitioned:
+            yield from self._partitions(table, shape)
+        if shape == "heirs":
+            yield from self._heirs(table)
 
-    def _suffix(self, type_: str) -> str:
-        not_null = " NOT NULL" if self.random.random() < 0.25 else ""
-        if type_ in DEFAULTS and self.random.random() < 0.3:
-            return f" DEFAULT {self.random.choice(DEFAULTS[type_])}{not_null}"
-        return not_null
+    def _column(self, name: str, type_: str) -> str:
+        default = ""
+        values = VALUES.get(FAMILY_OF.get(type_.split("(", maxsplit=1)[0], ""), ())
+        if values and self.random.random() < 0.3:
+            default = f" DEFAULT {self.random.choice(values)}"
+        return f"{name} {type_}{default}{maybe(self.random, ' NOT NULL', 0.25)}"
 
-    def _partitions(self, table: MadeTable) -> list[str]:
-        made = []
-        for number in range(self.random.randint(0, 2)):
+    def _constraints(self, table: MadeTable, *, partitioned: bool) -> Iterator[str]:
+        bare = table.name.rpartition(".")[2]
+        chance = self.random.random
+        if chance() < 0.75:
+            table.key = ("id", "k") if partitioned else ("id",)
+            yield f"CONSTRAINT {bare}_pkey PRIMARY KEY ({', '.join(table.key)})"
+        if chance() < 0.4:
+            column = self.random.choice(list(table.columns))
+            end = maybe(self.random, " NO INHERIT", 0 if partitioned else 0.2)
+            condition = self.random.choice(
+                (f"{column} IS NOT NULL", f"{column} IS NOT NULL AND k > 0", "k >= 0")
+            )
+            yield f"CONSTRAINT {bare}_ck CHECK ({condition}){end}"
+        if chance() < 0.25:
+            table.columns["g"] = "bigint"
+            kind = "VIRTUAL" if self.newest and chance() < 0.5 else "STORED"
+            yield f"g bigint GENERATED ALWAYS AS (k + 1) {kind}"
+        if chance() < 0.15 and not partitioned:
+            table.columns["n"] = "integer"
+            yield self.random.choice(("n serial", "n int GENERATED BY DEFAULT AS IDENTITY"))
+        if chance() < 0.2 and not partitioned and table.key:
+            yield f"up {table.columns['id']} REFERENCES {table.name} (id)"
+            table.columns["up"] = table.columns["id"]
+
+    def _partitions(self, table: MadeTable, shape: str) -> Iterator[str]:
+        for number in range(self.random.randint(0, 3)):
             part = f"{table.name}_p{number}"
-            bounds = f"FOR VALUES FROM ({number * 10}) TO ({number * 10 + 10})"
-            made.append(f"CREATE TABLE {part} PARTITION OF {table.name} {bounds}")
-            table.partitions.append(part)
+            below = " PARTITION BY RANGE (k)" if shape == "tree" and number == 0 else ""
+            yield f"CREATE TABLE {part} PARTITION OF {table.name} {_bound(shape, number)}{below}"
+            self.tables.append(MadeTable(part, dict(table.columns), parent=table.name))
+            if below:
+                yield f"CREATE TABLE {part}_x PARTITION OF {part} FOR VALUES FROM (0) TO (5)"
+                self.tables.append(MadeTable(f"{part}_x", dict(table.columns), parent=part))
+        if shape != "hash" and self.random.random() < 0.5:
+            yield f"CREATE TABLE {table.name}_rest PARTITION OF {table.name} DEFAULT"
+            self.tables.append(MadeTable(f"{table.name}_rest", dict(table.columns), parent=table.name))
+        for number in range(self.random.randint(0, 2)):
+            # Tables that could become partitions, some of which prove that their rows fit.
+            like = self.random.choice(("", " INCLUDING ALL", " INCLUDING INDEXES", " INCLUDING CONSTRAINTS"))
+            check = f", CHECK (k IS NOT NULL AND k >= {700 + number * 10} AND k < {710 + number * 10})"
+            name = f"{table.name}_loose{number}"
+            yield f"CREATE TABLE {name} (LIKE {table.name}{like}{maybe(self.random, check, 0.4)})"
+            self.tables.append(MadeTable(name, dict(table.columns)))
+
+    def _heirs(self, table: MadeTable) -> Iterator[str]:
+        child = MadeTable(f"{table.name}_child", {**table.columns, "extra": "integer"}, parent=table.name)
+        self.tables.append(child)
+        yield f"CREATE TABLE {child.name} (extra int) INHERITS ({table.name})"
         if self.random.random() < 0.5:
-            made.append(f"CREATE TABLE {table.name}_default PARTITION OF {table.name} DEFAULT")
-            table.partitions.append(f"{table.name}_default")
-        self.tables += [MadeTable(part, dict(table.columns), parent=table.name) for part in table.partitions]
-        return made
+            yield f"CREATE TABLE {child.name}_child (a2 int) INHERITS ({child.name})"
+            self.tables.append(MadeTable(f"{child.name}_child", dict(child.columns), parent=child.name))
+        if self.random.random() < 0.3:
+            yield f"CREATE TABLE {table.name}_alike (LIKE {table.name} INCLUDING CONSTRAINTS)"
+            self.tables.append(MadeTable(f"{table.name}_alike", dict(table.columns)))
 
-    def _extra(self) -> list[str]:
-        table, other = self.random.choice(self.tables), self.random.choice(self.tables)
+    def _extra(self) -> str:
+        table, number = self.random.choice(self.tables), next(self.numbers)
+        make = self.random.choice(
+            (
+                *(self._index, self._index, self._reference, self._reference, self._view, self._view),
+                *(self._check, self._trigger, self._unique, self._other),
+            )
+        )
+        return make(table, number)
+
+    def _index(self, table: MadeTable, number: int) -> str:
+        fitting = [c for c, type_ in table.columns.items() if type_ not in NO_EQUAL]
+        column = self.random.choice(fitting)
+        only = maybe(self.random, "ONLY ", 0.1)
+        forms = (f"({column})", f"({column}, id)", "((k + 1))", f"({column}) WHERE k > 0", "(lower(a::text))")
+        more = (f"(id) INCLUDE ({column})", f"USING hash ({column})", "USING brin (id)")
+        unique = maybe(self.random, "UNIQUE ", 0.15)
+        if unique:
+            return f"CREATE UNIQUE INDEX i{number} ON {only}{table.name} ({column}, k)"
+        return f"CREATE INDEX i{number} ON {only}{table.name} {self.random.choice(forms + more)}"
+
+    def _reference(self, table: MadeTable, number: int) -> str:
+        keyed = [each for each in self.tables if each.key] or self.tables
+        other = self.random.choice(keyed)
+        columns = ", ".join(other.key or ("id",))
+        then = self.random.choice(("", "", "", " NOT VALID", " ON DELETE CASCADE", " DEFERRABLE"))
+        return (
+            f"ALTER TABLE {table.name} ADD CONSTRAINT f{number} FOREIGN KEY ({columns})"
+            f" REFERENCES {other.name} ({columns}){then}"
+        )
+
+    def _view(self, table: MadeTable, number: int) -> str:
+        name, kind = f"v{number}", self.random.choice(("", "", "MATERIALIZED "))
+        other = self.random.choice(self.tables)
+        columns = self.random.sample(list(table.columns), self.random.randint(1, len(table.columns)))
+        queries = [
+            f"SELECT {', '.join(columns)} FROM {table.name}",
+            f"SELECT * FROM {table.name}",
+            f"SELECT x.id, y.k AS other_k FROM {table.name} AS x JOIN {other.name} AS y ON x.id = y.id",
+            f"SELECT count(*) AS n FROM {table.name} WHERE k > 3",
+            f"WITH w AS (SELECT id, k FROM {table.name}) SELECT id FROM w WHERE k = 1",
+        ]
+        if self.views:
+            queries += [f"SELECT * FROM {self.random.choice(self.views)}"] * 2
+        self.views.append(name)
+        return f"CREATE {kind}VIEW {name} AS {self.random.choice(queries)}"
+
+    def _check(self, table: MadeTable, number: int) -> str:
         column = self.random.choice(list(table.columns))
-        number = self.random.randint(0, 999)
-        kind = self.random.choice(("index", "index", "fk", "fk", "view", "check", "trigger", "unique"))
-        if kind == "index":
-            name = f"i{number}"
-            table.indexes.append(name)
-            form = self.random.choice((column, f"{column}, id", "(k + 1)", f"{column}) WHERE (k > 0"))
-            return [f"CREATE INDEX {name} ON {table.name} ({form})"]
-        if kind == "fk":
-            name = f"f{number}"
-            table.constraints.append(name)
-            columns, keys = ("id, k", " (id, k)") if other.partitions else ("id", "")
-            end = self.random.choice(("", " NOT VALID"))
-            return [
-                f"ALTER TABLE {table.name} ADD CONSTRAINT {name} FOREIGN KEY ({columns})"
-                f" REFERENCES {other.name}{keys}{end}"
-            ]
-        if kind == "view":
-            name = f"v{number}"
-            self.views.append(name)
-            return [
-                f"CREATE {self.random.choice(('', 'MATERIALIZED '))}VIEW {name}"
-                f" AS SELECT id FROM {table.name}"
-            ]
-        if kind == "trigger":
-            table.triggers.append(f"g{number}")
-            return [
-                f"CREATE TRIGGER g{number} BEFORE INSERT ON {table.name}"
-                " FOR EACH ROW EXECUTE FUNCTION touch()"
-            ]
-        table.constraints.append(f"c{number}")
-        if kind == "unique":
-            return [f"ALTER TABLE {table.name} ADD CONSTRAINT c{number} UNIQUE ({column}, k)"]
-        end = self.random.choice(("", " NOT VALID"))
-        return [f"ALTER TABLE {table.name} ADD CONSTRAINT c{number} CHECK ({column} IS NOT NULL){end}"]
+        end = maybe(self.random, " NOT VALID", 0.4)
+        if self.newest and self.random.random() < 0.3:
+            return f"ALTER TABLE {table.name} ADD CONSTRAINT c{number} NOT NULL {column}{end}"
+        return f"ALTER TABLE {table.name} ADD CONSTRAINT c{number} CHECK ({column} IS NOT NULL){end}"
 
-    def statement(self) -> str:
-        table = self.random.choice(self.tables)
-        make = self.random.choice((self._alter, self._alter, self._alter, self._constraint, self._other))
-        return make(table)
+    def _trigger(self, table: MadeTable, number: int) -> str:
+        when, scope = self.random.choice(("BEFORE", "AFTER")), self.random.choice(("ROW", "ROW", "STATEMENT"))
+        return (
+            f"CREATE TRIGGER g{number} {when} INSERT OR UPDATE ON {table.name}"
+            f" FOR EACH {scope} EXECUTE FUNCTION touch()"
+        )
 
-    def _alter(self, table: MadeTable) -> str:
-        actions = [self._column_action(table) for _ in range(self.random.choice((1, 1, 1, 1, 2)))]
-        if any(action.startswith("RENAME") for action in actions):
-            actions = actions[:1]
-        only = "ONLY " if self.random.random() < 0.1 else ""
-        return f"ALTER TABLE {only}{table.name} {', '.join(actions)}"
+    def _unique(self, table: MadeTable, number: int) -> str:
+        column = self.random.choice([c for c, type_ in table.columns.items() if type_ not in NO_EQUAL])
+        columns = self.random.choice((f"{column}, k", "id, k", "k"))
+        return f"ALTER TABLE {table.name} ADD CONSTRAINT u{number} UNIQUE ({columns})"
 
-    def _column_action(self, table: MadeTable) -> str:
-        column = self.random.choice(list(table.columns))
-        new, type_ = f"n{self.random.randint(0, 99)}", self.random.choice(TYPES)
-        cascade = self.random.choice(("", " CASCADE"))
-        constraint = self.random.choice(("", "", "", " UNIQUE", f" CHECK ({new} IS NULL)", self._reference()))
-        default = self.random.choice(DEFAULTS.get(table.columns[column], ("NULL",)))
+    def _other(self, table: MadeTable, number: int) -> str:
         return self.random.choice(
             (
-                f"ADD COLUMN {new} {type_}{self._suffix(type_)}{constraint}",
-                f"ADD COLUMN {new} {type_}{self._suffix(type_)}",
-                f"ADD COLUMN IF NOT EXISTS {column} {type_}",
-                f"ADD COLUMN {new} int GENERATED ALWAYS AS IDENTITY",
-                f"ADD COLUMN {new} bigint GENERATED ALWAYS AS (k + 1) STORED",
-                f"ADD COLUMN {new} serial",
-                f"DROP COLUMN {column}{cascade}",
-                f"ALTER COLUMN {column} SET DEFAULT {default}",
-                f"ALTER COLUMN {column} DROP DEFAULT",
-                f"ALTER COLUMN {column} SET NOT NULL",
-                f"ALTER COLUMN {column} DROP NOT NULL",
-                f"ALTER COLUMN {column} TYPE {type_}",
-                f"ALTER COLUMN {column} TYPE {type_}",
-                f"ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}",
-                f"ALTER COLUMN {column} TYPE text USING upper({column}::text)",
-                f"ALTER COLUMN {column} SET STATISTICS 20",
-                f"ALTER COLUMN {column} SET STORAGE PLAIN",
-                f"RENAME COLUMN {column} TO {new}",
+                f"CREATE POLICY o{number} ON {table.name} USING (k > 0)",
+                f"CREATE RULE o{number} AS ON DELETE TO {table.name} DO ALSO NOTIFY x",
+                f"CREATE STATISTICS o{number} ON id, k FROM {table.name}",
+                f"ALTER TABLE {table.name} ALTER COLUMN k SET STATISTICS 50",
+                f"CLUSTER {table.name} USING {table.name.rpartition('.')[2]}_pkey",
+                f"CREATE TABLE typed{number} OF pair",
             )
         )
 
-    def _reference(self) -> str:
-        return f" REFERENCES {self.random.choice(self.tables).name} (id)"
 
-    def _constraint(self, table: MadeTable) -> str:
-        column = self.random.choice(list(table.columns))
-        known = self.random.choice(table.constraints or [f"{table.name}_pkey"])
-        other = self.random.choice(self.tables)
-        end = self.random.choice(("", " NOT VALID"))
-        cascade = self.random.choice(("", " CASCADE"))
-        action = self.random.choice(
-            (
-                f"ADD CHECK ({column} IS NOT NULL){end}",
-                f"ADD CONSTRAINT q CHECK (k > 0){end}",
-                f"ADD CONSTRAINT q CHECK (k > 0) NO INHERIT{end}",
-                f"ADD UNIQUE ({column})",
-                f"ADD CONSTRAINT q UNIQUE ({column}, k)",
-                f"ADD PRIMARY KEY ({column}, k)",
-                f"ADD CONSTRAINT q FOREIGN KEY (id) REFERENCES {other.name} (id){end}",
-                f"ADD FOREIGN KEY (id, k) REFERENCES {other.name} (id, k){end}",
-                f"ADD EXCLUDE USING btree ({column} WITH =)",
-                f"DROP CONSTRAINT {known}{cascade}",
-                f"DROP CONSTRAINT IF EXISTS {known}",
-                f"VALIDATE CONSTRAINT {known}",
-                f"RENAME CONSTRAINT {known} TO q",
-                f"ALTER CONSTRAINT {known} DEFERRABLE",
-            )
-        )
-        only = "ONLY " if self.random.random() < 0.1 else ""
-        return f"ALTER TABLE {only}{table.name} {action}"
-
-    def _other(self, table: MadeTable) -> str:
-        column = self.random.choice(list(table.columns))
-        other = self.random.choice(self.tables)
-        index = self.random.choice(table.indexes or [f"{table.name}_pkey"])
-        view = self.random.choice(self.views or ["no_view"])
-        cascade = self.random.choice(("", " CASCADE"))
-        trigger = self.random.choice(table.triggers or ["no_trigger"])
-        return self.random.choice(
-            (
-                f"CREATE INDEX q ON {table.name} ({column})",
-                f"CREATE UNIQUE INDEX q ON {table.name} ({column}, k)",
-                f"CREATE INDEX q ON ONLY {table.name} ({column}) WHERE k > 0",
-                f"DROP INDEX {index}{cascade}",
-                f"REINDEX TABLE {table.name}",
-                f"REINDEX INDEX {index}",
-                f"CLUSTER {table.name} USING {index}",
-                f"TRUNCATE {table.name}{cascade}",
-                f"TRUNCATE {table.name}, {other.name}",
-                f"DROP TABLE {table.name}{cascade}",
-                f"DROP TABLE {table.name}, {other.name}{cascade}",
-                f"DROP VIEW {view}{cascade}",
-                f"DROP MATERIALIZED VIEW {view}{cascade}",
-                f"REFRESH MATERIALIZED VIEW {view}",
-                f"CREATE OR REPLACE VIEW {view} AS SELECT id FROM {table.name}",
-                f"ALTER TABLE {table.name} RENAME TO q",
-                f"ALTER TABLE {table.name} SET (fillfactor = 70)",
-                f"ALTER TABLE {table.name} SET UNLOGGED",
-                f"ALTER TABLE {table.name} REPLICA IDENTITY FULL",
-                f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY",
-                f"ALTER TABLE {table.name} DISABLE TRIGGER ALL",
-                f"ALTER TABLE {table.name} INHERIT {other.name}",
-                f"ALTER TABLE {table.name} NO INHERIT {other.name}",
-                f"ALTER TABLE {other.parent or other.name} DETACH PARTITION {other.name}",
-                f"ALTER TABLE {table.name} ATTACH PARTITION {other.name} FOR VALUES FROM (90) TO (99)",
-                f"CREATE TABLE q PARTITION OF {table.name} FOR VALUES FROM (50) TO (60)",
-                f"CREATE TABLE q PARTITION OF {table.name} DEFAULT",
-                f"CREATE TABLE q (id int REFERENCES {table.name} (id), k int)",
-                f"CREATE TABLE q () INHERITS ({table.name})",
-                f"CREATE TABLE q (LIKE {table.name} INCLUDING ALL)",
-                f"CREATE TRIGGER q AFTER INSERT ON {table.name} FOR EACH ROW EXECUTE FUNCTION touch()",
-                f"DROP TRIGGER {trigger} ON {table.name}",
-                f"DROP TRIGGER IF EXISTS {trigger} ON {table.name}",
-                f"COMMENT ON COLUMN {table.name}.{column} IS 'x'",
-                f"ANALYZE {table.name}, {other.name}",
-                f"LOCK TABLE {table.name} IN SHARE MODE",
-                "ALTER DOMAIN checked ADD CONSTRAINT q CHECK (value < 99)",
-                "ALTER DOMAIN plain SET NOT NULL",
-                "DROP TYPE mood CASCADE",
-                "DROP DOMAIN plain CASCADE",
-                "ALTER TYPE mood ADD VALUE 'q'",
-            )
-        )
+def _bound(shape: str, number: int) -> str:
+    match shape:
+        case "list":
+            return f"FOR VALUES IN ({number * 10}, {number * 10 + 1})"
+        case "hash":
+            return f"FOR VALUES WITH (MODULUS 8, REMAINDER {number})"
+        case _:
+            return f"FOR VALUES FROM ({number * 10}) TO ({number * 10 + 10})"

@@ -11,7 +11,7 @@ from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintedFile
 from migsafe.lint.rules import shipped_rules
 from migsafe.sources.model import Source
-from migsafe.sources.sql_folder import in_order, read_file
+from migsafe.sources.sql_folder import natural_key, read_file
 from migsafe.sql.script import read_script
 
 _REMEMBERED = 8  # catalogs: one for each document that a person switches between
@@ -64,6 +64,6 @@ def _earlier(path: Path) -> list[Path]:
     if not path.parent.is_dir():
         return []
     siblings = [each for each in path.parent.glob("*.sql") if not each.name.endswith(".down.sql")]
-    ordered = in_order(str(each) for each in {*siblings, path} if each.exists())
+    ordered = sorted((each for each in {*siblings, path} if each.exists()), key=natural_key)
     names = [each.name for each in ordered]
-    return list(ordered[: names.index(path.name)]) if path.name in names else list(ordered)
+    return ordered[: names.index(path.name)] if path.name in names else ordered

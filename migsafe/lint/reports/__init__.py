@@ -1,10 +1,12 @@
 """How findings are shown: one module `as_<format>` for each format, found by its name.
 
-Such a module has `render(report: LintReport, *, color: bool) -> str`; nothing else needs to know it.
+Such a module has `render(report: LintReport, view: View) -> str`; nothing else needs to know it.
 """
 
 import importlib
 import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from migsafe.lint.model import LintReport
@@ -12,10 +14,31 @@ from migsafe.lint.model import LintReport
 _PREFIX = "as_"
 
 
+def _as_given(path: str) -> str:
+    return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How a report is looked at; formats for machines only ask for `locate`.
+
+    `color` allows control codes. `quiet` is one line for each finding, `verbose` shows accepted ones, too.
+    `locate` gives a path from the root of the repository.
+    """
+
+    color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    locate: Callable[[str], str] = _as_given
+
+
+_PLAIN = View()
+
+
 class _Format(Protocol):
     """What every format module has."""
 
-    def render(self, report: LintReport, *, color: bool) -> str:
+    def render(self, report: LintReport, view: View) -> str:
         """The report, ending in a newline."""
         ...
 
@@ -26,10 +49,7 @@ def formats() -> tuple[str, ...]:
     return tuple(sorted(name.removeprefix(_PREFIX) for name in modules if name.startswith(_PREFIX)))
 
 
-def render(report: LintReport, format_name: str, *, color: bool = False) -> str:
-    """The report in this format (one of `formats()`), ending in a newline.
-
-    `color` allows control codes; formats for machines never use any.
-    """
+def render(report: LintReport, format_name: str, view: View = _PLAIN) -> str:
+    """The report in this format (one of `formats()`), ending in a newline."""
     module = cast("_Format", importlib.import_module(f"{__name__}.{_PREFIX}{format_name}"))
-    return module.render(report, color=color)
+    return module.render(report, view)

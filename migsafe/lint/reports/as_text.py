@@ -4,67 +4,92 @@ import textwrap
 
 from migsafe.lint.frame import code_frame, printable
 from migsafe.lint.model import Finding, LintedFile, LintReport, Severity
+from migsafe.lint.reports import View
+from migsafe.lint.reports.words import baseline_notes, rule_url, summary
 from migsafe.sql.position import Lines
 
 WIDTH = 100
 _RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
-def render(report: LintReport, *, color: bool = False) -> str:
+def render(report: LintReport, view: View) -> str:
     """The report as text. A rule's why and instead are given in full where it is found first."""
-    paint = _Paint(enabled=color)
-    explained: set[str] = set()
-    lines: list[str] = []
-    for file in report.files:
+    writer = _Writer(view)
+    notes = [printable(note) for note in baseline_notes(report)]
+    if view.quiet:
+        lines = [writer.head(finding) for finding in report.findings]
+        return "".join(f"{line}\n" for line in lines)
+    lines = [line for file in report.files for line in writer.file(file)]
+    if view.verbose and report.baseline:
+        notes += [f"  {printable(entry)}" for entry in report.baseline.stale]
+    return "\n".join([*lines, *notes, summary(report)]) + "\n"
+
+
+class _Writer:
+    """Writes findings; remembers which rules are explained already."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._paint = _Paint(enabled=view.color)
+        self._explained: set[str] = set()
+
+    def file(self, file: LintedFile) -> list[str]:
+        """All that is to be said of one file."""
+        shown: list[str] = []
         text_lines = Lines(file.text) if file.findings else None
         for finding in file.findings:
-            if text_lines is not None:
-                lines += [*_finding(finding, text_lines, paint, explained), ""]
-    return "\n".join([*lines, summary(report.files, report)]) + "\n"
+            frame = text_lines if finding.path == file.path else None
+            shown += [*self._finding(finding, frame), ""]
+        if self._view.verbose:
+            shown += [self._suppressed(finding) for finding in file.suppressed]
+            if not (file.findings or file.suppressed):
+                shown.append(f"{printable(file.path)}: no findings")
+        return shown
 
+    def head(self, finding: Finding) -> str:
+        """The place and the message, on one line."""
+        place = f"{printable(finding.path)}:{finding.line}:{finding.column}"
+        severity = self._paint(finding.severity, _RED if finding.severity is Severity.ERROR else _YELLOW)
+        message = f"{printable(finding.message)} [{finding.id} {finding.rule}]"
+        return f"{self._paint(place, _BOLD)}: {severity}: {message}"
 
-def summary(files: tuple[LintedFile, ...], report: LintReport) -> str:
-    """One line that says what was looked at and what was found."""
-    errors, warnings = report.count(Severity.ERROR), report.count(Severity.WARNING)
-    statements, unread = sum(file.statements for file in files), sum(file.unread for file in files)
-    found = (
-        f"{_count(errors, 'error')}, {_count(warnings, 'warning')}" if errors + warnings else "No findings"
-    )
-    not_read = f", {unread} not understood" if unread else ""
-    return f"{found} in {_count(len(files), 'file')} ({_count(statements, 'statement')}{not_read})."
+    def _finding(self, finding: Finding, lines: Lines | None) -> list[str]:
+        shown = [self.head(finding)]
+        if lines is not None:
+            shown += [self._paint.marks(line) for line in code_frame(lines, finding)]
+        if finding.not_fixed:
+            shown.append(f"  Not fixed: {printable(finding.not_fixed)}.")
+        if finding.is_in_code:
+            shown.append(f"  {self._paint('SQL:', _BOLD)} {printable(_cut(finding.statement))}")
+        if finding.rule in self._explained and not self._view.verbose:
+            said = f"  Why, and what instead: see above, or `migsafe rules {finding.rule}`."
+            return [*shown, self._paint(said, _DIM)]
+        self._explained.add(finding.rule)
+        shown += ["", *self._block("why", printable(" ".join(finding.why.split())))]
+        if not finding.instead:
+            shown.append(f"{self._paint('  instead:', _BOLD)} no safe way is known")
+        else:
+            shown += [
+                self._paint("  instead, by example:", _BOLD),
+                *(f"    {printable(line)}".rstrip() for line in finding.instead.splitlines()),
+            ]
+        return [*shown, f"{self._paint('  more:', _BOLD)} {rule_url(finding.rule)}"]
 
+    def _suppressed(self, finding: Finding) -> str:
+        place = f"{printable(finding.path)}:{finding.line}:{finding.column}"
+        reason = finding.suppression.reason if finding.suppression else ""
+        shown = f"{place}: accepted: {printable(finding.message)} [{finding.id} {finding.rule}]"
+        return self._paint(f"{shown}: {printable(reason)}", _DIM)
 
-def _finding(finding: Finding, lines: Lines, paint: "_Paint", explained: set[str]) -> list[str]:
-    place = f"{printable(finding.path)}:{finding.line}:{finding.column}"
-    severity = paint(finding.severity, _RED if finding.severity is Severity.ERROR else _YELLOW)
-    head = f"{paint(place, _BOLD)}: {severity}: {printable(finding.message)} [{finding.id} {finding.rule}]"
-    shown = [head, *(paint.marks(line) for line in code_frame(lines, finding))]
-    if finding.rule in explained:
+    def _block(self, title: str, text: str) -> list[str]:
         return [
-            *shown,
-            paint(f"  Why, and what instead: see above, or `migsafe rules {finding.rule}`.", _DIM),
+            self._paint(f"  {title}:", _BOLD),
+            *textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    "),
         ]
-    explained.add(finding.rule)
-    shown += ["", *_block("why", " ".join(finding.why.split()), paint)]
-    if not finding.instead:
-        shown.append(f"{paint('  instead:', _BOLD)} no safe way is known")
-    else:
-        shown += [
-            paint("  instead, by example:", _BOLD),
-            *(f"    {line}".rstrip() for line in finding.instead.splitlines()),
-        ]
-    return shown
 
 
-def _block(title: str, text: str, paint: "_Paint") -> list[str]:
-    return [
-        paint(f"  {title}:", _BOLD),
-        *textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    "),
-    ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 4]} ..."
 
 
 class _Paint:

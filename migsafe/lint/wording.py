@@ -1,0 +1,133 @@
+"""Facts that stand in the words of a statement that has no operation of its own.
+
+Words are unquoted, folded and in order; what stands in strings, quoted names and comments is none.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+from migsafe.lint.facts import Facts
+from migsafe.sql.lex import Token, TokenKind, Unlexable, lex
+
+# What a member of these roles may do that others may not.
+_POWERS = frozenset({"superuser", "bypassrls", "createrole", "replication"})
+_DEFAULTS = frozenset({"ALTER DATABASE", "ALTER ROLE", "ALTER USER", "ALTER SYSTEM"})
+_ROLES = frozenset({"ALTER ROLE", "ALTER USER", "CREATE ROLE", "CREATE USER"})
+_TOLD_BY_WORDS = _DEFAULTS | {
+    *("GRANT", "CREATE ROLE", "CREATE USER", "CREATE RULE", "CREATE EXTENSION", "ALTER EXTENSION"),
+    *("ALTER PUBLICATION", "ALTER SEQUENCE", "TRUNCATE"),
+}
+_REPLACES = re.compile(r"create\s+or\s+replace\b", re.IGNORECASE)
+_DEFINER = re.compile(r"\bsecurity\s+definer\b", re.IGNORECASE)
+_MAX_LENGTH = 200_000  # characters; longer ones are data
+
+
+@lru_cache(maxsize=4)
+def tokens_of(text: str) -> Sequence[Token]:
+    """The tokens of a statement; none when it cannot be read or is too long to look at."""
+    if len(text) > _MAX_LENGTH:
+        return ()
+    try:
+        return lex(text)
+    except Unlexable:
+        return ()
+
+
+@lru_cache(maxsize=4)
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a statement, in order."""
+    return tuple(token.value for token in tokens_of(text) if token.kind is TokenKind.WORD)
+
+
+def names_in(text: str) -> frozenset[str]:
+    """Everything in a statement that may be a name."""
+    names = {TokenKind.WORD, TokenKind.QUOTED}
+    return frozenset(token.value for token in tokens_of(text) if token.kind in names)
+
+
+def read_words(facts: Facts, text: str) -> None:
+    """Fills in what a statement other than about tables and rows says, by its tag."""
+    tag = facts.tag
+    if _REPLACES.match(text):
+        facts.change = "replace"
+    if tag.endswith((" FUNCTION", " PROCEDURE", " ROUTINE")):
+        facts.definer_without_path = bool(_DEFINER.search(text)) and _is_unpinned(words_of(text))
+    elif tag in _TOLD_BY_WORDS:
+        _read(facts, tag, words_of(text))
+
+
+def _is_unpinned(words: Sequence[str]) -> bool:
+    return _says(words, "security", "definer") and not _says(words, "set", "search_path")
+
+
+def _read(facts: Facts, tag: str, words: Sequence[str]) -> None:
+    if tag == "GRANT":
+        facts.to_public = _grants_to_public(words)
+    elif tag in _ROLES and _POWERS & set(words):
+        facts.powerful_role = True
+    elif tag == "CREATE RULE":
+        facts.instead_rule = "instead" in words
+    elif tag in {"CREATE EXTENSION", "ALTER EXTENSION"}:
+        facts.version_pinned = "version" in words or _says(words, "update", "to")
+    elif tag == "ALTER PUBLICATION":
+        facts.drops_part = bool({"drop", "set"} & set(words[3:4]))
+    if tag in _DEFAULTS:
+        facts.sets_default = tag == "ALTER SYSTEM" or bool({"set", "reset"} & set(words[3:]))
+    facts.restarts = tag in {"ALTER SEQUENCE", "TRUNCATE"} and "restart" in words
+
+
+def columns_given_twice(text: str) -> tuple[str, ...]:
+    """The columns that an INSERT names twice, or an UPDATE sets twice: PostgreSQL refuses both."""
+    first = text[:6].lower()
+    if first == "insert":
+        head, bracket, _ = text.partition(")")  # of the list of columns, or of the first row
+        names = _insert_columns(tokens_of(head + bracket))
+    elif first == "update" and text.count("=") > 1:
+        names = _set_columns(tokens_of(text))
+    else:
+        return ()
+    return tuple(name for name, count in Counter(names).items() if count > 1)
+
+
+def _insert_columns(tokens: Sequence[Token]) -> list[str]:
+    """The names in the first bracket of INSERT INTO t (a, b)."""
+    start = next((at for at, token in enumerate(tokens) if token.value == "("), None)
+    if start is None or any(token.value in {"select", "values", "with"} for token in tokens[:start]):
+        return []
+    names: list[str] = []
+    for before, token in zip(tokens[start:], tokens[start + 1 :], strict=False):
+        if token.kind is TokenKind.OTHER and token.value not in {",", "."}:
+            break
+        if before.value in {"(", ","}:
+            names.append(token.value)
+    return names if not {"select", "values", "with", "table"} & set(names[:1]) else []
+
+
+def _set_columns(tokens: Sequence[Token]) -> list[str]:
+    """The names before = in UPDATE t SET a = 1, b = 2; other forms are left alone."""
+    start = next((at for at, token in enumerate(tokens) if token.value == "set"), len(tokens))
+    depth = 0
+    names: list[str] = []
+    for before, token, after in zip(tokens[start:], tokens[start + 1 :], tokens[start + 2 :], strict=False):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(before.value, 0)
+        if depth == 0 and before.value in {"where", "from", "returning"}:
+            break
+        if depth == 0 and before.value in {"set", ","} and after.value == "=":
+            names.append(token.value)
+    return names
+
+
+def _says(words: Sequence[str], *wanted: str) -> bool:
+    """Whether these words stand one behind the other."""
+    size = len(wanted)
+    return any(tuple(words[at : at + size]) == wanted for at in range(len(words) - size + 1))
+
+
+def _grants_to_public(words: Sequence[str]) -> bool:
+    """Whether PUBLIC is among the grantees: they stand behind the last TO."""
+    if "to" not in words:
+        return False
+    grantees = words[len(words) - list(reversed(words)).index("to") :]
+    return "public" in grantees

@@ -1,0 +1,141 @@
+"""Renders an Alembic project's revisions, inside the project's Python. Alembic 1.8 is enough for it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from argparse import Namespace
+from typing import Any
+
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
+
+from .alembic_connection import OfflineConnection, executor
+from .alembic_steps import guarded, placed_batches
+from .recorder import Failure, Recorder, describe, user_place
+
+_PHASES = ("expand", "backfill", "contract")
+
+
+class Project:
+    """One Alembic project while it is rendered."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self.revisions: list[dict[str, Any]] = []
+        self.ran = False
+
+    def render(self) -> None:
+        """Fills `revisions`."""
+        self.config = self._config()
+        try:
+            self.script: Any = ScriptDirectory.from_config(self.config)
+            self.heads = self.script.get_heads()
+        except Exception as error:
+            raise Failure("scripts", describe(error), user_place(error)) from error
+        up = self.request["direction"] == "up"
+        options = {
+            "as_sql": True,
+            "fn": lambda _rev, _context: [],
+            "starting_rev": None,
+            "destination_rev": "heads" if up else "base",
+        }
+        with EnvironmentContext(self.config, self.script, **options) as environment:
+            self.environment = environment
+            if not self.request["run_env"]:
+                self.run({}, {"transactional_ddl": None})
+                return
+            context: Any = MigrationContext
+            context.run_migrations = lambda found, **named: self.run(named, found.opts)
+            try:
+                self.script.run_env()
+            except Failure:
+                raise
+            except BaseException as error:
+                raise Failure("env", describe(error), user_place(error)) from error
+        if not self.ran:
+            raise Failure("no-run", "env.py did not call context.run_migrations()")
+
+    def _config(self) -> Any:
+        file = self.request["config"]
+        known: dict[str, Any] = {"ini_section": self.request["section"] or "alembic"}
+        known["cmd_opts"] = Namespace(x=self.request["arguments"] or None)
+        known["toml_file" if file.endswith(".toml") else "file_"] = file
+        config = Config(**known)
+        if self.request["script_location"]:
+            config.set_main_option("script_location", self.request["script_location"].replace("%", "%%"))
+        return config
+
+    def run(self, arguments: dict[str, Any], given: dict[str, Any]) -> None:
+        """Renders every revision, in Alembic's own order; called where env.py runs the migrations."""
+        self.ran = True
+        up = self.request["direction"] == "up"
+        if up:
+            steps = self.script._upgrade_revs("heads", ())
+        else:
+            steps = self.script._downgrade_revs("base", self.heads)
+        for step in steps:
+            revision = step.revision
+            recorder = Recorder(revision.path)
+            context = self.context(recorder, given)
+            shown = self.environment._migration_context
+            self.environment._migration_context = context
+            with placed_batches(recorder), Operations.context(context):
+                function = guarded(revision.module, "upgrade" if up else "downgrade", recorder)
+                try:
+                    function(**arguments)
+                except Exception as error:  # noqa: BLE001 -- a part of a revision; the next ones are rendered
+                    recorder.failed(error)
+            self.environment._migration_context = shown
+            self.revisions.append(
+                {
+                    "revision": revision.revision,
+                    "path": os.path.abspath(revision.path),
+                    "phase": phase_of(revision),
+                    "in_transaction": bool(context.impl.transactional_ddl),
+                    "statements": recorder.statements,
+                    "problems": recorder.problems,
+                }
+            )
+
+    def context(self, recorder: Recorder, given: dict[str, Any]) -> Any:
+        """A migration context that writes PostgreSQL's SQL to the recorder and never connects."""
+        # Named parameters: otherwise every % in a statement is doubled.
+        make_dialect: Any = postgresql.dialect
+        dialect = make_dialect(paramstyle="named")
+        options = {**given, "as_sql": True, "literal_binds": True, "output_buffer": io.StringIO()}
+        context: Any = MigrationContext(dialect, None, options, self.environment)
+        implementation = context.impl
+        execute = executor(recorder, dialect)
+        implementation._exec = execute
+        implementation.static_output = recorder.sql
+        context.connection = implementation.connection = OfflineConnection(dialect, execute, recorder)
+        return context
+
+
+def phase_of(revision: Any) -> str:
+    """What the revision declares: `migsafe_phase`, or a branch label that ends with a phase's name."""
+    said = getattr(revision.module, "migsafe_phase", "")
+    if said:
+        return str(said)
+    for label in sorted(revision.branch_labels or ()):
+        for phase in _PHASES:
+            if re.search(rf"(?:\A|[_\-@.]){phase}\Z", label):
+                return phase
+    return ""
+
+
+def render(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """All revisions in the order in which they run.
+
+    Raises:
+        Failure: The project cannot be rendered at all.
+    """
+    project = Project(request)
+    project.render()
+    return project.revisions

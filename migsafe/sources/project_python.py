@@ -1,0 +1,89 @@
+"""Asks an Alembic or Django project for its migrations, in the project's own Python."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from migsafe.errors import UsageError
+from migsafe.sources.process import ask
+from migsafe.sources.settings import SourceSettings
+
+# Makes the package `inside` importable under a name of its own, and nothing else of migsafe. The project's
+# folder comes last: it often holds a folder `alembic`.
+_START = """
+import importlib.util, os, sys
+sys.path[:] = [entry for entry in sys.path if entry] + [os.getcwd()]
+folder = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "migsafe_inside", folder + "/__init__.py", submodule_search_locations=[folder])
+module = importlib.util.module_from_spec(spec)
+sys.modules["migsafe_inside"] = module
+spec.loader.exec_module(module)
+from migsafe_inside.main import main
+main(sys.argv.pop())
+"""
+_VENVS = (".venv", "venv", "env", ".env")
+_LEVELS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a project could not be rendered: the kind of failure, what it said, and where."""
+
+    kind: str
+    message: str
+    place: str
+
+
+def ask_project(
+    settings: SourceSettings, request: Mapping[str, object], *, folder: Path
+) -> list[dict[str, object]] | Refusal:
+    """The project's answer to a request (see inside/main.py), asked for with `folder` as current folder.
+
+    Raises:
+        UsageError: The project's Python is not there, took too long, or ended without an answer.
+    """
+    python = settings.python or find_python(str(request["tool"]), folder)
+    inside = Path(__file__).parent / "inside"
+    with tempfile.TemporaryDirectory(prefix="migsafe-") as scratch:
+        answer_file = Path(scratch) / "answer.json"
+        done = ask(
+            [python, "-c", _START, str(inside), str(answer_file)],
+            folder=folder,
+            timeout=settings.timeout,
+            environment={"PYTHONDONTWRITEBYTECODE": "1", **settings.environment},
+            given=json.dumps(request).encode(),
+        )
+        try:
+            answer = json.loads(answer_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            last = done.errors.strip().splitlines()[-1:] or ["it printed nothing"]
+            raise UsageError(
+                f"{python} ended with code {done.code} while it rendered the migrations: {last[0]}",
+                advice="Run it by hand to see all of it, for example `alembic upgrade head --sql`.",
+            ) from error
+    if "error" in answer:
+        return Refusal(**answer["error"])
+    return list(answer["migrations"])
+
+
+def find_python(package: str, folder: Path) -> str:
+    """The interpreter that has a package: an active or near virtual environment's, else our own."""
+    active = os.environ.get("VIRTUAL_ENV", "")
+    levels = (folder.resolve(), *folder.resolve().parents[:_LEVELS])
+    near = [level / name for level in levels for name in _VENVS]
+    for venv in [*([Path(active)] if active else []), *near]:
+        if any(venv.glob(f"lib/python3*/site-packages/{package}/__init__.py")):
+            return str(venv / "bin" / "python")
+    if find_spec(package) is not None:
+        return sys.executable
+    raise UsageError(
+        f"no Python with {package} was found for {folder.as_posix() or '.'}",
+        advice="Run migsafe in the project's virtual environment, or set `python` of the source to its "
+        'interpreter, for example python = ".venv/bin/python".',
+    )

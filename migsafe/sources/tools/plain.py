@@ -1,0 +1,33 @@
+"""SQL files without a tool that we know, and Diesel's pairs of up.sql and down.sql.
+
+Diesel runs each migration in a transaction unless its metadata.toml says `run_in_transaction = false`.
+https://docs.rs/diesel_migrations/latest/diesel_migrations/struct.TomlMetadata.html
+Other runners have a comment at the top for that, which holds whoever runs the file: sqlx
+`-- no-transaction` (https://docs.rs/sqlx/latest/sqlx/macro.migrate.html), postgres-migrations
+`-- postgres-migrations disable-transaction` (https://www.npmjs.com/package/postgres-migrations).
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+from migsafe.sources.tools.marked import Marked
+
+_NO_TRANSACTION = re.compile(
+    r"\A\ufeff?(?:\s*--[^\r\n]*[\r\n]+)*?\s*--[ \t]*"
+    r"(?:no-transaction|postgres-migrations[ \t]+disable-transaction)\b"
+)
+
+
+def mark(text: str) -> Marked:
+    """The file as it is; whether it runs in a transaction is known when its comments say that it does not."""
+    return Marked(text=text, in_transaction=False if _NO_TRANSACTION.match(text) else None)
+
+
+def mark_diesel(text: str, path: Path) -> Marked:
+    """The file as it is, in a transaction unless the migration's metadata says otherwise."""
+    try:
+        metadata = tomllib.loads((path.parent / "metadata.toml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        metadata = {}
+    return Marked(text=text, in_transaction=metadata.get("run_in_transaction") is not False)

@@ -1,0 +1,281 @@
+"""Alembic projects, rendered by the real Alembic: order, places, transactions, what cannot be rendered."""
+
+import io
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from migsafe.errors import UsageError
+from migsafe.sources.gather import Request, gather
+from migsafe.sources.model import Source
+from migsafe.sources.settings import Direction, SourceSettings
+from migsafe.sql.script import read_script
+
+PROJECT = Path(__file__).parents[2] / "fixtures" / "sources" / "alembic"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(PROJECT, tmp_path / "shop")
+    monkeypatch.chdir(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+def render(*paths: str, **settings: object) -> dict[str, Source]:
+    configured = SourceSettings(path="alembic.ini", **settings)  # type: ignore[arg-type]
+    request = Request(paths=paths, sources=(configured,))
+    return {source.revision: source for source in gather(request, stdin=io.BytesIO())}
+
+
+def add(project: Path, revision: str, body: str, *, down: str = "e0000004", head: str = "") -> None:
+    lines = "\n".join(f"    {line}" if line else "" for line in body.splitlines())
+    (project / "versions" / f"{revision}.py").write_text(
+        f"import sqlalchemy as sa\nfrom alembic import op\n{head}\n"
+        f"revision = {revision!r}\ndown_revision = {down!r}\n\n\ndef upgrade():\n{lines}\n",
+        encoding="utf-8",
+    )
+
+
+def statements(source: Source) -> list[str]:
+    return [" ".join(statement.text.split()) for statement in read_script(source.text).statements]
+
+
+def test_revisions_come_in_order_with_branches_before_their_merge() -> None:
+    found = gather(Request(paths=(str(PROJECT / "alembic.ini"),)), stdin=io.BytesIO())
+    order = [source.revision for source in found]
+    assert order[:2] == ["a0000001", "b0000002"]
+    assert set(order[2:4]) == {"c0000003", "d0000003"}
+    assert order[4:] == ["e0000004"]
+
+
+def test_each_statement_has_the_place_of_the_call_that_makes_it(project: Path) -> None:
+    source = render()["b0000002"]
+    lines = (project / "versions" / "0002_widen.py").read_text(encoding="utf-8").splitlines()
+    places = {
+        " ".join(source.text[origin.start : origin.end].split()): lines[origin.line - 1].strip()
+        for origin in source.origins
+    }
+    assert source.path == "versions/0002_widen.py"
+    assert places["ALTER TABLE customers ADD COLUMN region TEXT;"].startswith("batch.add_column(")
+    assert places["SET lock_timeout = '2s';"].startswith("op.execute(")
+    index = "CREATE INDEX CONCURRENTLY orders_customer_idx ON orders (customer_id);"
+    assert places[index].startswith("op.create_index(")
+
+
+@pytest.mark.usefixtures("project")
+def test_an_autocommit_block_takes_the_transaction_apart() -> None:
+    source = render()["b0000002"]
+    assert source.in_transaction is True
+    texts = statements(source)
+    assert texts[-3:] == [
+        "COMMIT",
+        "CREATE INDEX CONCURRENTLY orders_customer_idx ON orders (customer_id)",
+        "BEGIN",
+    ]
+
+
+def test_sql_in_a_string_is_placed_where_it_stands_in_it(project: Path) -> None:
+    source = render()["c0000003"]
+    file = (project / "versions" / "0003_left.py").read_text(encoding="utf-8").splitlines()
+    copied = next(origin for origin in source.origins if origin.copied)
+    second = source.text.index("ALTER TABLE orders ALTER COLUMN customer_id")
+    below = source.text.count("\n", copied.start, second)
+    assert file[copied.line - 1].strip() == "ALTER TABLE customers ADD COLUMN token uuid;"
+    assert (
+        file[copied.line - 1 + below].strip() == "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL;"
+    )
+
+
+@pytest.mark.usefixtures("project")
+def test_what_asks_the_database_is_a_problem_and_the_rest_is_rendered() -> None:
+    source = render()["c0000003"]
+    assert [(problem.line, problem.message.split(",")[0]) for problem in source.problems] == [
+        (12, "asks the database"),
+        (15, "asks the database"),
+        (16, "could not be rendered without a database: TypeError: 'NoneType' object is not subscriptable"),
+    ]
+    assert statements(source)[-1] == "UPDATE customers SET region = 'it''s' WHERE region = '10%'"
+
+
+@pytest.mark.usefixtures("project")
+def test_phases_are_declared_by_attribute_or_branch_label() -> None:
+    phases = {revision: source.phase for revision, source in render().items()}
+    assert phases == {
+        "a0000001": "",
+        "b0000002": "",
+        "c0000003": "",
+        "d0000003": "contract",
+        "e0000004": "expand",
+    }
+
+
+@pytest.mark.usefixtures("project")
+def test_comments_for_migsafe_stand_before_their_statement() -> None:
+    script = read_script(render()["d0000003"].text)
+    assert [(statement.text, statement.source.comments[0].text) for statement in script.statements] == [
+        (
+            "ALTER TABLE customers DROP COLUMN balance",
+            "-- migsafe: allow dropped-column: nobody has read it since spring",
+        ),
+        (
+            "ALTER TABLE orders RENAME COLUMN note TO remark",
+            "-- migsafe: allow renamed-column: internal tool",
+        ),
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_python_file_that_is_named_is_judged_with_its_history() -> None:
+    found = gather(Request(paths=("versions/0002_widen.py",)), stdin=io.BytesIO())
+    assert [(source.revision, source.judged) for source in found] == [("a0000001", False), ("b0000002", True)]
+
+
+@pytest.mark.usefixtures("project")
+def test_going_back_is_rendered_on_request() -> None:
+    found = gather(Request(paths=("alembic.ini",), direction=Direction.DOWN), stdin=io.BytesIO())
+    back = {source.revision: source for source in found if source.judged}
+    assert next(iter(back)) == "e0000004"
+    assert list(back)[-2:] == ["b0000002", "a0000001"]
+    assert statements(back["a0000001"]) == ["DROP TABLE orders", "DROP TABLE customers"]
+    assert "NotImplementedError: the balance is gone" in back["d0000003"].problems[0].message
+
+
+@pytest.mark.usefixtures("project")
+def test_start_after_takes_an_abbreviated_revision() -> None:
+    judged = {revision for revision, source in render(start_after="b0000").items() if source.judged}
+    assert judged == {"c0000003", "d0000003", "e0000004"}
+
+
+def test_one_statement_that_fails_costs_only_itself(project: Path) -> None:
+    add(
+        project,
+        "f1",
+        "op.add_column('orders', sa.Column('a', sa.Text))\n"
+        "for name in ('b', 'c'):\n"
+        "    if name == 'b':\n"
+        "        raise_it()\n"
+        "    op.add_column('orders', sa.Column(name, sa.Text))\n"
+        "if sa.inspect(op.get_bind()).has_table('gone'):\n"
+        "    op.drop_table('gone')\n"
+        "op.get_bind().commit()\n"
+        "sa.Enum('x', 'y', name='mood').create(op.get_bind(), checkfirst=True)\n"
+        "op.get_bind().execute(sa.table('orders', sa.column('a')).insert(), [{'a': 'x'}, {'a': object()}])",
+    )
+    source = render()["f1"]
+    assert statements(source) == [
+        "ALTER TABLE orders ADD COLUMN a TEXT",
+        "ALTER TABLE orders ADD COLUMN b TEXT",
+        "ALTER TABLE orders ADD COLUMN c TEXT",
+        "COMMIT",
+        "BEGIN",
+        "CREATE TYPE mood AS ENUM ('x', 'y')",
+        "INSERT INTO orders (a) VALUES ('x')",
+        "INSERT INTO orders (a) VALUES (NULL)",
+    ]
+    assert len(source.problems) == 2
+    assert "raise_it" in source.problems[0].message
+    assert "asks the database" in source.problems[1].message
+
+
+def test_what_is_rendered_runs_on_a_real_server(project: Path, database: str) -> None:
+    add(project, "f2", "op.execute(\"COMMENT ON TABLE orders IS '100 % of them'\")")
+    with psycopg.connect(database, autocommit=True) as connection:
+        for source in render().values():
+            connection.execute("BEGIN")
+            for statement in read_script(source.text).statements:
+                # The one that the fixture cannot render would have filled what this needs.
+                if "region SET NOT NULL" not in statement.text:
+                    connection.execute(statement.text.encode())
+            connection.execute("COMMIT")
+        row = connection.execute("SELECT obj_description('orders'::regclass)").fetchone()
+    assert row == ("100 % of them",)
+
+
+def test_an_environment_that_wants_a_variable_says_which_and_takes_it(project: Path) -> None:
+    env = project / "env.py"
+    env.write_text("import os\nos.environ['SHOP_URL']\n" + env.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"env\.py:2\): KeyError: 'SHOP_URL'") as error:
+        render()
+    assert "environment = {" in error.value.advice
+    assert len(render(environment={"SHOP_URL": "postgresql://offline/offline"})) == 5
+
+
+def test_an_environment_that_connects_is_an_error_and_can_be_left_out(project: Path) -> None:
+    env = project / "env.py"
+    text = env.read_text(encoding="utf-8").replace("if context.is_offline_mode():", "if False:")
+    env.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"env\.py failed when it was run offline") as error:
+        render()
+    assert "run_env = false" in error.value.advice
+    assert len(render(run_env=False)) == 5
+
+
+def test_an_environment_that_runs_nothing_is_an_error(project: Path) -> None:
+    (project / "env.py").write_text("", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"did not call context\.run_migrations"):
+        render()
+
+
+def test_an_environment_that_hangs_is_stopped(project: Path) -> None:
+    (project / "env.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="did not answer within 2 seconds"):
+        render(timeout=2)
+
+
+def test_a_revision_that_cannot_be_imported_is_an_error_with_its_place(project: Path) -> None:
+    add(project, "f3", "pass", head="import no_such_package\n")
+    with pytest.raises(
+        UsageError, match=r"f3\.py:3\): ModuleNotFoundError: No module named 'no_such_package'"
+    ):
+        render()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_python_without_alembic_is_an_error_that_names_the_setting() -> None:
+    with pytest.raises(UsageError, match="Alembic cannot be imported") as error:
+        render(python="/usr/bin/python3")
+    assert "`python`" in error.value.advice
+
+
+def test_the_configuration_may_be_in_pyproject(project: Path) -> None:
+    (project / "alembic.ini").unlink()
+    (project / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "%(here)s"\n', encoding="utf-8"
+    )
+    env = project / "env.py"
+    text = env.read_text(encoding="utf-8").replace(
+        'config.get_main_option("sqlalchemy.url")', '"postgresql://nowhere.invalid/shop"'
+    )
+    env.write_text(text, encoding="utf-8")
+    assert len(gather(Request(paths=("pyproject.toml",)), stdin=io.BytesIO())) == 5
+
+
+def test_a_project_for_two_databases_renders_both(project: Path) -> None:
+    env = project / "env.py"
+    env.write_text(
+        "from alembic import context\n"
+        "for name in ('one', 'two'):\n"
+        "    context.configure(dialect_name='postgresql')\n"
+        "    context.run_migrations(engine_name=name)\n",
+        encoding="utf-8",
+    )
+    for path in (project / "versions").glob("000*.py"):
+        path.unlink()
+    (project / "versions" / "1.py").write_text(
+        "from alembic import op\nrevision, down_revision = 'f4', None\n\n"
+        "def upgrade(engine_name):\n    globals()[f'upgrade_{engine_name}']()\n\n"
+        "def upgrade_one():\n    op.execute('SELECT 1')\n\n"
+        "def upgrade_two():\n    op.execute('SELECT 2')\n",
+        encoding="utf-8",
+    )
+    found = gather(Request(paths=("alembic.ini",)), stdin=io.BytesIO())
+    assert [statements(source) for source in found] == [["SELECT 1"], ["SELECT 2"]]
+
+
+def test_a_development_url_of_another_database_does_not_matter(project: Path) -> None:
+    ini = project / "alembic.ini"
+    text = ini.read_text(encoding="utf-8").replace("postgresql://nobody@nowhere.invalid/shop", "sqlite://")
+    ini.write_text(text, encoding="utf-8")
+    assert statements(render()["b0000002"])[-2].startswith("CREATE INDEX CONCURRENTLY")
