@@ -14,13 +14,13 @@ from migsafe.sql.split import split
 
 # The marker's line, and what is put behind it or (goose) in front of it.
 # https://github.com/amacneil/dbmate#migration-options
-_DBMATE = re.compile(r"(?im)^--[ \t]*migrate:up\b(?![^\r\n]*transaction:)[^\r\n]*?(?=[ \t]*$)")
+_DBMATE = re.compile(r"(?im)^--[ \t]*migrate:up\b(?![^\r\n]*transaction:)[^\r\n]*?(?=[ \t]*\r?$)")
 # https://pressly.github.io/goose/documentation/annotations/#no-transaction
 _GOOSE = re.compile(r"(?im)^--\s*\+goose[ \t]+up\b")
 _GOOSE_DOWN = re.compile(r"(?im)^--\s*\+goose[ \t]+down\b")
 # https://docs.liquibase.com/concepts/changelogs/attributes/run-in-transaction.html
 _LIQUIBASE = re.compile(
-    r"(?im)^[ \t]*--[ \t]*changeset[ \t]+(?![^\r\n]*runInTransaction:)[^\r\n]*?(?=[ \t]*$)"
+    r"(?im)^[ \t]*--[ \t]*changeset[ \t]+(?![^\r\n]*runInTransaction:)[^\r\n]*?(?=[ \t]*\r?$)"
 )
 _DBMATE_WORDS, _GOOSE_WORDS, _LIQUIBASE_WORDS = (
     " transaction:false",

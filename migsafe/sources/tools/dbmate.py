@@ -10,7 +10,7 @@ from migsafe.sources.settings import Direction
 from migsafe.sources.tools.marked import Marked
 from migsafe.sources.tools.sections import only, sections
 
-MARKER = re.compile(r"(?im)^--[ \t]*migrate:(?P<direction>up|down)(?P<options>[ \t]+[^\r\n]*)?[ \t]*$")
+MARKER = re.compile(r"(?im)^--[ \t]*migrate:(?P<direction>up|down)(?P<options>[ \t]+[^\r\n]*)?[ \t]*(?=\r?$)")
 _NO_TRANSACTION = re.compile(r"(?i)\btransaction:false\b")
 
 

@@ -149,5 +149,5 @@ def _with_semicolons(body: str, delimiter: str) -> str:
     if not mark_ or mark_ == ";" or "$" in mark_ or "\\" in mark_:
         return body
     at_line_start = delimiter.startswith("\\n") or mark_ == "/" or mark_.isalpha()
-    pattern = rf"(?im)^[ \t]*{re.escape(mark_)}[ \t]*$" if at_line_start else re.escape(mark_)
+    pattern = rf"(?im)^[ \t]*{re.escape(mark_)}[ \t]*(?=\r?$)" if at_line_start else re.escape(mark_)
     return re.sub(pattern, lambda found: instead_of(found.group(), ";"), body)

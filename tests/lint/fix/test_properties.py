@@ -11,8 +11,10 @@ from migsafe.sql.operations import Operation
 from migsafe.sql.script import read_script
 from tests.lint.fix.cases import CASES, Case, repair
 
-FIXED = tuple(case for case in CASES if case.fixed != case.script)
-REFUSED = tuple(case for case in CASES if case.fixed == case.script)
+# The comments of tools are no comments; what they mean is tested case by case.
+PLAIN = tuple(case for case in CASES if case.tool == "sql")
+FIXED = tuple(case for case in PLAIN if case.fixed != case.script)
+REFUSED = tuple(case for case in PLAIN if case.fixed == case.script)
 WORDS = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="*/\r\n\0", exclude_categories=["Cs"]),
     max_size=12,
@@ -41,7 +43,7 @@ def test_what_stands_around_a_script_stays(case: Case, before: str, after: str) 
 
 
 @bounded
-@given(case=st.sampled_from(FIXED))
+@given(case=st.sampled_from(tuple(case for case in CASES if case.fixed != case.script)))
 def test_line_ends_stay_what_they_were(case: Case) -> None:
     assert repair(case, case.script.replace("\n", "\r\n")).text == case.fixed.replace("\n", "\r\n")
 
