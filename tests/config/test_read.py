@@ -1,11 +1,12 @@
 """A configuration file is read completely or not at all; a mistake names its place and what was meant."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from migsafe.config.model import Config, Flags, RuleLayer
-from migsafe.config.read import load_config
+from migsafe.config.read import KEYS, PATH_KEYS, SOURCE_KEYS, load_config
 from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
 from migsafe.errors import UsageError
 from migsafe.sources.settings import SourceKind, SourceSettings
@@ -226,3 +227,17 @@ def test_later_paths_win_and_flags_win_over_all(repository: Path) -> None:
     flagged = config.with_flags(flags).for_path("services/billing/1.sql")
     assert (flagged.server_version, flagged.transaction) == (18, Transaction.AUTO)
     assert flagged.layers[-1].where == "--rule"
+
+
+def test_every_key_and_word_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    for key in (*KEYS, *SOURCE_KEYS, *PATH_KEYS, *SourceKind, *Level, *ScriptPhase, *Transaction, *FailOn):
+        assert re.search(rf"\b{re.escape(key)}\b", page), key
+
+
+def test_the_example_of_the_documentation_is_valid(repository: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        load_config(current=write(repository, example))
