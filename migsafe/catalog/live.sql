@@ -35,13 +35,17 @@ ORDER BY n.nspname, c.relname;
 
 -- name: reads
 -- The relations in the queries of views, not those that only their rules name.
-SELECT DISTINCT w.ev_class::bigint AS oid, {schema} AS schema, c.relname AS name
+SELECT w.ev_class::bigint AS oid, {schema} AS schema, c.relname AS name,
+       pg_catalog.array_remove(pg_catalog.array_agg(DISTINCT a.attname), NULL)::text[] AS columns
 FROM pg_catalog.pg_rewrite w
 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
 JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.oid <> w.ev_class
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_attribute a
+       ON d.refobjsubid > 0 AND a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'n' AND w.rulename = '_RETURN'
   AND w.ev_class = ANY (%(views)s::oid[]) AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {is_user_schema}
+GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- name: parents

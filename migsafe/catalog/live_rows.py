@@ -89,6 +89,11 @@ def view(row: Row, parts: Parts, sizes: Mapping[int, int]) -> View:
         materialized=row["materialized"],
         columns=tuple(row["columns"]),
         reads=tuple(sorted(Name(part["name"], part["schema"]) for part in parts["reads"])),
+        uses=frozenset(
+            (Name(part["name"], part["schema"]), column)
+            for part in parts["reads"]
+            for column in part["columns"]
+        ),
         indexes=tuple(_index(part) for part in parts["indexes"]),
         triggers=tuple(_trigger(part) for part in parts["triggers"]),
         temporary=row["temporary"],

@@ -169,7 +169,8 @@ class View:
     """A view or a materialized view, and the relations its query reads.
 
     `functions` are the user's functions that it calls. `columns_complete` is False for a replayed view
-    whose query names its columns itself.
+    whose query names its columns itself. `uses` are the columns of those relations that the query needs, None
+    where only the relations are known.
     """
 
     name: Name
@@ -177,6 +178,7 @@ class View:
     columns: tuple[str, ...] = ()
     columns_complete: bool = True
     reads: tuple[Name, ...] = ()
+    uses: frozenset[tuple[Name, str]] | None = field(default=None, compare=False)
     indexes: tuple[Index, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     temporary: bool = False
@@ -185,6 +187,10 @@ class View:
     created_in: str | None = None
     created_by: int | None = None
     assumed: bool = False
+
+    def needs(self, relation: Name, column: str) -> bool | None:
+        """Whether the query needs a column of a relation that it reads; None when that is not known."""
+        return None if self.uses is None else (relation, column) in self.uses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

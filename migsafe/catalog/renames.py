@@ -8,7 +8,7 @@ from migsafe.catalog.keys import constraints_of
 from migsafe.catalog.model import Catalog, Column, Constraint, Index, Table, View
 from migsafe.catalog.sequences import move_owner, move_sequence
 from migsafe.catalog.types import move_type
-from migsafe.catalog.views import move_readers
+from migsafe.catalog.views import move_readers, rename_used
 from migsafe.errors import SqlError
 from migsafe.sql.definitions import ConstraintKind
 from migsafe.sql.names import Name
@@ -83,7 +83,7 @@ def rename_column(catalog: Catalog, name: Name, old: str, new: str) -> Catalog:
         indexes=tuple(_index(index, old, new) for index in table.indexes),
         dependents=tuple(replace(d, column=new) if d.column == old else d for d in table.dependents),
     )
-    catalog = catalog.with_table(table)
+    catalog = rename_used(catalog.with_table(table), table.name, old, new)
     if column := table.column(new):
         catalog = move_owner(catalog, column, (table.name, new), table.name.schema)
     for referrer in table.referenced_by:

@@ -23,7 +23,7 @@ from migsafe.catalog.objects_replay import apply_change
 from migsafe.catalog.renames import move_relation, rename_column, rename_constraint, rename_index
 from migsafe.catalog.sequences import with_serial
 from migsafe.catalog.tables import create_table, drop_table
-from migsafe.catalog.views import doubt_readers
+from migsafe.catalog.views import drop_users
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     OPAQUE_TAGS,
@@ -74,7 +74,7 @@ def apply(  # noqa: C901, PLR0911, PLR0912 -- one flat table: operation, what it
         case RenameColumn():
             return rename_column(catalog, operation.table, operation.column, operation.new_name)
         case DropColumn(table=table, column=column, only=only):
-            catalog = doubt_readers(catalog, catalog.resolve(table)) if operation.cascade else catalog
+            catalog = drop_users(catalog, catalog.resolve(table), column) if operation.cascade else catalog
             return drop_column(catalog, table, column, only=only)
         case DropConstraint(table=table, constraint=constraint, only=only):
             return drop_constraint(catalog, table, constraint, only=only)

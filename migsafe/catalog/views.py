@@ -48,8 +48,23 @@ def drop_readers(catalog: Catalog, name: Name) -> Catalog:
     return catalog
 
 
+def drop_users(catalog: Catalog, name: Name, column: str) -> Catalog:
+    """The catalog without the views that need a column, which went with CASCADE.
+
+    Where only the relations are known that a view reads, it may be gone.
+    """
+    for reader in catalog.lookup.readers.get(name, ()):
+        view = catalog.views.get(reader)
+        needs = view.needs(name, column) if view else False
+        if view and needs:
+            catalog = drop_view(catalog, view.name, cascade=True)
+        elif view and needs is None and not view.assumed:
+            catalog = doubt_readers(catalog.with_view(replace(view, assumed=True)), reader)
+    return catalog
+
+
 def doubt_readers(catalog: Catalog, name: Name) -> Catalog:
-    """The catalog in which the views that read a table may be gone: one of its columns went with CASCADE."""
+    """The catalog in which the views that read a relation may be gone."""
     for reader in catalog.lookup.readers.get(name, ()):
         view = catalog.views.get(reader)
         if view and not view.assumed:
@@ -63,7 +78,18 @@ def move_readers(catalog: Catalog, was: Name, name: Name) -> Catalog:
         view = catalog.views.get(reader)
         if view and was != reader:
             reads = tuple(sorted(name if each == was else each for each in view.reads))
-            catalog = catalog.with_view(replace(view, reads=reads))
+            uses = view.uses and frozenset((name if rel == was else rel, column) for rel, column in view.uses)
+            catalog = catalog.with_view(replace(view, reads=reads, uses=uses))
+    return catalog
+
+
+def rename_used(catalog: Catalog, name: Name, old: str, new: str) -> Catalog:
+    """The catalog in which views need a column by its new name."""
+    for reader in catalog.lookup.readers.get(name, ()):
+        view = catalog.views.get(reader)
+        if view and view.uses and (name, old) in view.uses:
+            uses = view.uses - {(name, old)} | {(name, new)}
+            catalog = catalog.with_view(replace(view, uses=uses))
     return catalog
 
 

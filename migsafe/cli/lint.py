@@ -136,6 +136,10 @@ def lint(
             from migsafe.cli.lint_fix import fix_or_show
 
             found = fix_or_show(request, accepted, lock_timeout=fix_lock_timeout, write=not diff_fix)
+        elif "sarif" in {format_, *(name for name, _ in reports)}:
+            from migsafe.lint.fix.paths import lint_with_fixes
+
+            found = lint_with_fixes(request, stdin=sys.stdin.buffer)
         else:
             found = lint_paths(request, stdin=sys.stdin.buffer)
         found = with_baseline(found, accepted, settings)

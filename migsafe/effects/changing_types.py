@@ -78,7 +78,10 @@ def _refuses(prediction: Prediction, table: Table, column: Column, operation: Al
     for other in table.columns:
         if other is not column and reads_column(other, column.name):
             prediction.fail(f"the generated column {other.name} uses it")
-    if prediction.readers(prediction.family(table.name)):
+    sure, unsure = prediction.users(prediction.family(table.name), column.name)
+    if sure:
+        prediction.fail(f"the view {sure[0]} needs {column.name}")
+    if unsure:
         prediction.unknown(f"whether a view uses {table.name}.{column.name}")
     if table.policies:
         prediction.unknown(f"whether a policy uses {table.name}.{column.name}")

@@ -140,13 +140,16 @@ def reads_column(generated: Column, name: str) -> bool:
 
 
 def _locks_readers(prediction: Prediction, table: Name, column: str, *, cascade: bool) -> None:
-    """Views know whole tables here: those that may use the column go with CASCADE, or are in the way."""
-    readers = prediction.readers(prediction.family(table))
+    """Views that need the column go with CASCADE, and all that read those; or they are in the way."""
+    sure, unsure = prediction.users(prediction.family(table), column)
     known = prediction.table(table)
-    if known is None or not prediction.catalog.complete or readers:
+    if known is None or not prediction.catalog.complete or unsure:
         prediction.unknown(f"which views use {table}.{column}")
     if cascade:
-        prediction.lock(readers, LockMode.ACCESS_EXCLUSIVE)
+        direct = (*sure, *unsure)
+        prediction.lock([*direct, *prediction.readers(direct)], LockMode.ACCESS_EXCLUSIVE)
+    elif sure:
+        prediction.fail(f"the view {sure[0]} needs {column}")
 
 
 def refuses_inherited(prediction: Prediction, table: Table, column: Column) -> None:

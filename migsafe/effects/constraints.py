@@ -218,9 +218,15 @@ def renames_constraint(prediction: Prediction, operation: RenameConstraint) -> N
 
 def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> None:
     """ALTER CONSTRAINT: changing whether it is enforced locks both of its tables."""
-    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
-    name = operation.detail.split(" ", 1)[0]
+    prediction.lock([operation.table], LockMode.ACCESS_EXCLUSIVE)
+    name, _, wanted = operation.detail.lower().partition(" ")
+    name = operation.detail[: len(name)]
     constraint = find(prediction.table(operation.table), name)
+    enforces = wanted.split() == ["enforced"]
+    only_that = enforces or wanted.split() == ["not", "enforced"]
+    if constraint is not None and only_that and constraint.enforced == enforces:
+        return  # it is so already
+    prediction.lock(prediction.partitions(operation.table), LockMode.ACCESS_EXCLUSIVE)
     if constraint is not None and constraint.kind not in {
         ConstraintKind.FOREIGN_KEY,
         ConstraintKind.NOT_NULL,
@@ -235,7 +241,11 @@ def alters_constraint(prediction: Prediction, operation: OtherTableAction) -> No
     elif constraint.references:
         prediction.lock(prediction.partitions(constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if "not enforced" not in operation.detail.lower():
-        prediction.scan(prediction.stored(operation.table, only=operation.only))
+        stored = prediction.stored(operation.table, only=operation.only)
+        prediction.scan(stored)
+        prediction.may_scan.update(dict.fromkeys(stored))
+        if constraint is not None and constraint.references:
+            prediction.may_scan.update(dict.fromkeys(prediction.stored(constraint.references)))
 
 
 def find(table: Table | None, name: str) -> Constraint | None:

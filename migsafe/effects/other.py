@@ -66,6 +66,8 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
 def _on_one(prediction: Prediction, operation: OtherStatement, target: Name) -> None:
     """A statement about one table or view."""
     tag = operation.tag
+    if tag == "COMMENT" and "part" in operation.options:
+        return  # on a constraint, trigger, rule or policy: its table is only looked up
     if prediction.is_missing(target):
         if tag != "COMMENT":
             prediction.fail(f"there is no relation {target}")

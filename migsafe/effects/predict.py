@@ -74,14 +74,22 @@ __all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge", "statement_effects"]
 DEFAULT_SERVER_VERSION = 180000
 
 
-def effects_of(operation: Operation, catalog: Catalog, server_version: int | None = None) -> Effects:
+def effects_of(
+    operation: Operation,
+    catalog: Catalog,
+    server_version: int | None = None,
+    *,
+    beside: Sequence[Operation] = (),
+) -> Effects:
     """What an operation does on this catalog. `server_version` is server_version_num, e.g. 180006.
+
+    `beside` are all operations of its statement, when there are more: TRUNCATE a, b is one TRUNCATE for each.
 
     Locks are on tables that existed before the statement. What the catalog does not tell is named in
     `depends_on`, and the worse case is taken.
     """
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
-    return _effects(operation, catalog, version, (operation,))
+    return _effects(operation, catalog, version, tuple(beside) or (operation,))
 
 
 def statement_effects(
@@ -96,12 +104,15 @@ def statement_effects(
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
     beside = tuple(operations)
     tables = {operation.table for operation in operations if isinstance(operation, TableOperation)}
-    if len(operations) == 1 or len(tables) != 1:
+    in_schema = beside and isinstance(beside[0], OtherStatement) and beside[0].tag == "CREATE SCHEMA"
+    if len(operations) == 1 or (len(tables) != 1 and not in_schema):
         return merge(_effects(operation, catalog, version, beside) for operation in operations)
     found, here = [], catalog
     for operation in in_passes(operations):
         found.append(_effects(operation, here, version, beside))
         here = apply(here, operation)
+    if in_schema:  # with the objects that it makes in it
+        return merge(found)
     members = Prediction(catalog=catalog, server_version=version).family(tables.pop())
     return _at_one_level(found, members)
 

@@ -145,6 +145,21 @@ class Prediction:
                     waiting.append(reader)
         return tuple(found)
 
+    def users(self, names: Iterable[Name], column: str) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+        """The views that need a column of one of these relations, and those of which that is not known."""
+        catalog = self.catalog
+        sure: dict[Name, None] = {}
+        unsure: dict[Name, None] = {}
+        for name in names:
+            for reader in catalog.lookup.readers.get(catalog.resolve(name), ()):
+                view = catalog.views[reader]
+                needs = view.needs(catalog.resolve(name), column)
+                if needs and not view.assumed:
+                    sure[reader] = None
+                elif needs is not False:
+                    unsure[reader] = None
+        return tuple(sure), tuple(unsure)
+
     def effects(self) -> Effects:
         """The finished value; nobody else feels what happens to temporary tables."""
         touched = (*self.locks, *self.scans, *self.rewrites)

@@ -68,6 +68,7 @@ def _fill(tokens: Tokens, found: "list[Found]", guarded: str, *, plain: bool) ->
     text, kind_of = tokens.text, _KINDS.get
     kinds, words = tokens.kinds.append, tokens.words.append
     starts, ends = tokens.starts.append, tokens.ends.append
+    lower = str.lower if text.isascii() else fold
     signs_start = signs_end = -1
     for item in found[1:]:
         at = item.start
@@ -84,7 +85,7 @@ def _fill(tokens: Tokens, found: "list[Found]", guarded: str, *, plain: bool) ->
             _operators(tokens, signs_start, signs_end)
             signs_end = -1
         if kind is None:
-            word = item.text.lower() if plain else fold(text[start:end])
+            word = item.text.lower() if plain else lower(text[start:end])
             if end - start <= MAX_IDENTIFIER_BYTES and word.isidentifier():
                 kinds(WORD)
                 words(word)

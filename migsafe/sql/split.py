@@ -70,7 +70,8 @@ _STOP = re.compile(r"""['"$;\\]|--|/\*|\{[{%\#]""")
 _STOP_IN_BODY = re.compile(
     r"""['"$;\\()]|--|/\*|\{[{%\#]|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
 )
-_GAP = r"(?:\s|--[^\r\n]*|/\*.{0,200}?\*/)+"
+# Possessive: a comment that could also be read as several would take exponential time.
+_GAP = r"(?:\s|--[^\r\n]*+|/\*.{0,200}?\*/)++"
 _HAS_BODY = re.compile(
     rf"create{_GAP}(?:or{_GAP}replace{_GAP})?(?:function|procedure|rule)\b", re.IGNORECASE | re.DOTALL
 )

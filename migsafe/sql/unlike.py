@@ -17,11 +17,15 @@ _NUMBER = re.compile(
     r"[0-9.](?:(?<![\w$.].)(?:[0-9.]*+[A-Za-z_]|[0-9]*+\.[0-9]*+\.)|(?<=\.)(?<![0-9].)[0-9])"
 )
 _WORDS = re.compile(r"[bBuU](?<![\w$].)(?:[eE][gG][iI][nN]\b|[sS][eE][rR]-)")
-# Groups, in order: string, name in quotes, dollar quote, line comment, comment, name, number, sign, and
-# what may stand nowhere.
+# What sqlglot reads as PostgreSQL does is gone over; behind it stands what it does not. Groups, in order:
+# string with a letter before it, name in quotes with U&, dollar quote, line comment, comment, name, number,
+# sign, and what may stand nowhere.
 _UNLIKE = re.compile(
-    rf"""([eE]'(?:[^'\\]++|\\.|'')*+'|(?:[bBxXnN]|[uU]&)?'(?:[^']++|'')*+')
-    |((?:[uU]&)?"(?:[^"]++|"")++")
+    rf"""(?:[\s(),\[\]+*<>=~!\#%^&|`]++
+      |(?!(?:[eEbBxXnN]|[uU]&)['"]|[bB][eE][gG][iI][nN](?![A-Za-z0-9_$]))[A-Za-z_][A-Za-z0-9_$]*+(?![^\x00-\x7f])
+      |'(?:[^']++|'')*+'|"(?:[^"]++|"")++"|(?<![A-Za-z])-(?!-)|/(?!\*)|:|\.(?![.0-9])|[0-9]++(?![\w.$]))*+(?:
+    ([eE]'(?:[^'\\]++|\\.|'')*+'|(?:[bBxXnN]|[uU]&)'(?:[^']++|'')*+')
+    |([uU]&"(?:[^"]++|"")++")
     |(\$(?:[{NAME_START}][{NAME_START}0-9]*+)?\$)
     |(--[^\r\n]*+)
     |(/\*)
@@ -29,10 +33,11 @@ _UNLIKE = re.compile(
     |(0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++
       |(?:[0-9]++(?:_[0-9]++)*+(?:\.(?!\.)(?:[0-9]++(?:_[0-9]++)*+)?)?|\.[0-9]++(?:_[0-9]++)*+)
        (?:[eE][+-]?[0-9]++(?:_[0-9]++)*+)?|\$[0-9]++)
-    |(\.\.|[;@]|\?(?=:)|(?<=[A-Za-z])-)
-    |([{{}}\\$\x00-\x08\x0e-\x1f\x7f])""",
-    re.VERBOSE | re.DOTALL,
+    |(\.\.|[;@?]|(?<=[A-Za-z])-)
+    |([{{}}\\$\x00-\x08\x0e-\x1f\x7f]))""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_SIGNS = {"..": "~~", ";": ",", "?": "~", "@": "~", "-": "+"}
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _NAME_PART = re.compile(rf"[{NAME_START}0-9$]")
 
@@ -57,24 +62,18 @@ def disguised(text: str) -> str:
         Unlexable: The text holds something that PostgreSQL would not read.
     """
     pieces: list[str] = []
-    at = written = 0
-    while at < len(text):
-        jump = len(text)
-        for found in _UNLIKE.finditer(text, at):
-            start, end = found.span()
-            instead, jump = _instead(text, found.lastindex or 0, start, end)
-            if instead is not None:
-                pieces += (text[written:start], instead)
-                written = jump
-            if jump != end:
-                break
-            jump = len(text)
-        at = jump
-    return "".join((*pieces, text[written:]))
+    at = 0
+    while found := _UNLIKE.match(text, at):
+        group = found.lastindex or 0
+        start, end = found.span(group)
+        instead, end = _instead(text, group, start, end)
+        pieces += (text[at:start], instead)
+        at = end
+    return "".join((*pieces, text[at:]))
 
 
-def _instead(text: str, group: int, start: int, end: int) -> tuple[str | None, int]:
-    """What to write instead of what stands here (None: itself), and where to read on."""
+def _instead(text: str, group: int, start: int, end: int) -> tuple[str, int]:
+    """What to write instead of what stands here, and where that ends."""
     length = end - start
     match group:
         case 1:
@@ -92,15 +91,14 @@ def _instead(text: str, group: int, start: int, end: int) -> tuple[str | None, i
             close = _comment_end(text, start)
             return " " * (close - start), close
         case 6:
-            # BEGIN, and what sqlglot makes of some words behind it.
-            name = text[start:end]
-            return None if name.isascii() and name.lower() != "begin" else "x" * length, end
+            # BEGIN, which changes what sqlglot makes of the word behind it; and names that are not ASCII.
+            return "x" * length, end
         case 7:
             if _NAME_PART.match(text, end):
                 raise Unlexable(f"{text[start : end + 1]!r} is no number")
             return "1" * length, end
         case 8:
-            return {"..": "~~", ";": ",", "?": "~", "@": "~"}.get(text[start:end], "+"), end
+            return _SIGNS[text[start:end]], end
         case _:
             raise Unlexable(f"a character at offset {start} of the statement cannot be read")
 

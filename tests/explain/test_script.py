@@ -73,3 +73,42 @@ def test_phases_follow_what_breaks() -> None:
         Phase.BOTH,
         Phase.NEUTRAL,
     ]
+
+
+def test_reset_and_default_go_back_to_the_configured_settings() -> None:
+    sql = "SET lock_timeout = 0; RESET lock_timeout; SET lock_timeout TO DEFAULT; RESET ALL; SELECT 1;"
+    script = script_effects(read_script(sql), load_schema(SCHEMA), settings={"lock_timeout": "2s"})
+    assert [each.lock_timeout for each in script.statements] == [2000, None, 2000, 2000, 2000]
+
+
+def test_locks_held_go_by_the_name_that_the_relation_has_now() -> None:
+    found = statements("BEGIN; ALTER TABLE users RENAME TO people; SELECT 1; DROP TABLE people; COMMIT;")
+    assert [str(lock.relation) for lock in found[1].held] == ["public.users"]
+    assert [str(lock.relation) for lock in found[2].held] == ["public.people"]
+    assert [str(lock.relation) for lock in found[3].held] == ["public.people"]
+
+
+def test_nobody_feels_what_happens_to_a_temporary_table() -> None:
+    found = statements("CREATE TEMP TABLE t (id int PRIMARY KEY); ALTER TABLE t ALTER COLUMN id TYPE bigint;")
+    effects = found[1].effects
+    assert (effects.locks, effects.rewrites, effects.builds_index, effects.blocks) == ((), (), False, "none")
+
+
+def test_a_session_ends_with_its_script() -> None:
+    script = script_effects(read_script("SET search_path = a; CREATE TEMP TABLE t ();"), load_schema(SCHEMA))
+    assert script.catalog.search_path == ("public",)
+    assert not script.catalog.temporaries
+
+
+def test_actions_of_one_statement_see_what_those_before_them_leave() -> None:
+    sql = "ALTER TABLE users ADD COLUMN a int NOT NULL DEFAULT 1, ADD CONSTRAINT u UNIQUE (a);"
+    (found,) = statements(sql)
+    assert found.effects.fails == ""
+    (again,) = statements("ALTER TABLE users ALTER COLUMN id DROP NOT NULL, ALTER COLUMN id SET NOT NULL;")
+    assert "primary key" in again.effects.fails
+
+
+def test_an_uncertain_statement_leaves_the_locks_of_its_transaction_uncertain() -> None:
+    found = statements("BEGIN; ALTER TABLE users SET TABLESPACE x; LOCK TABLE orders; COMMIT; SELECT 1;")
+    assert found[2].effects.certain
+    assert [each.held_certain for each in found] == [True, False, False, False, True]

@@ -91,7 +91,7 @@ def test_the_github_action_annotates_summarizes_and_fails(runner: Path, sql: str
     assert ("::error file=a folder/1.sql,line=2" in found.stdout) == bool(code)
     assert ("dropped-table" in (runner / "summary.md").read_text()) == bool(code)
     results = json.loads((runner / "report.sarif").read_text())["runs"][0]["results"]
-    assert [each["ruleId"] for each in results] == ["MS305"] * code
+    assert [each["ruleId"] for each in results] == ["MS304"] * code
 
 
 @pytest.mark.parametrize(("sql", "code"), [(UNSAFE, 1), (SAFE, 0)])

@@ -123,3 +123,10 @@ def test_time_is_linear_whatever_is_repeated(unit: str) -> None:
 
     small, large = min(seconds(5_000) for _ in range(3)), min(seconds(50_000) for _ in range(3))
     assert large < 40 * small + 0.05
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("comment", ["--a", "/**/", "/*a", "*/", " "])
+def test_comments_behind_create_take_no_exponential_time(comment: str) -> None:
+    text = f"create {comment * 200}\ntable t (a int)"
+    assert "".join(statement.text for statement in split(text).statements) in {text, text.strip()}

@@ -14,13 +14,15 @@ from migsafe.sql.split import split
 
 # The marker's line, and what is put behind it or (goose) in front of it.
 # https://github.com/amacneil/dbmate#migration-options
-_DBMATE = re.compile(r"(?im)^--[ \t]*migrate:up\b(?![^\r\n]*transaction:)[^\r\n]*?(?=[ \t]*$)")
+_DBMATE = re.compile(
+    r"(?im)^\ufeff?--[ \t]*migrate:up\b(?![^\r\n]*transaction:)[^\r\n]*?(?=[ \t]*(?:\r|\n|\Z))"
+)
 # https://pressly.github.io/goose/documentation/annotations/#no-transaction
-_GOOSE = re.compile(r"(?im)^--\s*\+goose[ \t]+up\b")
-_GOOSE_DOWN = re.compile(r"(?im)^--\s*\+goose[ \t]+down\b")
+_GOOSE = re.compile(r"(?im)^\ufeff?--\s*\+goose[ \t]+up\b")
+_GOOSE_DOWN = re.compile(r"(?im)^\ufeff?--\s*\+goose[ \t]+down\b")
 # https://docs.liquibase.com/concepts/changelogs/attributes/run-in-transaction.html
 _LIQUIBASE = re.compile(
-    r"(?im)^[ \t]*--[ \t]*changeset[ \t]+(?![^\r\n]*runInTransaction:)[^\r\n]*?(?=[ \t]*$)"
+    r"(?im)^\ufeff?[ \t]*--[ \t]*changeset[ \t]+(?![^\r\n]*runInTransaction:)[^\r\n]*?(?=[ \t]*(?:\r|\n|\Z))"
 )
 _DBMATE_WORDS, _GOOSE_WORDS, _LIQUIBASE_WORDS = (
     " transaction:false",
@@ -50,7 +52,8 @@ def without_transaction(scene: Scene, others: Sequence[str]) -> tuple[Edit, ...]
         case "dbmate" if not others:
             return (_behind(_DBMATE, file, _DBMATE_WORDS, advice),)
         case "goose":
-            at = _only(_GOOSE, file, advice).start()
+            found = _only(_GOOSE, file, advice)
+            at = found.start() + found.group().startswith("\ufeff")
             down = _GOOSE_DOWN.search(file)
             if down and len(split(file[down.end() :]).statements) > 1:
                 raise Refused(f"{advice}, and see to its Down half, which would have none either")

@@ -10,10 +10,10 @@ from migsafe.sources.settings import Direction
 from migsafe.sources.tools.marked import Marked, instead_of, without_placeholders
 from migsafe.sources.tools.sections import only, sections
 
-MARKER = re.compile(r"(?im)^--\s*\+goose[ \t]+(?P<direction>up|down)\b[^\r\n]*")
-_NO_TRANSACTION = re.compile(r"(?im)^--\s*\+goose[ \t]+no[ \t]+transaction\b")
-_STATEMENT_END = re.compile(r"(?im)^--\s*\+goose[ \t]+statementend\b[^\r\n]*")
-_ENVSUB = re.compile(r"(?im)^--\s*\+goose[ \t]+envsub[ \t]+on\b")
+MARKER = re.compile(r"(?im)^\ufeff?--\s*\+goose[ \t]+(?P<direction>up|down)\b[^\r\n]*")
+_NO_TRANSACTION = re.compile(r"(?im)^\ufeff?--\s*\+goose[ \t]+no[ \t]+transaction\b")
+_STATEMENT_END = re.compile(r"(?im)^\ufeff?--\s*\+goose[ \t]+statementend\b[^\r\n]*")
+_ENVSUB = re.compile(r"(?im)^\ufeff?--\s*\+goose[ \t]+envsub[ \t]+on\b")
 
 
 def mark(text: str, direction: Direction) -> Marked:

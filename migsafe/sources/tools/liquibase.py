@@ -13,7 +13,7 @@ from migsafe.sources.settings import Direction
 from migsafe.sources.tools.marked import Marked, blank, instead_of, lines
 
 HEADER = re.compile(r"(?i)\A\ufeff?\s*--[ \t]*liquibase[ \t]+formatted[ \t]+sql\b")
-_CHANGESET = re.compile(r"(?im)^[ \t]*--[ \t]*changeset[ \t]+(?P<rest>[^\r\n]+)")
+_CHANGESET = re.compile(r"(?im)^\ufeff?[ \t]*--[ \t]*changeset[ \t]+(?P<rest>[^\r\n]+)")
 _ATTRIBUTE = re.compile(r"""(?P<key>[A-Za-z]+):(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))""")
 _ROLLBACK_LINE = re.compile(r"(?i)\A([ \t]*--[ \t]*rollback[ \t]+)(?P<sql>[^\r\n]*)")
 _ROLLBACK_BLOCK = re.compile(r"(?is)/\*[ \t]*liquibase[ \t]+rollback\b(?P<sql>.*?)\*/")
@@ -149,5 +149,7 @@ def _with_semicolons(body: str, delimiter: str) -> str:
     if not mark_ or mark_ == ";" or "$" in mark_ or "\\" in mark_:
         return body
     at_line_start = delimiter.startswith("\\n") or mark_ == "/" or mark_.isalpha()
-    pattern = rf"(?im)^[ \t]*{re.escape(mark_)}[ \t]*$" if at_line_start else re.escape(mark_)
+    pattern = (
+        rf"(?im)^\ufeff?[ \t]*{re.escape(mark_)}[ \t]*(?=\r|\n|\Z)" if at_line_start else re.escape(mark_)
+    )
     return re.sub(pattern, lambda found: instead_of(found.group(), ";"), body)

@@ -10,7 +10,7 @@ from migsafe.sources.settings import Direction
 from migsafe.sources.tools.marked import Marked, blank
 from migsafe.sources.tools.sections import only, sections
 
-MARKER = re.compile(r"(?im)^[ \t]*--[ \t-]*(?P<direction>up|down)[ \t]+migration[^\r\n]*")
+MARKER = re.compile(r"(?im)^\ufeff?[ \t]*--[ \t-]*(?P<direction>up|down)[ \t]+migration[^\r\n]*")
 
 
 def mark(text: str, direction: Direction) -> Marked:

@@ -29,10 +29,14 @@ from migsafe.sql.split import Statement, StatementKind, split
 
 __all__ = ["Part", "read", "read_body", "read_parts"]
 
-# Characters of one statement that are read in full; of a longer INSERT, only what stands before its rows.
+# Characters of one statement that are read in full. Of an INSERT with many rows only what stands before them
+# is read: they hold data, which no operation says anything about, and would take most of the time.
 MAX_LENGTH = 1_000_000
-_ROWS_FOLLOW = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
-_HEAD_LENGTH = 20_000
+_MANY_ROWS = 20_000
+_ROWS_FOLLOW = re.compile(
+    r"insert\s+into\s+[^\s()'/-]+(?:\s*\([^()'/-]*+\))?\s*(?:overriding\s+\w+\s+value\s+)?values\s*(?=\()",
+    re.IGNORECASE,
+)
 _ATOMIC = re.compile(r"\s*(?:begin\s+atomic\b|return\b)", re.IGNORECASE)
 _ATOMIC_END = re.compile(r"\bend\s*\Z", re.IGNORECASE)
 
@@ -227,8 +231,10 @@ _CHANGES: dict[tuple[str, str], Callable[[Cursor], tuple[Operation, ...]]] = {
 
 def _readable_part(text: str) -> str:
     """The statement, or the head of an INSERT whose rows are too many to look at."""
+    if len(text) <= _MANY_ROWS:
+        return text
+    if rows := _ROWS_FOLLOW.match(text):
+        return text[: rows.end()] + "()"
     if len(text) <= MAX_LENGTH:
         return text
-    if text[:6].lower() == "insert" and (rows := _ROWS_FOLLOW.search(text, 0, _HEAD_LENGTH)):
-        return text[: rows.end() - 1] + "()"
     raise Unreadable(f"it is longer than {MAX_LENGTH:,} characters")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import functions_called
 from migsafe.sql.grammar.match import match_rule
+from migsafe.sql.keywords import RESERVED
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
@@ -24,6 +25,7 @@ from migsafe.sql.read.tables_read import skip_search_and_cycle, tables_read, tak
 
 _MAX_DEPTH = 20
 _ROW_LOCKS = frozenset({"update", "share", "no", "key"})
+_AFTER_TABLE = frozenset({"union", "intersect", "except", "order", "limit", "offset", "fetch", "for"})
 _NO_COLUMNS = frozenset({"select", "with", "table", "values", "("})
 _QUERY_STARTS = frozenset({"select", "values", "table", "("})
 
@@ -185,6 +187,8 @@ def _query(cursor: Cursor) -> tuple[Operation, ...]:
     body = Cursor(cursor.text, cursor.tokens, start, cursor.end)
     if cursor.end - start < 2 and cursor.word() != "select":
         raise cursor.unexpected("a query")
+    if cursor.word() == "table":
+        _table_command(body.part(start, cursor.end))
     cursor.rest()
     if settings := _set_config(Cursor(body.text, body.tokens, start, body.end)):
         return settings
@@ -195,6 +199,17 @@ def _query(cursor: Cursor) -> tuple[Operation, ...]:
         for_update=_locks_rows(body),
     )
     return (into,) if into else (query,)
+
+
+def _table_command(cursor: Cursor) -> None:
+    """TABLE t, and what may follow it as it may follow any SELECT."""
+    cursor.expect("table")
+    cursor.take("only")
+    if cursor.word() != "(":
+        cursor.name("a table")
+        cursor.take("*")
+        if not cursor.done and cursor.word() not in _AFTER_TABLE:
+            raise cursor.unexpected("the end of the query")
 
 
 def _set_config(cursor: Cursor) -> tuple[Operation, ...]:
@@ -229,7 +244,8 @@ def _select_into(cursor: Cursor) -> Operation | None:
     cursor.before("into", "from", "union", "intersect", "except")
     if not cursor.take("into"):
         return None
-    temporary = cursor.end - cursor.at > 1 and bool(cursor.take_any("temporary", "temp"))
+    called_so = cursor.kind(1) in {None, TokenKind.OTHER} or cursor.word(1) in RESERVED - {"table"}
+    temporary = not called_so and bool(cursor.take_any("temporary", "temp"))
     cursor.take("unlogged")
     cursor.take("table")
     table = cursor.name("a table")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from migsafe.sql.cursor import Cursor, Unreadable
 from migsafe.sql.expressions import expression
 from migsafe.sql.grammar.match import match_rule
+from migsafe.sql.keywords import VALUE_FUNCTIONS
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.operations import (
     CreateIndex,
@@ -90,6 +91,8 @@ def _key(cursor: Cursor) -> _Key:
     first = element.peek()
     if first is None:
         raise element.unexpected("a column or an expression")
+    if first.kind is TokenKind.WORD and first.value in VALUE_FUNCTIONS:
+        return _Key(name=first.value)
     is_name = first.kind in {TokenKind.WORD, TokenKind.QUOTED}
     if first.value != "(" and not (is_name and element.word(1) in {"(", "."}):
         column = element.identifier("a column")
@@ -99,11 +102,14 @@ def _key(cursor: Cursor) -> _Key:
     element.until(lambda here: here.word() == "(")
     uses = expression(Cursor(element.text, element.tokens, start, element.closing(element.at) + 1)).columns
     element.at = start
-    while element.word() == "(":
+    while element.word() == "(" or element.at_words("cast", "("):
         element.next()
     called = element.peek()
-    is_call = called is not None and element.word(1) == "("
-    return _Key(name=called.value if called is not None and is_call else "expr", uses=uses)
+    # CAST is called like the column in it.
+    names = called is not None and (
+        element.word(1) == "(" or (element.word(1) == "as" and element.at > start)
+    )
+    return _Key(name=called.value if called is not None and names else "expr", uses=uses)
 
 
 def drop_index(cursor: Cursor) -> tuple[Operation, ...]:

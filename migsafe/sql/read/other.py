@@ -60,6 +60,7 @@ def _plain(found: Found, _: Cursor) -> tuple[Operation, ...]:
         OtherStatement(
             tag=found.tag,
             target=name,
+            options=("part",) if found.first("part") is not None else (),
             if_exists=found.first("if_exists") is not None,
             cascade=_cascades(found),
         )

@@ -12,6 +12,8 @@ from migsafe.sql.script import read_script
 from tests.lint.fix.cases import CASES, Case, repair
 
 FIXED = tuple(case for case in CASES if case.fixed != case.script)
+# Tools find their halves by markers: a text in front of one, or behind the down half, means something else.
+PLAIN = tuple(case for case in FIXED if case.tool == "sql")
 REFUSED = tuple(case for case in CASES if case.fixed == case.script)
 WORDS = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="*/\r\n\0", exclude_categories=["Cs"]),
@@ -30,7 +32,7 @@ def is_text_for_us(text: str) -> bool:
 
 
 @bounded
-@given(case=st.sampled_from(FIXED), before=COMMENTS.filter(is_text_for_us), after=COMMENTS)
+@given(case=st.sampled_from(PLAIN), before=COMMENTS.filter(is_text_for_us), after=COMMENTS)
 def test_what_stands_around_a_script_stays(case: Case, before: str, after: str) -> None:
     text = f"{before}\nSELECT 'ü';\n\n{case.script}\n{after}"
     done = repair(case, text).text
@@ -53,7 +55,7 @@ def test_a_byte_order_mark_stays_in_front(case: Case) -> None:
 
 
 @bounded
-@given(case=st.sampled_from(FIXED), comment=WORDS)
+@given(case=st.sampled_from(PLAIN), comment=WORDS)
 def test_comments_amid_a_statement_stay(case: Case, comment: str) -> None:
     marked = case.script.replace("TABLE ", f"TABLE /* {comment} */ ").replace(
         "INDEX ", f"INDEX/*{comment}*/ "
@@ -64,7 +66,7 @@ def test_comments_amid_a_statement_stay(case: Case, comment: str) -> None:
 
 
 @bounded
-@given(case=st.sampled_from(FIXED))
+@given(case=st.sampled_from(PLAIN))
 def test_a_script_without_its_last_semicolon_is_repaired_too(case: Case) -> None:
     cut = case.script.rstrip()
     if cut.endswith(";"):
