@@ -16,8 +16,8 @@ KEYS = (
     *("server_version", "transaction", "fail_on", "schema", "baseline", "exclude"),
     *("small_tables", "small_table_rows", "phases", "rules", "sources", "paths"),
 )
-_PATH_KEYS = ("match", "server_version", "transaction", "phase", "small_tables", "rules")
-_SOURCE_KEYS = (
+PATH_KEYS = ("match", "server_version", "transaction", "phase", "small_tables", "rules")
+SOURCE_KEYS = (
     *("kind", "path", "start_after", "python", "timeout"),
     *("environment", "arguments", "section", "run_env", "placeholders"),
 )
@@ -110,7 +110,7 @@ def _rules(table: Table | None) -> RuleLayer | None:
 
 
 def _source(table: Table) -> SourceSettings:
-    table.known(_SOURCE_KEYS)
+    table.known(SOURCE_KEYS)
     default = SourceSettings()
     return SourceSettings(
         kind=table.word("kind", SourceKind) or default.kind,
@@ -127,7 +127,7 @@ def _source(table: Table) -> SourceSettings:
 
 
 def _path(table: Table) -> PathSettings:
-    table.known(_PATH_KEYS)
+    table.known(PATH_KEYS)
     match table.value.get("match"):
         case str(pattern) if pattern:
             patterns: tuple[str, ...] = (pattern,)

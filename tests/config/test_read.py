@@ -1,12 +1,13 @@
 """A configuration file is read completely or not at all; a mistake names its place and what was meant."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 from migsafe.config.model import Config, Flags, RuleLayer
-from migsafe.config.read import load_config
+from migsafe.config.read import KEYS, PATH_KEYS, SOURCE_KEYS, load_config
 from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
 from migsafe.errors import UsageError
 from migsafe.sources.settings import SourceKind, SourceSettings
@@ -248,3 +249,17 @@ def test_every_setting_of_a_source_can_be_configured(tmp_path: Path) -> None:
     (source,) = load_config(current=tmp_path).sources
     unchanged = SourceSettings()
     assert all(getattr(source, key) != getattr(unchanged, key) for key in values)
+
+
+def test_every_key_and_word_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    for key in (*KEYS, *SOURCE_KEYS, *PATH_KEYS, *SourceKind, *Level, *ScriptPhase, *Transaction, *FailOn):
+        assert re.search(rf"\b{re.escape(key)}\b", page), key
+
+
+def test_the_example_of_the_documentation_is_valid(repository: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        load_config(current=write(repository, example))
