@@ -9,6 +9,7 @@ import typer
 from migsafe.config.words import Color, FailOn, Transaction
 
 if TYPE_CHECKING:
+    from migsafe.catalog.model import Catalog
     from migsafe.config.model import Config, RuleLayer
     from migsafe.lint.model import LintReport
     from migsafe.lint.reports import View
@@ -43,6 +44,11 @@ def lint(
     *,
     schema: str = typer.Option(
         "", metavar="FILE", help="The schema before the first script, e.g. from pg_dump --schema-only."
+    ),
+    database: str = typer.Option(
+        "",
+        metavar="URL",
+        help="Read the schema and the sizes of tables from this database; nothing is changed.",
     ),
     server_version: int | None = typer.Option(
         None, min=14, max=18, help="The major version of PostgreSQL that the scripts will run on: 14 to 18."
@@ -118,6 +124,7 @@ def lint(
             paths=tuple(paths or ()),
             config=settings,
             schema=schema,
+            catalog=_catalog(database, schema),
             diff=diff,
             direction=Direction.DOWN if down else Direction.UP,
             stdin_filename=stdin_filename,
@@ -129,6 +136,10 @@ def lint(
             from migsafe.cli.lint_fix import fix_or_show
 
             found = fix_or_show(request, accepted, lock_timeout=fix_lock_timeout, write=not diff_fix)
+        elif "sarif" in {format_, *(name for name, _ in reports)}:
+            from migsafe.lint.fix.paths import lint_with_fixes
+
+            found = lint_with_fixes(request, stdin=sys.stdin.buffer)
         else:
             found = lint_paths(request, stdin=sys.stdin.buffer)
         found = with_baseline(found, accepted, settings)
@@ -140,6 +151,18 @@ def lint(
         typer.echo("stopped", err=True)
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(int(found.fails(fail_on or settings.fail_on)))
+
+
+def _catalog(database: str, schema: str) -> "Catalog | None":
+    from migsafe.errors import UsageError
+
+    if not database:
+        return None
+    if schema:
+        raise UsageError("--schema and --database both say what the schema is", advice="Give one of them.")
+    from migsafe.explain.run import start_catalog
+
+    return start_catalog("", database)
 
 
 def _rules(given: list[str]) -> "RuleLayer | None":

@@ -5,9 +5,11 @@ import sys
 import typer
 
 from migsafe import __version__
+from migsafe.cli.config import config
 from migsafe.cli.control import pause, retreat, revert
 from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
+from migsafe.cli.init import init
 from migsafe.cli.lint import lint
 from migsafe.cli.lsp import lsp
 from migsafe.cli.plan import plan
@@ -46,7 +48,9 @@ def options(
     del version
 
 
+app.command()(config)
 app.command()(explain)
+app.command()(init)
 app.command()(lint)
 app.command()(lsp)
 app.command()(plan)

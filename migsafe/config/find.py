@@ -28,17 +28,26 @@ def find_file(start: Path) -> Found | None:
         UsageError: One folder has both forms, or a file cannot be read.
     """
     for folder in (start, *start.parents):
-        own, shared = _own(folder / OWN_NAME), _shared(folder / SHARED_NAME)
-        if own and shared:
-            raise UsageError(
-                f"{folder}: both {OWN_NAME} and [tool.migsafe] in {SHARED_NAME}",
-                advice="Keep one of them; or name the one that counts: --config FILE.",
-            )
-        if found := own or shared:
+        if found := own_or_shared(folder):
             return found
         if any((folder / mark).exists() for mark in _MARKS):
             return None
     return None
+
+
+def own_or_shared(folder: Path) -> Found | None:
+    """The configuration in this very folder, or None.
+
+    Raises:
+        UsageError: There are two, or a file cannot be read.
+    """
+    own, shared = _own(folder / OWN_NAME), _shared(folder / SHARED_NAME)
+    if own and shared:
+        raise UsageError(
+            f"{folder}: both {OWN_NAME} and [tool.migsafe] in {SHARED_NAME}",
+            advice="Keep one of them; or name the one that counts: --config FILE.",
+        )
+    return own or shared
 
 
 def named_file(path: Path) -> Found:

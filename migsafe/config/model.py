@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from migsafe.config.patterns import matches
-from migsafe.config.places import line_of
+from migsafe.config.places import line_of, lines_of
 from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
 from migsafe.sources.settings import SourceSettings
 
@@ -135,6 +135,10 @@ class Config:
             small_tables=settings.small_tables,
             layers=(*settings.layers, self.flags.rules) if self.flags.rules else settings.layers,
         )
+
+    def says(self, *keys: str | int) -> bool:
+        """Whether the file says something about this very key."""
+        return (*self.table, *keys) in lines_of(self.text)
 
     def where(self, *keys: str | int) -> str:
         """The place of a key, for messages: `migsafe.toml:12`, or the file when the line is not known."""

@@ -19,7 +19,7 @@ KEYS = (
 _PATH_KEYS = ("match", "server_version", "transaction", "phase", "small_tables", "rules")
 _SOURCE_KEYS = (
     *("kind", "path", "start_after", "python", "timeout"),
-    *("environment", "arguments", "section", "placeholders"),
+    *("environment", "arguments", "section", "run_env", "placeholders"),
 )
 
 
@@ -121,6 +121,7 @@ def _source(table: Table) -> SourceSettings:
         environment=table.text_table("environment"),
         arguments=table.texts("arguments"),
         section=table.text_of("section"),
+        run_env=table.flag("run_env", default=default.run_env),
         placeholders=table.text_table("placeholders"),
     )
 

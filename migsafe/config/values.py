@@ -55,6 +55,13 @@ class Table:
             self.fail(key, f"{key!r}{self.name} is a number of seconds above 0, not {value!r}")
         return float(value)
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self.value.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(key, f"{key!r}{self.name} is true or false, not {value!r}")
+        return value
+
     def text_of(self, key: str, default: str = "") -> str:
         """A text."""
         value = self.value.get(key, default)

@@ -74,14 +74,22 @@ __all__ = ["DEFAULT_SERVER_VERSION", "effects_of", "merge", "statement_effects"]
 DEFAULT_SERVER_VERSION = 180000
 
 
-def effects_of(operation: Operation, catalog: Catalog, server_version: int | None = None) -> Effects:
+def effects_of(
+    operation: Operation,
+    catalog: Catalog,
+    server_version: int | None = None,
+    *,
+    beside: Sequence[Operation] = (),
+) -> Effects:
     """What an operation does on this catalog. `server_version` is server_version_num, e.g. 180006.
+
+    `beside` are all operations of its statement, when there are more: TRUNCATE a, b is one TRUNCATE for each.
 
     Locks are on tables that existed before the statement. What the catalog does not tell is named in
     `depends_on`, and the worse case is taken.
     """
     version = server_version or catalog.server_version or DEFAULT_SERVER_VERSION
-    return _effects(operation, catalog, version, (operation,))
+    return _effects(operation, catalog, version, tuple(beside) or (operation,))
 
 
 def statement_effects(

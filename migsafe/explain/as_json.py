@@ -6,7 +6,7 @@ from typing import Any
 from migsafe.effects.model import LockMode
 from migsafe.effects.script import StatementEffects
 from migsafe.explain.run import ExplainedFile, Explanation
-from migsafe.sql.position import Lines
+from migsafe.lint.places import Places
 
 FORMAT_VERSION = 1
 _SHOWN_FROM = LockMode.SHARE_UPDATE_EXCLUSIVE
@@ -20,14 +20,16 @@ def render(explanation: Explanation, *, color: bool = False) -> str:
 
 
 def _file(file: ExplainedFile) -> dict[str, Any]:
-    lines = file.lines
-    problem = {"problem": file.problem} if file.problem else {}
-    return {"path": file.path, "statements": [_statement(each, lines) for each in file.statements], **problem}
+    places = file.places
+    more: dict[str, Any] = {"problem": file.problem} if file.problem else {}
+    if file.problems:
+        more["problems"] = [{"line": each.line, "message": each.message} for each in file.problems]
+    return {"path": file.path, "statements": [_statement(each, places) for each in file.statements], **more}
 
 
-def _statement(each: StatementEffects, lines: Lines) -> dict[str, Any]:
+def _statement(each: StatementEffects, places: Places) -> dict[str, Any]:
     return {
-        "line": lines.position(each.statement.start).line,
+        "line": places.place(each.statement.start, each.statement.end).start.line,
         "sql": each.statement.text,
         "operations": [operation.kind for operation in each.statement.operations],
         "effects": effects(each),

@@ -33,9 +33,12 @@ def _file(file: ExplainedFile, *, color: bool) -> Iterator[str]:
     if file.problem:
         yield f"{printable(file.path)}: {printable(file.problem)}"
         yield ""
-    lines = file.lines
+    for problem in file.problems:
+        yield f"{printable(problem.path)}:{problem.line}: {printable(problem.message)}"
+        yield ""
+    places = file.places
     for each in file.statements:
-        place = f"{printable(file.path)}:{lines.position(each.statement.start).line}"
+        place = f"{printable(file.path)}:{places.place(each.statement.start, each.statement.end).start.line}"
         yield f"{_paint(place, _BOLD, color)}: {_one_line(each.statement.text)}"
         for title, text in _facts(each):
             shown = _paint(text, _RED, color) if title in {"fails", "breaks"} else text

@@ -6,26 +6,31 @@ from typing import BinaryIO
 
 from migsafe.catalog.model import Catalog
 from migsafe.effects.script import StatementEffects, script_effects
+from migsafe.lint.places import Places
 from migsafe.lint.run import read_schema
 from migsafe.sources.gather import Request, gather
-from migsafe.sources.model import Source
-from migsafe.sql.position import Lines
+from migsafe.sources.model import Origin, Source, SourceProblem
 from migsafe.sql.script import read_script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedFile:
-    """One script and what its statements do; `problem` says why it is no SQL text."""
+    """One script and what its statements do; `problem` says why it is no SQL text.
+
+    `origins` say where the text comes from when it is not the file's own; `problems` are not in it.
+    """
 
     path: str
     text: str
     statements: tuple[StatementEffects, ...] = ()
     problem: str = ""
+    origins: tuple[Origin, ...] = ()
+    problems: tuple[SourceProblem, ...] = ()
 
     @property
-    def lines(self) -> Lines:
+    def places(self) -> Places:
         """Where things stand in it."""
-        return Lines(self.text)
+        return Places(Source(path=self.path, text=self.text, origins=self.origins))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,9 @@ class Explanation:
     def unread(self) -> int:
         """How many statements, or whole files, were not understood."""
         return sum(
-            bool(file.problem) + sum(each.statement.unread is not None for each in file.statements)
+            bool(file.problem)
+            + len(file.problems)
+            + sum(each.statement.unread is not None for each in file.statements)
             for file in self.files
         )
 
@@ -76,7 +83,8 @@ def explain(
     files: list[ExplainedFile] = []
     for source in sources:
         if source.problem:
-            files.append(ExplainedFile(path=source.path, text=source.text, problem=source.problem))
+            if source.judged:
+                files.append(ExplainedFile(path=source.path, text=source.text, problem=source.problem))
             continue
         found = script_effects(
             read_script(source.text),
@@ -86,7 +94,16 @@ def explain(
             source=source.path,
         )
         catalog = found.catalog
-        files.append(ExplainedFile(path=source.path, text=source.text, statements=found.statements))
+        if source.judged:
+            files.append(
+                ExplainedFile(
+                    path=source.path,
+                    text=source.text,
+                    statements=found.statements,
+                    origins=source.origins,
+                    problems=source.problems,
+                )
+            )
     return Explanation(files=tuple(files))
 
 

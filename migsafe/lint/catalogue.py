@@ -4,19 +4,36 @@ import json
 import textwrap
 from collections.abc import Iterable
 
+from migsafe.lint.effective import OFF, RuleSetting
 from migsafe.lint.model import Example, Rule
 
 FORMAT_VERSION = 1
 WIDTH = 100
 
 
-def list_as_text(rules: Iterable[Rule]) -> str:
-    """One line for each rule: id, name, severity, title."""
+def list_as_text(rules: Iterable[RuleSetting]) -> str:
+    """One line for each rule, by group: id, name, what it is set to, title."""
     rules = tuple(rules)
-    width = max(len(rule.name) for rule in rules)
-    lines = [f"{rule.id}  {rule.name:<{width}}  {rule.severity:<7}  {rule.title}" for rule in rules]
+    width = max(len(each.rule.name) for each in rules)
+    lines: list[str] = []
+    group = ""
+    for each in rules:
+        if each.rule.family != group:
+            group = each.rule.family
+            lines += ["", f"{group}:"] if lines else [f"{group}:"]
+        rule = each.rule
+        lines.append(f"{rule.id}  {rule.name:<{width}}  {each.level:<7}  {rule.title}")
+    off = sum(each.level == OFF for each in rules)
     return (
-        "\n".join([*lines, "", f"{len(rules)} rules. `migsafe rules NAME` shows one with examples."]) + "\n"
+        "\n".join(
+            [
+                *lines,
+                "",
+                f"{len(rules)} rules, {off} of them off. `migsafe rules NAME` shows one with examples;",
+                "the configuration sets a rule, a group, or all of them to error, warning, on or off.",
+            ]
+        )
+        + "\n"
     )
 
 
@@ -34,9 +51,13 @@ def rule_as_text(rule: Rule) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def list_as_json(rules: Iterable[Rule]) -> str:
-    """All rules without their examples."""
-    return _document({"rules": [_summary(rule) for rule in rules]})
+def list_as_json(rules: Iterable[RuleSetting]) -> str:
+    """All rules without their examples; `level` is what each is set to."""
+    listed = [
+        _summary(each.rule) | {"enabled": each.rule.enabled, "level": each.level, "from": each.source}
+        for each in rules
+    ]
+    return _document({"rules": listed})
 
 
 def rule_as_json(rule: Rule) -> str:

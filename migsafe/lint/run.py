@@ -22,12 +22,14 @@ class LintRequest:
     """What to judge: `paths`, or without any all configured sources.
 
     With `diff`, a git ref, only what changed since then is judged, as one release. `schema` is a file that
-    says what the schema is before the first script; "": as configured, if at all.
+    says what the schema is before the first script; "": as configured, if at all. `catalog` is that schema
+    itself, read from a server: the history has run there already, so it is no context then.
     """
 
     paths: tuple[str, ...] = ()
     config: Config = field(default_factory=Config)
     schema: str = ""
+    catalog: Catalog | None = None
     diff: str = ""
     direction: Direction = Direction.UP
     stdin_filename: str = ""
@@ -40,8 +42,10 @@ class LintRequest:
             UsageError: The schema file cannot be read.
             SqlError: A statement of it was not understood.
         """
-        schema = self.schema or self.config.resolve(self.config.schema)
-        catalog = read_schema(schema) if schema else Catalog()
+        catalog = self.catalog
+        if catalog is None:
+            schema = self.schema or self.config.resolve(self.config.schema)
+            catalog = read_schema(schema) if schema else Catalog()
         return LintOptions(catalog=catalog, config=self.config, one_release=bool(self.diff))
 
     def sources(self, stdin: BinaryIO) -> tuple[Source, ...]:
@@ -59,7 +63,8 @@ class LintRequest:
             is_excluded=self.config.excludes,
             root=Path(self.config.root),
         )
-        return gather(request, stdin=stdin)
+        found = gather(request, stdin=stdin)
+        return found if self.catalog is None else tuple(source for source in found if source.judged)
 
 
 def lint_paths(request: LintRequest, *, stdin: BinaryIO) -> LintReport:

@@ -147,7 +147,7 @@ class _Walker:
             if len(statement.operations) == 1:
                 effects = whole
             else:
-                effects = effects_of(operation, self.catalog, self.version)
+                effects = effects_of(operation, self.catalog, self.version, beside=statement.operations)
             self.operation(operation, effects, held, statement)
             self.go_on(replayed[id(operation)], whole.locks)
 

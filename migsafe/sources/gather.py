@@ -23,7 +23,7 @@ class Request:
     """What is judged: `paths` (files, folders, alembic.ini, manage.py, `-`), or all `sources` without any.
 
     `sources` are the histories that the configuration names, in the order in which they run; their paths
-    are relative to `root`. `diff` is a git ref: only files that changed since then are judged.
+    and interpreters are relative to `root`. `diff` is a git ref: only what changed since then is judged.
     `stdin_filename` is the name of what standard input brings, which may be a file of a source. A script
     whose path `is_excluded` is context only.
     """
@@ -73,6 +73,9 @@ def gather(request: Request, *, stdin: BinaryIO) -> tuple[Source, ...]:
 
 def _configured(settings: SourceSettings, request: Request) -> _Loaded:
     path = Path(os.path.relpath(request.root / settings.path)) if settings.path else request.root
+    if os.sep in settings.python:
+        # The project is asked in its own folder, which need not be that of the configuration.
+        settings = replace(settings, python=os.path.abspath(request.root / settings.python))  # noqa: PTH100
     return _Loaded(path, _history(settings, path, request.direction))
 
 

@@ -62,7 +62,7 @@ def _as_one_runner(sources: Iterable[Source]) -> tuple[Source, ...]:
     """One file that opts out of its transaction says that the others of the folder are in one."""
     found = tuple(sources)
     plain_sql = [source for source in found if source.tool == SourceKind.SQL.value]
-    if not any(source.in_transaction is False for source in plain_sql):
+    if not any(source.in_transaction is not None for source in plain_sql):
         return found
     return tuple(
         replace(source, in_transaction=True) if source.in_transaction is None else source for source in found
@@ -153,9 +153,17 @@ def _is_down(name: str) -> bool:
 
 
 def _order(path: Path, kind: SourceKind) -> tuple[tuple[int, tuple[int, ...], str], NaturalKey]:
-    # Flyway's versions count wherever the file is, in a folder per release for example.
-    first = flyway.order(path.name) if kind is SourceKind.FLYWAY else (0, (), "")
-    return first, natural_key(path)
+    match kind:
+        case SourceKind.FLYWAY:
+            # Its versions count wherever the file is, in a folder per release for example.
+            return flyway.order(path.name), natural_key(path)
+        case SourceKind.DBMATE:
+            # These sort names as text: 10 comes before 2.
+            return (0, (), path.name), natural_key(path)
+        case SourceKind.PRISMA | SourceKind.DIESEL:
+            return (0, (), path.parent.name), natural_key(path)
+        case _:
+            return (0, (), ""), natural_key(path)
 
 
 def _kind(sources: Iterable[Source], settings: SourceSettings) -> SourceKind:

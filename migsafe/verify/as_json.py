@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from migsafe.explain.as_json import effects
-from migsafe.sql.position import Lines
+from migsafe.lint.places import Places
 from migsafe.verify.run import Verdict
 from migsafe.verify.scripts import Verification, VerifiedFile
 
@@ -29,19 +29,19 @@ def render(report: Verification, *, color: bool = False) -> str:
 
 
 def _file(file: VerifiedFile) -> dict[str, Any]:
-    lines = Lines(file.text)
+    places = file.places
     return {
         "path": file.path,
         "problem": file.problem,
         "not_run": file.not_run,
-        "statements": [_verdict(verdict, lines) for verdict in file.verdicts],
+        "statements": [_verdict(verdict, places) for verdict in file.verdicts],
     }
 
 
-def _verdict(verdict: Verdict, lines: Lines) -> dict[str, Any]:
+def _verdict(verdict: Verdict, places: Places) -> dict[str, Any]:
     statement, seen = verdict.predicted.statement, verdict.observed
     return {
-        "line": lines.position(statement.start).line,
+        "line": places.place(statement.start, statement.end).start.line,
         "sql": statement.text,
         "predicted": effects(verdict.predicted),
         "observed": {

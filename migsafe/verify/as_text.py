@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from migsafe.lint.frame import printable
-from migsafe.sql.position import Lines
 from migsafe.verify.run import Verdict
 from migsafe.verify.scripts import Verification, VerifiedFile
 
@@ -23,10 +22,10 @@ def render(report: Verification, *, color: bool = False) -> str:
 
 
 def _file(file: VerifiedFile, *, color: bool) -> Iterator[str]:
-    path, lines = printable(file.path), Lines(file.text)
+    path, places = printable(file.path), file.places
     for verdict in file.verdicts:
         statement = verdict.predicted.statement
-        place = f"{path}:{lines.position(statement.start).line}"
+        place = f"{path}:{places.place(statement.start, statement.end).start.line}"
         yield f"{_paint(place, _BOLD, color)}: {_one_line(statement.text)}"
         yield from (f"  {title:<9} {printable(text)}" for title, text in _seen(verdict))
         if verdict.differences:

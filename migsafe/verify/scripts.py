@@ -11,10 +11,11 @@ import psycopg
 from migsafe.catalog.live import read_catalog
 from migsafe.effects.script import ScriptEffects, script_effects
 from migsafe.errors import ConnectionFailed, SqlError, UsageError
+from migsafe.lint.places import Places
 from migsafe.postgres.server import NoServerError, ServerError, scratch_server
 from migsafe.run.connect import connect as connect_to
 from migsafe.sources.gather import Request, gather
-from migsafe.sources.model import Source
+from migsafe.sources.model import Origin, Source
 from migsafe.sources.sql_folder import read_file
 from migsafe.sql.position import Lines
 from migsafe.sql.script import StatementKind, read_script
@@ -27,13 +28,23 @@ SCRATCH_DATABASE = "scratch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFile:
-    """One script and its verdicts; `not_run` counts the statements behind one that was refused."""
+    """One script and its verdicts.
+
+    `not_run` counts the statements behind one that was refused, and the parts that could not be made into
+    SQL. `origins` say where the text comes from when it is not the file's own.
+    """
 
     path: str
     text: str
     verdicts: tuple[Verdict, ...] = ()
     not_run: int = 0
     problem: str = ""
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def places(self) -> Places:
+        """Where things stand in it."""
+        return Places(Source(path=self.path, text=self.text, origins=self.origins))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +104,10 @@ def verify_paths(
 def verify(
     sources: Sequence[Source], connect: Connect, *, wrapped: bool | None, index_reads_only: bool
 ) -> Verification:
-    """Runs every script in a session of its own, and judges its statements; stops at one that is refused."""
+    """Runs every script in a session of its own, and judges its statements; stops at one that is refused.
+
+    What is only context runs too, and is in the report only when it is refused.
+    """
     files: list[VerifiedFile] = []
     with connect() as first:
         catalog = read_catalog(first)
@@ -108,6 +122,7 @@ def verify(
                     text=source.text,
                     problem=source.problem,
                     not_run=0 if source.problem else len(script.statements),
+                    origins=source.origins,
                 )
             )
             continue
@@ -119,14 +134,16 @@ def verify(
                 connection, connect, predicted, wrapped=in_transaction, index_reads_only=index_reads_only
             )
         stopped = bool(verdicts and verdicts[-1].observed.error)
-        files.append(
-            VerifiedFile(
-                path=source.path,
-                text=source.text,
-                verdicts=verdicts,
-                not_run=len(script.statements) - len(verdicts),
+        if source.judged or stopped:
+            files.append(
+                VerifiedFile(
+                    path=source.path,
+                    text=source.text,
+                    verdicts=verdicts,
+                    not_run=len(script.statements) - len(verdicts) + len(source.problems),
+                    origins=source.origins,
+                )
             )
-        )
     return Verification(files=tuple(files), server=server)
 
 

@@ -261,7 +261,7 @@ def test_one_rule_is_shown_with_its_examples() -> None:
 
 def test_rules_are_given_as_json() -> None:
     listed = json.loads(run("rules", "--format", "json").stdout)
-    assert {"id", "name", "family", "severity", "title"} == set(listed["rules"][0])
+    assert {"id", "name", "family", "severity", "title"} <= set(listed["rules"][0])
     shown = json.loads(run("rules", "MS201", "--format", "json").stdout)
     assert shown["rule"]["name"] == "volatile-default"
     assert shown["rule"]["bad"][0]["sql"].startswith("ALTER TABLE")

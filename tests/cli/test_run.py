@@ -389,7 +389,7 @@ def test_a_database_connection_that_breaks_is_made_again_and_the_canary_stays_wa
                 "WHERE application_name LIKE 'migsafe%' AND datname = current_database()"
             )
         said = wait_for(runner, "connected again after")
-        assert "was lost (terminating connection due to administrator command): trying again" in said
+        assert re.search(r"was lost \(.+\): trying again", said)
         assert migsafe("pause", plan, dsn=users).returncode == 0
         assert runner.wait(timeout=10) == 0
     assert split(proxy) == 5

@@ -1,5 +1,6 @@
 """A configuration file is read completely or not at all; a mistake names its place and what was meant."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,24 @@ def test_later_paths_win_and_flags_win_over_all(repository: Path) -> None:
     flagged = config.with_flags(flags).for_path("services/billing/1.sql")
     assert (flagged.server_version, flagged.transaction) == (18, Transaction.AUTO)
     assert flagged.layers[-1].where == "--rule"
+
+
+def test_every_setting_of_a_source_can_be_configured(tmp_path: Path) -> None:
+    values = {
+        "kind": '"flyway"',
+        "path": '"db"',
+        "start_after": '"V2"',
+        "python": '"bin/python"',
+        "timeout": "2.5",
+        "environment": '{ A = "b" }',
+        "arguments": '["tenant=a"]',
+        "section": '"two"',
+        "run_env": "false",
+        "placeholders": '{ schema = "shop" }',
+    }
+    assert set(values) == {each.name for each in dataclasses.fields(SourceSettings)}
+    text = "[[sources]]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+    (tmp_path / "migsafe.toml").write_text(text, encoding="utf-8")
+    (source,) = load_config(current=tmp_path).sources
+    unchanged = SourceSettings()
+    assert all(getattr(source, key) != getattr(unchanged, key) for key in values)

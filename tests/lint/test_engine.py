@@ -48,6 +48,12 @@ def test_one_operation_gives_one_finding_for_a_rule_and_each_operation_its_own()
     assert found("ALTER TABLE users DROP COLUMN a, DROP COLUMN b;") == ["dropped-column"] * 2
 
 
+def test_tables_emptied_by_one_truncate_may_refer_to_each_other() -> None:
+    tables = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a_id int REFERENCES a (id));"
+    assert "refused-statement" not in found(tables, "TRUNCATE a, b;")
+    assert "refused-statement" in found(tables, "TRUNCATE a;")
+
+
 def test_findings_come_in_order_of_their_place() -> None:
     report = lint("DROP TABLE a;\nTRUNCATE b;\nDROP TABLE c;", "DROP TABLE d;")
     assert [(finding.path, finding.line) for finding in report.findings] == [

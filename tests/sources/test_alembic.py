@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
 import psycopg
@@ -111,6 +112,15 @@ def test_phases_are_declared_by_attribute_or_branch_label() -> None:
     }
 
 
+def test_a_branch_label_ends_where_the_branch_is_merged(project: Path) -> None:
+    add(project, "d1", "pass", down="d0000003")
+    merge = project / "versions" / "0004_merge.py"
+    text = merge.read_text(encoding="utf-8").replace('"d0000003"', '"d1"')
+    merge.write_text(text.replace('migsafe_phase = "expand"', ""), encoding="utf-8")
+    phases = {revision: source.phase for revision, source in render().items()}
+    assert (phases["d0000003"], phases["d1"], phases["e0000004"]) == ("contract", "contract", "")
+
+
 @pytest.mark.usefixtures("project")
 def test_comments_for_migsafe_stand_before_their_statement() -> None:
     script = read_script(render()["d0000003"].text)
@@ -179,6 +189,19 @@ def test_one_statement_that_fails_costs_only_itself(project: Path) -> None:
     assert "asks the database" in source.problems[1].message
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "while True:\n    if op.get_bind().scalar(sa.text('SELECT 1')) > 0:\n        break",
+        "for number in iter(int, 1):\n    raise_it()",
+    ],
+)
+def test_a_loop_that_waits_for_the_database_ends(project: Path, loop: str) -> None:
+    add(project, "f9", f"{loop}\nop.execute('SELECT 2')")
+    found = render(timeout=30)["f9"]
+    assert found.problems
+
+
 def test_what_is_rendered_runs_on_a_real_server(project: Path, database: str) -> None:
     add(project, "f2", "op.execute(\"COMMENT ON TABLE orders IS '100 % of them'\")")
     with psycopg.connect(database, autocommit=True) as connection:
@@ -237,6 +260,19 @@ def test_a_python_without_alembic_is_an_error_that_names_the_setting() -> None:
     with pytest.raises(UsageError, match="Alembic cannot be imported") as error:
         render(python="/usr/bin/python3")
     assert "`python`" in error.value.advice
+
+
+def test_the_interpreter_is_named_from_the_folder_of_the_configuration(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.parent / "bin").mkdir()
+    program = project.parent / "bin" / "python"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.chdir(project / "versions")
+    settings = SourceSettings(path="shop/alembic.ini", python="bin/python")
+    found = gather(Request(sources=(settings,), root=project.parent), stdin=io.BytesIO())
+    assert len(found) == 5
 
 
 def test_the_configuration_may_be_in_pyproject(project: Path) -> None:

@@ -80,6 +80,17 @@ def test_dbmate_reads_the_option_of_each_half() -> None:
     assert (down.in_transaction, statements(down.text)) == (True, ["SELECT 2"])
 
 
+def test_dbmate_without_a_transaction_sends_several_statements_as_one() -> None:
+    text = "-- migrate:up transaction:false\nSELECT 1;\nSELECT 2;\n-- migrate:down\n"
+    assert dbmate.mark(text, UP).in_transaction is True
+
+
+def test_dbmate_sorts_names_as_text(tmp_path: Path) -> None:
+    text = "-- migrate:up\nSELECT 1;\n-- migrate:down\n"
+    put(tmp_path, {"2_b.sql": text, "10_c.sql": text})
+    assert names(read(tmp_path)) == ["10_c.sql", "2_b.sql"]
+
+
 def test_node_pg_migrate_without_markers_is_all_up() -> None:
     assert statements(node_pg_migrate.mark("SELECT 1;", UP).text) == ["SELECT 1"]
     assert not node_pg_migrate.mark("SELECT 1;", DOWN).applies
@@ -233,6 +244,19 @@ def test_golang_migrate_sends_a_file_as_one_message(tmp_path: Path) -> None:
         ("10_c.up.sql", False),
     ]
     assert names(read(tmp_path, DOWN)) == ["10_c.down.sql", "2_b.down.sql"]
+
+
+def test_a_message_that_brings_its_own_transaction_is_in_no_other(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "1_a.up.sql": "-- note\nbegin;\nCREATE TABLE t (id int);\nROLLBACK TO SAVEPOINT s;\ncommit;\n",
+            "2_b.up.sql": "BEGIN; CREATE TABLE u (id int); COMMIT; CREATE INDEX CONCURRENTLY i ON t (id);",
+            "3_c.up.sql": "CREATE TABLE v (id int); COMMIT;",
+            "4_d.up.sql": "START TRANSACTION; CREATE TABLE w (id int); COMMIT; BEGIN; SELECT 1; COMMIT;",
+        },
+    )
+    assert [source.in_transaction for source in read(tmp_path)] == [False, True, True, True]
 
 
 def test_going_back_starts_from_the_schema_that_going_forward_leaves(tmp_path: Path) -> None:

@@ -34,6 +34,18 @@ def _start(finding: Finding, places: Places) -> tuple[int, int]:
 def _actions(
     finding: Finding, mark: Diagnostic, *, uri: str, places: Places, text: str
 ) -> Iterator[CodeAction]:
+    if finding.fix is not None:
+        edits = [
+            TextEdit(range=places.range(edit.start, edit.end), new_text=edit.text)
+            for edit in finding.fix.edits
+        ]
+        yield CodeAction(
+            title=finding.fix.title,
+            kind=CodeActionKind.QuickFix,
+            diagnostics=[mark],
+            is_preferred=True,
+            edit=WorkspaceEdit(changes={uri: edits}),
+        )
     yield CodeAction(
         title=f"Allow {finding.rule} here (write the reason)",
         kind=CodeActionKind.QuickFix,

@@ -9,6 +9,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
 from migsafe import __version__
+from migsafe.errors import MigsafeError
 from migsafe.integrations.language_server.actions import actions
 from migsafe.integrations.language_server.judge import Judge, Judged
 from migsafe.integrations.language_server.places import Places
@@ -52,8 +53,14 @@ class MigsafeServer(LanguageServer):
         return found
 
     def publish(self, uri: str) -> None:
-        """Tells the editor what is wrong in the document."""
-        shown = self.shown(uri)
+        """Tells the editor what is wrong in the document, or why that cannot be told."""
+        try:
+            shown = self.shown(uri)
+        except MigsafeError as error:
+            self.window_show_message(
+                types.ShowMessageParams(type=types.MessageType.Error, message=f"migsafe: {error}")
+            )
+            return
         places = self.places(shown.text)
         found = [diagnostic(finding, places) for finding in shown.judged.file.findings]
         self.text_document_publish_diagnostics(

@@ -7,7 +7,7 @@ from migsafe.lint.engine import Linter
 from migsafe.lint.fix.diff import unified_diff
 from migsafe.lint.fix.engine import Fixed
 from migsafe.lint.fix.files import write_fixed
-from migsafe.lint.fix.run import Accept, fix_sources, reread
+from migsafe.lint.fix.run import Accept, fix_sources, reread, with_fixes
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import Finding, LintReport
 from migsafe.lint.rules import shipped_rules
@@ -71,6 +71,18 @@ def fix_paths(
         before=linter.lint(sources, options),
         after=_with_reasons(linter.lint(repaired, options), scripts),
     )
+
+
+def lint_with_fixes(request: LintRequest, *, stdin: BinaryIO) -> LintReport:
+    """The same as `lint_paths`, with the fixes in the findings: for formats that have a place for them.
+
+    Raises:
+        UsageError: A path cannot be read, or the configuration names what does not exist.
+        SqlError: A statement of the schema file was not understood.
+    """
+    options, rules = request.options, shipped_rules()
+    sources = request.sources(stdin)
+    return with_fixes(Linter(rules).lint(sources, options), sources, rules=rules, options=options)
 
 
 def _with_reasons(report: LintReport, scripts: tuple[Fixed, ...]) -> LintReport:

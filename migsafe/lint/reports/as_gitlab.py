@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from migsafe.lint.frame import printable
 from migsafe.lint.model import Finding, LintReport, Severity
 from migsafe.lint.reports import View
 
@@ -26,7 +27,7 @@ def _issue(finding: Finding, script: str, locate: Callable[[str], str]) -> dict[
     return {
         "type": "issue",
         "check_name": finding.rule,
-        "description": f"{finding.message} [{finding.id}]",
+        "description": f"{printable(' '.join(finding.message.split()))} [{finding.id}]",
         "content": {"body": _body(finding)},
         "categories": ["Bug Risk"],
         "severity": _SEVERITIES[finding.severity],

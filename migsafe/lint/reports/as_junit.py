@@ -60,7 +60,7 @@ def _skipped(finding: Finding, path: str, names: Counter[str]) -> str:
     reason = finding.suppression.reason if finding.suppression else ""
     return (
         f"{_case(finding, path, names)}\n"
-        f"      <skipped message={_attribute(f'accepted: {reason}')}/>\n"
+        f"      <skipped>{escape(_clean(f'accepted: {reason}'))}</skipped>\n"
         "    </testcase>"
     )
 

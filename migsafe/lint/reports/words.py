@@ -34,7 +34,8 @@ def baseline_notes(report: LintReport) -> list[str]:
         return []
     notes: list[str] = []
     if used.written is not None:
-        change = "as long as before" if not used.written else f"{abs(used.written)} entries "
+        entries = "entry" if abs(used.written) == 1 else "entries"
+        change = f"{abs(used.written)} {entries} " if used.written else "as long as before"
         if used.written:
             change += "more" if used.written > 0 else "fewer"
         notes.append(f"{used.path}: written, {change}; {used.accepted} accepted in these files.")

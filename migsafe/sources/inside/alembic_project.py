@@ -90,13 +90,14 @@ class Project:
                 try:
                     function(**arguments)
                 except Exception as error:  # noqa: BLE001 -- a part of a revision; the next ones are rendered
+                    recorder.failures = 0
                     recorder.failed(error)
             self.environment._migration_context = shown
             self.revisions.append(
                 {
                     "revision": revision.revision,
                     "path": os.path.abspath(revision.path),
-                    "phase": phase_of(revision),
+                    "phase": phase_of(revision, self.script),
                     "in_transaction": bool(context.impl.transactional_ddl),
                     "statements": recorder.statements,
                     "problems": recorder.problems,
@@ -118,16 +119,18 @@ class Project:
         return context
 
 
-def phase_of(revision: Any) -> str:
-    """What the revision declares: `migsafe_phase`, or a branch label that ends with a phase's name."""
+def phase_of(revision: Any, script: Any) -> str:
+    """What the revision declares: `migsafe_phase`, or a branch label that ends with a phase's name.
+
+    A label holds for the revisions behind it up to the first merge: what comes then is of both branches.
+    """
     said = getattr(revision.module, "migsafe_phase", "")
-    if said:
-        return str(said)
-    for label in sorted(revision.branch_labels or ()):
-        for phase in _PHASES:
-            if re.search(rf"(?:\A|[_\-@.]){phase}\Z", label):
-                return phase
-    return ""
+    while not said and revision is not None:
+        for label in sorted(revision._orig_branch_labels):
+            said = next((phase for phase in _PHASES if re.search(rf"(?:\A|[_\-@.]){phase}\Z", label)), said)
+        below = revision._versioned_down_revisions
+        revision = script.get_revision(below[0]) if len(below) == 1 else None
+    return str(said)
 
 
 def render(request: dict[str, Any]) -> list[dict[str, Any]]:

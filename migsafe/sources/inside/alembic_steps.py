@@ -75,14 +75,14 @@ def guarded(module: Any, name: str, recorder: Recorder) -> Any:
 
 
 def guard(body: list[Any]) -> list[Any]:
-    """The statements, each in a try of its own."""
+    """The statements, each in a try of its own; not those of a `while`, which might then never end."""
     left_alone = (
         ast.Return, ast.Break, ast.Continue, ast.Pass, ast.Global, ast.Nonlocal, ast.Raise, ast.Try,
         ast.FunctionDef, ast.ClassDef,
     )  # fmt: skip
     guarded_: list[Any] = []
     for number, node in enumerate(body):
-        if isinstance(node, (ast.With, ast.If, ast.For, ast.While)):
+        if isinstance(node, (ast.With, ast.If, ast.For)):
             node.body = guard(node.body)
             if not isinstance(node, ast.With):
                 node.orelse = guard(node.orelse)

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any
 
+# A loop that only an exception ends must end.
+_MOST_FAILURES = 1000
+
 
 class Failure(Exception):
     """The project cannot be rendered at all: `kind` says where it went wrong."""
@@ -30,6 +33,7 @@ class Recorder:
         self.statements: list[dict[str, Any]] = []
         self.problems: list[dict[str, Any]] = []
         self.place: dict[str, int] | None = None
+        self.failures = 0
 
     def sql(self, text: str) -> None:
         """Takes a statement as Alembic emits it."""
@@ -53,7 +57,10 @@ class Recorder:
         return None
 
     def failed(self, error: BaseException) -> None:
-        """Takes an exception that a part of the revision raised."""
+        """Takes an exception that a part of the revision raised. Too many of them, and it goes on its way."""
+        self.failures += 1
+        if self.failures > _MOST_FAILURES:
+            raise error
         place = None
         for found, line in traceback.walk_tb(error.__traceback__):
             if real(found.f_code.co_filename) == self.path:

@@ -4,13 +4,15 @@ Diesel runs each migration in a transaction unless its metadata.toml says `run_i
 https://docs.rs/diesel_migrations/latest/diesel_migrations/struct.TomlMetadata.html
 Other runners have a comment at the top for that, which holds whoever runs the file: sqlx
 `-- no-transaction` (https://docs.rs/sqlx/latest/sqlx/macro.migrate.html), postgres-migrations
-`-- postgres-migrations disable-transaction` (https://www.npmjs.com/package/postgres-migrations).
+`-- postgres-migrations disable-transaction` (https://www.npmjs.com/package/postgres-migrations). All of them
+then send the file as one message, which is a transaction if it has several statements.
 """
 
 import re
 import tomllib
 from pathlib import Path
 
+from migsafe.sources.tools.batch import is_transaction
 from migsafe.sources.tools.marked import Marked
 
 _NO_TRANSACTION = re.compile(
@@ -20,8 +22,8 @@ _NO_TRANSACTION = re.compile(
 
 
 def mark(text: str) -> Marked:
-    """The file as it is; whether it runs in a transaction is known when its comments say that it does not."""
-    return Marked(text=text, in_transaction=False if _NO_TRANSACTION.match(text) else None)
+    """The file as it is; of its transaction is known what its comments say."""
+    return Marked(text=text, in_transaction=is_transaction(text) if _NO_TRANSACTION.match(text) else None)
 
 
 def mark_diesel(text: str, path: Path) -> Marked:
@@ -30,4 +32,5 @@ def mark_diesel(text: str, path: Path) -> Marked:
         metadata = tomllib.loads((path.parent / "metadata.toml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         metadata = {}
-    return Marked(text=text, in_transaction=metadata.get("run_in_transaction") is not False)
+    opted_out = metadata.get("run_in_transaction") is False
+    return Marked(text=text, in_transaction=is_transaction(text) if opted_out else True)

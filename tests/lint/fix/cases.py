@@ -1,7 +1,8 @@
 """Scripts with their repaired form, for the tests of this folder: fixtures/fixes/<fixer>/<name>.sql.
 
 Such a file has parts, each behind a line `---- name`: `setup` (the schema before, with rows), `script`,
-`fixed`, and on request `options` (`wrapped`, `server_version=N`), `tool`, `reason` (why something is left),
+`fixed`, and on request `options` (`wrapped`, `server_version=N`, `rule=NAME` for one
+that is off by default), `tool`, `reason` (why something is left),
 `left` (the rules that are still found).
 """
 
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from migsafe.catalog.history import load_schema
 from migsafe.catalog.model import Catalog
+from migsafe.config.model import Config, RuleLayer
+from migsafe.config.words import Level
 from migsafe.lint.engine import LintOptions
 from migsafe.lint.fix.engine import Fixed
 from migsafe.lint.fix.run import fix_sources
@@ -45,7 +48,10 @@ def read_case(path: Path) -> Case:
     options: dict[str, object] = {}
     for word in found.get("options", "").split():
         name, _, value = word.partition("=")
-        options[name] = int(value) * 10_000 if value else True
+        if name == "rule":
+            options["config"] = Config(rules=RuleLayer(levels={value: Level.ON}, where="the fixture"))
+        else:
+            options[name] = int(value) * 10_000 if value else True
     return Case(
         name=path.relative_to(ROOT).as_posix().removesuffix(".sql"),
         setup=found["setup"],

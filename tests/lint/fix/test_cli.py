@@ -1,5 +1,6 @@
 """`migsafe lint --fix` and `--diff-fix` as a user meets them: files, output, exit codes."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -117,3 +118,16 @@ def test_the_comment_that_accepts_another_finding_stays_with_its_statement(folde
     done = run(".", "--fix", "--fail-on", "warning", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "Fixed 1 finding in 1 file.\n")
     assert (folder / "2.sql").read_text().startswith("SET lock_timeout = '2s';\n-- migsafe: allow dropped")
+
+
+def test_sarif_has_the_fixes(folder: Path) -> None:
+    done = run(".", "--format", "sarif", cwd=folder)
+    (found,) = [
+        result
+        for result in json.loads(done.stdout)["runs"][0]["results"]
+        if result["ruleId"].endswith(("MS101", "blocking-index-build"))
+    ]
+    (replacement,) = found["fixes"][0]["artifactChanges"][0]["replacements"]
+    assert replacement["insertedContent"] == {"text": " CONCURRENTLY"}
+    place = {"startLine": 1, "startColumn": 13, "endLine": 1, "endColumn": 13}
+    assert replacement["deletedRegion"] == place

@@ -30,6 +30,8 @@ EXAMPLES = [
     for number, example in enumerate(rule.bad, start=1)
     if "CREATE TABLE" in example.setup
 ]
+# PostgreSQL refuses these scripts; what they mean is the same without the word.
+REFUSED = ("outside_transaction/", "concurrently-in-transaction")
 SINCE = {"using_index/nulls_not_distinct": 15, "not_null/as_constraint": 18}
 
 
@@ -95,7 +97,10 @@ def comparable(table: Table) -> Table:
 def check(pair: tuple[psycopg.Connection, psycopg.Connection], case: Case) -> None:
     repaired = repair(case).text
     assert repaired != case.script
-    original, fixed = result(pair[0], case, case.script), result(pair[1], case, repaired)
+    script = case.script
+    if case.name.startswith(REFUSED):
+        script = script.replace(" CONCURRENTLY", "")
+    original, fixed = result(pair[0], case, script), result(pair[1], case, repaired)
     assert dict(fixed.tables) == dict(original.tables)
     assert fixed == original
     parts = [part for table in fixed.tables.values() for part in (*table.indexes, *table.constraints)]

@@ -36,7 +36,7 @@ def fix(scene: Scene) -> Fix:
         case OtherStatement(tag="REFRESH MATERIALIZED VIEW"):
             return make_fix("Refresh the materialized view CONCURRENTLY", [_refresh(scene, words)])
         case _:
-            raise NotAsExpected
+            raise Refused("PostgreSQL has no other form of it")
     at = words.end(behind)
     inside = Edit(start=at, end=at, text=words.keywords(" CONCURRENTLY"))
     upper = not words.tokens[0].text.islower()
@@ -109,4 +109,6 @@ def _refresh(scene: Scene, words: Words) -> Edit:
 
 
 def _tells_rows_apart(index: Index) -> bool:
-    return index.unique and index.valid and index.where is None and bool(index.keys) and "" not in index.keys
+    # What names an expression, such as its function, is no column.
+    of_columns = bool(index.keys) and set(index.keys) <= set(index.columns)
+    return index.unique and index.valid and index.where is None and of_columns
