@@ -14,7 +14,7 @@ from migsafe.config.read import load_config
 from migsafe.effects.script import StatementEffects, script_effects
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.fix.run import with_fixes
-from migsafe.lint.model import LintedFile, LintReport
+from migsafe.lint.model import Finding, LintedFile, LintReport
 from migsafe.lint.rules import shipped_rules
 from migsafe.lint.run import read_schema
 from migsafe.sources.gather import Request, gather
@@ -28,10 +28,12 @@ _REMEMBERED = 8  # catalogs: one for each document that a person switches betwee
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What is wrong in a document, and what each of its statements does."""
+    """What is wrong in a document, what each of its statements does, and what both were judged with."""
 
     file: LintedFile
     statements: tuple[StatementEffects, ...]
+    source: Source
+    options: LintOptions
 
 
 class Judge:
@@ -42,7 +44,7 @@ class Judge:
         self._catalogs: OrderedDict[str, Catalog] = OrderedDict()
 
     def judge(self, path: Path, text: str) -> Judged:
-        """The findings in this text, which may differ from what is saved at `path`, with their fixes.
+        """The findings in this text, which may differ from what is saved at `path`.
 
         Raises:
             MigsafeError: The configuration or the history cannot be read.
@@ -53,8 +55,7 @@ class Judge:
         options = LintOptions(catalog=self._before(earlier, config), config=config)
         report = self._linter.lint([source], options)
         if not report.files:
-            return Judged(file=_unjudged(source), statements=())
-        report = with_fixes(report, [source], rules=self._linter.rules, options=options)
+            return Judged(file=_unjudged(source), statements=(), source=source, options=options)
         context = self._linter.context(source, options)
         effects = script_effects(
             read_script("" if source.problem else source.text),
@@ -63,7 +64,13 @@ class Judge:
             wrapped=context.wrapped,
             source=source.path,
         )
-        return Judged(file=_only(report), statements=effects.statements)
+        return Judged(file=_only(report), statements=effects.statements, source=source, options=options)
+
+    def fixes(self, judged: Judged) -> tuple[Finding, ...]:
+        """The findings with their fixes. Each is linted again: only for who asks, not for every key."""
+        report = LintReport(files=(judged.file,))
+        fixed = with_fixes(report, [judged.source], rules=self._linter.rules, options=judged.options)
+        return _only(fixed).findings
 
     def _before(self, earlier: Sequence[Source], config: Config) -> Catalog:
         """The schema that the configured schema file and the earlier scripts leave."""

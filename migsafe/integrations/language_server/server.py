@@ -14,6 +14,7 @@ from migsafe.integrations.language_server.actions import actions
 from migsafe.integrations.language_server.judge import Judge, Judged
 from migsafe.integrations.language_server.places import Places
 from migsafe.integrations.language_server.show import diagnostic, hover, span
+from migsafe.lint.model import Finding
 
 QUIET_SECONDS = 0.15  # how long nobody has to type before a document is judged again
 
@@ -51,6 +52,10 @@ class MigsafeServer(LanguageServer):
             found = _Shown(version=document.version, text=document.source, judged=judged)
             self._shown[uri] = found
         return found
+
+    def fixes(self, judged: Judged) -> tuple[Finding, ...]:
+        """The findings of a document with their fixes."""
+        return self._judge.fixes(judged)
 
     def publish(self, uri: str) -> None:
         """Tells the editor what is wrong in the document, or why that cannot be told."""
@@ -137,7 +142,7 @@ def make_server() -> MigsafeServer:
     def _actions(ls: MigsafeServer, params: types.CodeActionParams) -> list[types.CodeAction]:
         shown = ls.shown(params.text_document.uri)
         return actions(
-            shown.judged.file.findings,
+            ls.fixes(shown.judged),
             params.context.diagnostics,
             uri=params.text_document.uri,
             places=ls.places(shown.text),
