@@ -8,12 +8,17 @@ import os
 import uuid
 from collections.abc import Iterator
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
 
 from migsafe.postgres.binaries import embedded_binaries, find_binaries
 from migsafe.postgres.server import Server, scratch_server
+
+# How long one example takes depends on what else the machine does; the tests of time say so by their names.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
