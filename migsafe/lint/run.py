@@ -10,6 +10,7 @@ from migsafe.config.model import Config
 from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport
+from migsafe.lint.parallel import processes_for
 from migsafe.lint.rules import shipped_rules
 from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Source
@@ -75,7 +76,9 @@ def lint_paths(request: LintRequest, *, stdin: BinaryIO) -> LintReport:
         SqlError: A statement of the schema file was not understood.
     """
     options = request.options
-    return Linter(shipped_rules()).lint(request.sources(stdin), options)
+    sources = request.sources(stdin)
+    judged = sum(source.judged for source in sources)
+    return Linter(shipped_rules()).lint(sources, options, processes=processes_for(judged))
 
 
 def read_schema(path: str) -> Catalog:
