@@ -15,7 +15,7 @@ from migsafe.config.model import Config, Flags, RuleLayer
 from migsafe.config.read import load_config
 from migsafe.config.words import Color, FailOn, Level, Transaction
 from migsafe.errors import UsageError
-from migsafe.lint.cache.memory import Memory, Shown, open_memory
+from migsafe.lint.cache.memory import Memory, Shown, few_collections, open_memory
 from migsafe.lint.request import LintRequest
 from migsafe.sources.settings import Direction
 
@@ -149,8 +149,9 @@ def _judged(
 
         found = lint_with_fixes(request, stdin=sys.stdin.buffer)
         return _finish(found, request, accept, outputs, least, None)
-    sources = request.sources(sys.stdin.buffer)
-    memory = open_memory(request, sources) if use_cache else None
+    with few_collections():
+        sources = request.sources(sys.stdin.buffer)
+        memory = open_memory(request, sources) if use_cache else None
     if memory is None:
         from migsafe.lint.run import lint_sources
 
@@ -208,9 +209,7 @@ def _write(outputs: Sequence[Output], shown: Sequence[Shown]) -> None:
             continue
         try:
             Path(output.file).parent.mkdir(parents=True, exist_ok=True)
-            Path(output.file).write_text(
-                each.text, encoding="utf-8", errors="backslashreplace", newline="\n"
-            )
+            Path(output.file).write_text(each.text, encoding="utf-8", errors="backslashreplace", newline="\n")
         except OSError as error:
             raise UsageError(
                 f"{output.file}: cannot be written: {error.strerror}",
