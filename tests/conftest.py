@@ -15,6 +15,9 @@ from psycopg import sql
 from migsafe.postgres.binaries import embedded_binaries, find_binaries
 from migsafe.postgres.server import Server, scratch_server
 
+# What a test finds must come from the code, and nothing of it belongs into the developer's own cache.
+os.environ["MIGSAFE_NO_CACHE"] = "1"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files again")
