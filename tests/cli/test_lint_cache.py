@@ -12,8 +12,24 @@ import pytest
 
 RENAME = "ALTER TABLE users RENAME COLUMN name TO full_name;\n"
 SAFE = "SET lock_timeout = '2s';\nALTER TABLE users ADD COLUMN nickname text;\n"
-HEAVY = ("sqlglot", "typer", "pydantic", "psycopg", "rich", "migsafe.catalog", "migsafe.effects", "migsafe.sql.")
-HEAVY += ("migsafe.lint.engine", "migsafe.lint.rules", "migsafe.lint.reports", "subprocess", "difflib", "tempfile")
+HEAVY = (
+    "sqlglot",
+    "typer",
+    "pydantic",
+    "psycopg",
+    "rich",
+    "migsafe.catalog",
+    "migsafe.effects",
+    "migsafe.sql.",
+)
+HEAVY += (
+    "migsafe.lint.engine",
+    "migsafe.lint.rules",
+    "migsafe.lint.reports",
+    "subprocess",
+    "difflib",
+    "tempfile",
+)
 
 
 class Project:

@@ -65,7 +65,9 @@ def test_in_one_release_everything_matters_to_every_script() -> None:
 
 
 def test_parts_that_only_join_to_the_same_bytes_differ() -> None:
-    assert len({digest_of(b"ab", b"c"), digest_of(b"a", b"bc"), digest_of(b"abc"), digest_of(b"abc", b"")}) == 4
+    assert (
+        len({digest_of(b"ab", b"c"), digest_of(b"a", b"bc"), digest_of(b"abc"), digest_of(b"abc", b"")}) == 4
+    )
 
 
 SETTINGS = {
