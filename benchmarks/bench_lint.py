@@ -3,8 +3,8 @@
 python benchmarks/bench_lint.py      # makes an environment with the compiled sqlglot and squawk
 
 Every figure is the best of some processes, whose rounds alternate, so that a busy minute of the machine hits
-all of them: wall seconds, processor seconds (of all threads and children, user and system), and the peak memory
-of the process. Ratios of processor seconds mean something on a busy machine, too; but squawk works on all cores.
+all of them: wall seconds, processor seconds (of all threads, user and system), and the peak memory
+of the process. Ratios of processor seconds mean something on a busy machine, too; squawk works on all cores.
 Cold is without a cache, but with the files in the memory of the system and Python's own byte code written.
 """
 

@@ -13,22 +13,24 @@ import pytest
 RENAME = "ALTER TABLE users RENAME COLUMN name TO full_name;\n"
 SAFE = "SET lock_timeout = '2s';\nALTER TABLE users ADD COLUMN nickname text;\n"
 HEAVY = (
-    "sqlglot",
-    "typer",
-    "pydantic",
-    "psycopg",
-    "rich",
-    "migsafe.catalog",
-    "migsafe.effects",
-    "migsafe.sql.",
-)
-HEAVY += (
-    "migsafe.lint.engine",
-    "migsafe.lint.rules",
-    "migsafe.lint.reports",
-    "subprocess",
-    "difflib",
-    "tempfile",
+    *(
+        "sqlglot",
+        "typer",
+        "pydantic",
+        "psycopg",
+        "rich",
+        "migsafe.catalog",
+        "migsafe.effects",
+        "migsafe.sql.",
+    ),
+    *(
+        "migsafe.lint.engine",
+        "migsafe.lint.rules",
+        "migsafe.lint.reports",
+        "subprocess",
+        "difflib",
+        "tempfile",
+    ),
 )
 
 
@@ -117,7 +119,7 @@ def test_only_what_changed_is_judged_again(project: Project) -> None:
     files = json.loads(changed.output)["files"]
     assert [file["path"] for file in files] == ["1.sql", "2.sql", "3.sql"]
     assert changed.output == project.run("--no-cache", "--format", "json", ".").output
-    os.remove(project.folder / "3.sql")
+    (project.folder / "3.sql").unlink()
     assert not project.run(".").judged
 
 

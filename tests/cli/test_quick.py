@@ -1,5 +1,6 @@
 """The short cut around Typer reads a command line as Typer does, or leaves it to Typer."""
 
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from migsafe.cli.quick import FLAGS, FORMATS, VALUES, lint_arguments
 from migsafe.lint.reports import formats
 
 LINT = typer.main.get_command(app).commands["lint"]  # type: ignore[attr-defined]  # a group has commands
+DEFAULTS = {name: each.default for name, each in signature(migsafe.cli.lint_run.run_lint).parameters.items()}
 WORDS = (
     *FLAGS,
     *VALUES,
@@ -42,8 +44,13 @@ WORDS = (
 def by_typer(arguments: list[str]) -> dict[str, Any] | None:
     """What the command gives to run_lint, None when it does not come to that."""
     given: list[dict[str, Any]] = []
+
+    def note(**values: Any) -> int:
+        given.append(values)
+        return 0
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(migsafe.cli.lint_run, "run_lint", lambda **values: given.append(values) or 0)
+        patch.setattr(migsafe.cli.lint_run, "run_lint", note)
         CliRunner().invoke(app, arguments)
     return given[0] if given else None
 
@@ -60,7 +67,7 @@ def compare(arguments: list[str]) -> None:
     assert quick is not None
     assert whole is not None
     for name, value in whole.items():
-        default = migsafe.cli.lint_run.run_lint.__kwdefaults__[name]
+        default = DEFAULTS[name]
         expected = list(value) if isinstance(value, (list, tuple)) else value
         found = quick.get(name, default)
         assert (list(found) if isinstance(found, (list, tuple)) else found) == expected, name
