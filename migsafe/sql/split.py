@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from migsafe.sql.names import NAME_START, TAG_PART
+
 
 class StatementKind(StrEnum):
     """What a piece of a script is for."""
@@ -64,17 +66,16 @@ _COMMENT_MARK = re.compile(r"/\*|\*/")
 _PLAIN_STRING = re.compile(r"'(?:[^']++|'')*+'")
 _ESCAPE_STRING = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
 _QUOTED_NAME = re.compile(r'"(?:[^"]++|"")*+"')
-_DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
+_DOLLAR_TAG = re.compile(rf"\$(?:{NAME_START}{TAG_PART}*+)?\$")
 _META_LINE = re.compile(r"\\[^\r\n]*")
 _STOP = re.compile(r"""['"$;\\]|--|/\*|\{[{%\#]""")
-_STOP_IN_BODY = re.compile(
-    r"""['"$;\\()]|--|/\*|\{[{%\#]|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
-)
 # Possessive: a comment that could also be read as several would take exponential time.
-_GAP = r"(?:\s|--[^\r\n]*+|/\*.{0,200}?\*/)++"
-_HAS_BODY = re.compile(
-    rf"create{_GAP}(?:or{_GAP}replace{_GAP})?(?:function|procedure|rule)\b", re.IGNORECASE | re.DOTALL
+_GAP = r"(?:\s|--[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)++"
+_STOP_IN_BODY = re.compile(
+    rf"""['"$;\\()]|--|/\*|\{{[{{%\#]|(?<![\w$])(?:begin(?={_GAP}atomic\b)|case|end)(?![\w$])""",
+    re.IGNORECASE,
 )
+_HAS_BODY = re.compile(rf"create{_GAP}(?:or{_GAP}replace{_GAP})?(?:function|procedure|rule)\b", re.IGNORECASE)
 _COPY = re.compile(r"copy\b", re.IGNORECASE)
 _FROM_STDIN = re.compile(r"\bfrom\s+stdin\b", re.IGNORECASE)
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|--[^\r\n]*|/\*.*?\*/""", re.DOTALL)
