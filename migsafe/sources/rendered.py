@@ -57,6 +57,7 @@ def as_source(rendered: dict[str, Any], tool: SourceKind) -> Source:
         path=name,
         text=text,
         in_transaction=rendered["in_transaction"],
+        shows_transactions=rendered.get("shows_transactions", False),
         phase=rendered["phase"],
         revision=rendered["revision"],
         tool=tool.value,

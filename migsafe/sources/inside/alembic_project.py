@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from .alembic_connection import OfflineConnection, executor
 from .alembic_steps import guarded, placed_batches
+from .alembic_transactions import autocommit_block, show_transactions
 from .recorder import Failure, Recorder, describe, user_place
 
 _PHASES = ("expand", "backfill", "contract")
@@ -93,12 +94,15 @@ class Project:
                     recorder.failures = 0
                     recorder.failed(error)
             self.environment._migration_context = shown
+            if recorder.shows_transactions:
+                show_transactions(recorder, function)
             self.revisions.append(
                 {
                     "revision": revision.revision,
                     "path": os.path.abspath(revision.path),
                     "phase": phase_of(revision, self.script),
-                    "in_transaction": bool(context.impl.transactional_ddl),
+                    "in_transaction": not recorder.shows_transactions,
+                    "shows_transactions": recorder.shows_transactions,
                     "statements": recorder.statements,
                     "problems": recorder.problems,
                 }
@@ -115,6 +119,7 @@ class Project:
         execute = executor(recorder, dialect)
         implementation._exec = execute
         implementation.static_output = recorder.sql
+        context.autocommit_block = autocommit_block(recorder)
         context.connection = implementation.connection = OfflineConnection(dialect, execute, recorder)
         return context
 

@@ -34,10 +34,12 @@ class Recorder:
         self.problems: list[dict[str, Any]] = []
         self.place: dict[str, int] | None = None
         self.failures = 0
+        # Whether the statements hold the BEGIN and COMMIT of the tool itself.
+        self.shows_transactions = False
 
-    def sql(self, text: str) -> None:
-        """Takes a statement as Alembic emits it."""
-        self.statements.append({"text": text, "place": self.here()})
+    def sql(self, text: str, *, by_tool: bool = False) -> None:
+        """Takes a statement as it is emitted; `by_tool`: the tool says it, and the revision does not."""
+        self.statements.append({"text": text, "place": self.here(), "by_tool": by_tool})
 
     def problem(self, message: str, place: dict[str, int] | None = None) -> None:
         """Takes a part that is not rendered; the same at the same place counts once."""
