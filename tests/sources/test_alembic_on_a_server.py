@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import InternalError
 
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.rules import shipped_rules
@@ -136,3 +137,15 @@ def test_a_commit_on_the_connection_loses_what_follows_as_we_say(tmp_path: Path,
     found = Linter(shipped_rules()).lint([source], LintOptions())
     rules = [finding.rule for file in found.files for finding in file.findings]
     assert rules == ["early-commit", "unfinished-transaction"]
+
+
+def test_a_commit_in_sql_is_followed_by_the_next_transaction_of_the_driver(
+    tmp_path: Path, database: str
+) -> None:
+    body = "op.execute('COMMIT')\n[1]\nop.execute('CREATE INDEX CONCURRENTLY i ON marks (name)')"
+    make(tmp_path, url_of(database), {}, {"commits": body})
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE marks (name text, transaction text)")
+        with pytest.raises(InternalError, match="cannot run inside a transaction block"):
+            command.upgrade(Config(tmp_path / "alembic.ini"), "head")
+        assert connection.execute("SELECT name FROM marks").fetchall() == []

@@ -37,9 +37,9 @@ def show_transactions(recorder: Recorder, function: Any) -> None:
 
     `function` is the one of the revision whose statements they are: its first line is where it begins.
     """
-    code = getattr(function, "__code__", None)
-    known = code is not None and real(code.co_filename) == recorder.path
-    place = {"line": code.co_firstlineno} if known else None
+    code: Any = getattr(function, "__code__", None)
+    is_own = code is not None and real(code.co_filename) == recorder.path
+    place = {"line": code.co_firstlineno} if is_own else None
     said = [
         {"text": _BEGIN, "place": place, "by_tool": True},
         *recorder.statements,
