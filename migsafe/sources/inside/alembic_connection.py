@@ -139,7 +139,8 @@ class OfflineConnection(MockConnection):
     begin_nested = begin
 
     def commit(self) -> None:
-        """Ends the transaction; the next one begins at once, as SQLAlchemy does it."""
+        """Ends the transaction; SQLAlchemy begins the next one at once, and nobody commits that."""
+        self.recorder.lost_transaction = True
         self.recorder.sql("COMMIT;")
         self.recorder.sql("BEGIN;")
 

@@ -3,7 +3,8 @@
 A revision runs in one transaction, with `transaction_per_migration` its own and otherwise that of the whole
 run; so it does with `transactional_ddl = False`, which only takes BEGIN and COMMIT out of offline SQL.
 autocommit_block() commits it, runs its statements outside any, and begins the next one, in which the version
-is stamped. https://alembic.sqlalchemy.org/en/latest/api/runtime.html
+is stamped. After connection.commit() it no longer commits: what follows is lost when the connection ends.
+https://alembic.sqlalchemy.org/en/latest/api/runtime.html
 """
 
 from __future__ import annotations
@@ -40,11 +41,9 @@ def show_transactions(recorder: Recorder, function: Any) -> None:
     code: Any = getattr(function, "__code__", None)
     is_own = code is not None and real(code.co_filename) == recorder.path
     place = {"line": code.co_firstlineno} if is_own else None
-    said = [
-        {"text": _BEGIN, "place": place, "by_tool": True},
-        *recorder.statements,
-        {"text": _COMMIT, "place": recorder.statements[-1]["place"], "by_tool": True},
-    ]
+    said = [{"text": _BEGIN, "place": place, "by_tool": True}, *recorder.statements]
+    if not recorder.lost_transaction:
+        said.append({"text": _COMMIT, "place": said[-1]["place"], "by_tool": True})
     kept: list[dict[str, Any]] = []
     behind: list[int] = []  # how many are kept before each
     for statement in said:
@@ -53,6 +52,8 @@ def show_transactions(recorder: Recorder, function: Any) -> None:
             kept.pop()
         else:
             kept.append(statement)
+    if kept and kept[-1]["by_tool"] and kept[-1]["text"] == _BEGIN:
+        kept.pop()
     for problem in recorder.problems:
         problem["before"] = min(behind[problem["before"] + 1], len(kept))
     recorder.statements = kept

@@ -36,6 +36,8 @@ class Recorder:
         self.failures = 0
         # Whether the statements hold the BEGIN and COMMIT of the tool itself.
         self.shows_transactions = False
+        # Whether the tool no longer commits the transaction that is open.
+        self.lost_transaction = False
 
     def sql(self, text: str, *, by_tool: bool = False) -> None:
         """Takes a statement as it is emitted; `by_tool`: the tool says it, and the revision does not."""
