@@ -95,7 +95,6 @@ def test_what_asks_the_database_is_a_problem_and_the_rest_is_rendered() -> None:
     assert [(problem.line, problem.message.split(",")[0]) for problem in source.problems] == [
         (12, "asks the database"),
         (15, "asks the database"),
-        (16, "could not be rendered without a database: TypeError: 'NoneType' object is not subscriptable"),
     ]
     assert statements(source)[-1] == "UPDATE customers SET region = 'it''s' WHERE region = '10%'"
 
@@ -187,6 +186,65 @@ def test_one_statement_that_fails_costs_only_itself(project: Path) -> None:
     assert len(source.problems) == 2
     assert "raise_it" in source.problems[0].message
     assert "asks the database" in source.problems[1].message
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        # What only comes of the answer that is missing is not said again: the statement itself, what uses
+        # what it sets, and what uses that.
+        (
+            "n = op.get_bind().execute(sa.text('SELECT 1')).fetchone()[0]\nm = n + 1\nop.execute(f'X {m}')",
+            [0],
+        ),
+        ("t = sa.MetaData()\nt.reflect(op.get_bind())\nu = t.tables['u']\nop.execute(u.delete())", [1]),
+        ("n = ask()\nif n > 0:\n    pass\nwhile n > 0:\n    pass", ["ask"]),
+        ("rows = missing()\nlast = rows[-1]\nop.execute(last)", [0]),
+        # Another question, and another failure, are causes of their own.
+        (
+            "a = op.get_bind().scalar(sa.text('SELECT 1'))\nb = op.get_bind().scalar(sa.text('SELECT 2'))",
+            [0, 1],
+        ),
+        ("a = op.get_bind().scalar(sa.text('SELECT 1'))\nb = missing(1)", [0, 1]),
+        ("missing(1)\nmissing(2)", [0, 1]),
+        ("for one in (1, 2):\n    missing(one)", [1]),
+        # Nobody takes the answer.
+        ("op.get_bind().execute(sa.text('SELECT setval(1)'))", []),
+    ],
+)
+def test_one_cause_is_one_problem_at_its_place(project: Path, body: str, lines: list[int | str]) -> None:
+    add(
+        project,
+        "f5",
+        body,
+        head="\ndef ask():\n    return next(iter(op.get_bind().execute(sa.text('SELECT 1'))))[0]\n",
+    )
+    text = (project / "versions" / "f5.py").read_text(encoding="utf-8").splitlines()
+    first = text.index("def upgrade():") + 2
+    wanted = [text.index("def ask():") + 2 if line == "ask" else first + int(line) for line in lines]
+    assert [problem.line for problem in render()["f5"].problems] == wanted
+
+
+def test_parameters_are_those_that_the_statement_names(project: Path) -> None:
+    add(
+        project,
+        "f6",
+        "bind = op.get_bind()\n"
+        "bind.execute(sa.text('DELETE FROM orders'), {'ids': (1, 2)})\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id IN :ids'), {'ids': (1, 2), 'more': 3})\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id IN :ids'), {'ids': ()})\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id = :id'), [{'id': 1}, {'id': 2}])\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id = :id'), {'di': 1})",
+    )
+    source = render()["f6"]
+    assert statements(source) == [
+        "DELETE FROM orders",
+        "DELETE FROM orders WHERE id IN (1, 2)",
+        "DELETE FROM orders WHERE id IN (NULL)",
+        "DELETE FROM orders WHERE id = 1",
+        "DELETE FROM orders WHERE id = 2",
+    ]
+    assert ["could not be written as SQL" in problem.message for problem in source.problems] == [True]
 
 
 @pytest.mark.parametrize(
