@@ -108,7 +108,7 @@ class Linter:
                 source,
                 catalog=catalog,
                 server_version=context.server_version,
-                settings=options.settings,
+                settings={**options.settings, **dict(source.settings)},
                 wrapped=context.wrapped,
                 small=SmallTables(
                     names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows

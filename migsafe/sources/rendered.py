@@ -58,6 +58,7 @@ def as_source(rendered: dict[str, Any], tool: SourceKind) -> Source:
         text=text,
         in_transaction=rendered["in_transaction"],
         shows_transactions=rendered.get("shows_transactions", False),
+        settings=tuple(rendered["settings"].items()),
         phase=rendered["phase"],
         revision=rendered["revision"],
         tool=tool.value,

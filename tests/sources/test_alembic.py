@@ -8,7 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from migsafe.config.model import Config
 from migsafe.errors import UsageError
+from migsafe.lint.run import LintRequest, lint_paths
 from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Source
 from migsafe.sources.settings import Direction, SourceSettings
@@ -283,6 +285,35 @@ def test_an_environment_that_wants_a_variable_says_which_and_takes_it(project: P
         render()
     assert "environment = {" in error.value.advice
     assert len(render(environment={"SHOP_URL": "postgresql://offline/offline"})) == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        ("connection.execute(sa.text('SET lock_timeout = 1000'))", {"lock_timeout": "1000"}),
+        ("connection.execute(sa.text(\"set session Lock_Timeout to '2s';\"))", {"lock_timeout": "2s"}),
+        (
+            "create_engine('', connect_args={'options': '-c lock_timeout=2s -c statement_timeout=5min'})",
+            {"lock_timeout": "2s", "statement_timeout": "5min"},
+        ),
+        ("connection.execute(sa.text('SET LOCAL lock_timeout = 1000'))", {}),
+        ("print('we do not SET lock_timeout = 1000 here')", {}),
+    ],
+)
+def test_timeouts_that_the_environment_sets_hold_in_each_revision(
+    project: Path, line: str, settings: dict[str, str]
+) -> None:
+    env = project / "env.py"
+    text = env.read_text(encoding="utf-8").replace(
+        "if context.is_off", f"if 0:\n    {line}\nif context.is_off"
+    )
+    env.write_text(text, encoding="utf-8")
+    assert {source.settings for source in render().values()} == {tuple(settings.items())}
+    add(project, "f7", "op.add_column('orders', sa.Column('a', sa.Text))")
+    config = Config(sources=(SourceSettings(path="alembic.ini"),), root=str(project))
+    report = lint_paths(LintRequest(paths=("versions/f7.py",), config=config), stdin=io.BytesIO())
+    found = [finding.rule for file in report.files for finding in file.findings]
+    assert found == ([] if "lock_timeout" in settings else ["missing-lock-timeout"])
 
 
 def test_an_environment_that_connects_is_an_error_and_can_be_left_out(project: Path) -> None:

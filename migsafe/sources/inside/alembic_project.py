@@ -19,6 +19,7 @@ from .alembic_connection import OfflineConnection, executor
 from .alembic_steps import guarded, placed_batches
 from .alembic_transactions import autocommit_block, show_transactions
 from .recorder import Failure, Recorder, describe, user_place
+from .sessions import of_code
 
 _PHASES = ("expand", "backfill", "contract")
 
@@ -30,6 +31,7 @@ class Project:
         self.request = request
         self.revisions: list[dict[str, Any]] = []
         self.ran = False
+        self.settings: dict[str, str] = {}
 
     def render(self) -> None:
         """Fills `revisions`."""
@@ -39,6 +41,7 @@ class Project:
             self.heads = self.script.get_heads()
         except Exception as error:
             raise Failure("scripts", describe(error), user_place(error)) from error
+        self.settings = of_code(os.path.join(self.script.dir, "env.py"))
         up = self.request["direction"] == "up"
         options = {
             "as_sql": True,
@@ -103,6 +106,7 @@ class Project:
                     "phase": phase_of(revision, self.script),
                     "in_transaction": not recorder.shows_transactions,
                     "shows_transactions": recorder.shows_transactions,
+                    "settings": self.settings,
                     "statements": recorder.statements,
                     "problems": recorder.problems,
                 }
