@@ -32,10 +32,10 @@ check: $(STAMP)  ## Format, lint, types, import directions
 
 test: check  ## Everything that guards a change (under 15 minutes on 2 cores)
 	$(BIN)/python -m tests.servers 14
-	$(BIN)/pytest -m 'not proof'
+	$(BIN)/pytest -m 'not proof' --numprocesses auto --maxprocesses 4 --dist worksteal
 
 proof: servers  ## The slow proofs
-	$(BIN)/pytest -m proof
+	$(BIN)/pytest -m proof --numprocesses auto --maxprocesses 4 --dist worksteal
 
 golden: $(STAMP)  ## Write the golden files again; read the diff before you commit it
 	$(BIN)/pytest -m 'not proof' tests/lint tests/plan tests/explain tests/house --update-golden

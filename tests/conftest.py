@@ -6,8 +6,9 @@ version; MIGSAFE_POSTGRES_BIN chooses another. `database` is an empty database o
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -15,9 +16,30 @@ from psycopg import sql
 from migsafe.postgres.binaries import embedded_binaries, find_binaries
 from migsafe.postgres.server import Server, scratch_server
 
+PROOF_ROW = "a row of the proofs' table"
+
+# How long one example takes depends on what else the machine does; the tests of time say so by their names.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files again")
+
+
+@pytest.fixture
+def proof_row(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Puts a row into the table that is printed at the end, whether the test fails or not."""
+    return lambda row: request.node.user_properties.append((PROOF_ROW, row))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ended = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]
+    rows = sorted(row for test in ended for key, row in test.user_properties if key == PROOF_ROW)
+    if rows:
+        terminalreporter.section("proofs")
+    for row in rows:
+        terminalreporter.write_line(row)
 
 
 @pytest.fixture(scope="session")

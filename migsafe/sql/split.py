@@ -67,14 +67,13 @@ _QUOTED_NAME = re.compile(r'"(?:[^"]++|"")*+"')
 _DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
 _META_LINE = re.compile(r"\\[^\r\n]*")
 _STOP = re.compile(r"""['"$;\\]|--|/\*|\{[{%\#]""")
-_STOP_IN_BODY = re.compile(
-    r"""['"$;\\()]|--|/\*|\{[{%\#]|(?<![\w$])(?:begin(?=\s+atomic\b)|case|end)(?![\w$])""", re.IGNORECASE
-)
 # Possessive: a comment that could also be read as several would take exponential time.
-_GAP = r"(?:\s|--[^\r\n]*+|/\*.{0,200}?\*/)++"
-_HAS_BODY = re.compile(
-    rf"create{_GAP}(?:or{_GAP}replace{_GAP})?(?:function|procedure|rule)\b", re.IGNORECASE | re.DOTALL
+_GAP = r"(?:\s|--[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)++"
+_STOP_IN_BODY = re.compile(
+    rf"""['"$;\\()]|--|/\*|\{{[{{%\#]|(?<![\w$])(?:begin(?={_GAP}atomic\b)|case|end)(?![\w$])""",
+    re.IGNORECASE,
 )
+_HAS_BODY = re.compile(rf"create{_GAP}(?:or{_GAP}replace{_GAP})?(?:function|procedure|rule)\b", re.IGNORECASE)
 _COPY = re.compile(r"copy\b", re.IGNORECASE)
 _FROM_STDIN = re.compile(r"\bfrom\s+stdin\b", re.IGNORECASE)
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|--[^\r\n]*|/\*.*?\*/""", re.DOTALL)

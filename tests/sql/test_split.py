@@ -50,6 +50,7 @@ def test_a_statement_split_off_is_split_no_further(text: str) -> None:
         "select /* ; /* nested ; */ ; */ 1 -- ; more\n, 2",
         "create function f() returns int begin atomic select 1; select case when a then 2 end; end",
         "create procedure p() language sql begin atomic insert into t values (1); end",
+        f"create /* {'long ' * 100} ** */ procedure p() begin -- here\n atomic insert into t values (1); end",
         "create or replace rule r as on insert to t do also (insert into u values (1); delete from v)",
         "select a$b$c, d$b$",
         "select 'a\\'",

@@ -1,6 +1,7 @@
 """Every statement of fixtures/effects/ does on real servers what is predicted: nothing is written by hand."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +15,7 @@ OLDEST = MAJORS[0]
 MOST_UNCERTAIN = 0.25
 
 
-def check(servers: Servers, major: int, family: str) -> None:
+def check(servers: Servers, major: int, family: str, proof_row: Callable[[str], None]) -> None:
     bench = Bench(servers.of(major))
     seen: Counter[str] = Counter()
     wrong: list[str] = []
@@ -28,20 +29,27 @@ def check(servers: Servers, major: int, family: str) -> None:
                 wrong += [f"{case}: {each}" for each in verdict.differences]
     finally:
         bench.close()
-    print(f"\nPostgreSQL {major} {family:<12} {seen['statements']:>4} statements {len(wrong)} wrong", end="")  # noqa: T201 -- the proof's table
+    proof_row(
+        f"PostgreSQL {major} {family:<12} {seen['statements']:>6} statements {len(wrong)} wrong,"
+        f" {seen['uncertain']} uncertain"
+    )
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_oldest_server_does_what_is_predicted(servers: Servers, family: str) -> None:
-    check(servers, OLDEST, family)
+def test_the_oldest_server_does_what_is_predicted(
+    servers: Servers, family: str, proof_row: Callable[[str], None]
+) -> None:
+    check(servers, OLDEST, family, proof_row)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("major", MAJORS[1:])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_server_does_what_is_predicted(servers: Servers, major: int, family: str) -> None:
-    check(servers, major, family)
+def test_every_server_does_what_is_predicted(
+    servers: Servers, major: int, family: str, proof_row: Callable[[str], None]
+) -> None:
+    check(servers, major, family, proof_row)
 
 
 def test_there_are_enough_statements_and_each_once() -> None:
