@@ -70,6 +70,8 @@ def walk(
     if wrapped:
         walker.history = advance(walker.history, ops.Begin())
     for statement in script.statements:
+        if source.parts:
+            walker.begin(source.script_at(statement.start))
         walker.statement(statement)
     is_open = walker.session.transaction is not None and not walker.session.in_tools_transaction
     look_ahead(walker.seen, statements=len(script.statements), left_open=is_open)
@@ -120,6 +122,12 @@ class _Walker:
     @property
     def version(self) -> int:
         return self.server_version or self.catalog.server_version or DEFAULT_SERVER_VERSION
+
+    def begin(self, script: str) -> None:
+        """Goes into this script, if it is another: what was made before is not its own."""
+        if script != self.script:
+            self.script = script
+            self.made.clear()
 
     def statement(self, statement: ReadStatement) -> None:
         """Observes a statement; those inside of a DO block run one by one, in one transaction."""
