@@ -22,6 +22,9 @@ PROOF_ROW = "a row of the proofs' table"
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
+# What a test finds must come from the code, and nothing of it belongs into the developer's own cache.
+os.environ["MIGSAFE_NO_CACHE"] = "1"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files again")
