@@ -131,7 +131,7 @@ class Linter:
             stand = _Stand(source=source, context=context, script=script, before=catalog)
             if source.judged and not options.config.excludes(source.path):
                 yield stand
-            after = stand.after or follow(source.path, script, catalog, wrapped=context.wrapped)
+            after = stand.after or follow(source, script, catalog, wrapped=context.wrapped)
             catalog = new_session(after)
 
     def _add(self, rule: Rule, condition: Condition) -> None:
@@ -149,7 +149,7 @@ def _seen(stand: _Stand, options: LintOptions) -> Script:
         source,
         catalog=stand.before,
         server_version=context.server_version,
-        settings=options.settings,
+        settings={**options.settings, **dict(source.settings)},
         wrapped=context.wrapped,
         small=SmallTables(
             names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows
@@ -177,6 +177,8 @@ def _version_num(major: int | None) -> int | None:
 
 def _is_wrapped(source: Source, settings: ScriptSettings, options: LintOptions, said: str) -> bool:
     """Whether a tool opens a transaction around the script: what stands nearest to it counts most."""
+    if source.shows_transactions:
+        return False
     if said:
         return said == Transaction.ALWAYS
     if options.wrapped is not None:

@@ -73,7 +73,7 @@ def walk(
         server_version=server_version,
     )
     walker.small = small or walker.small
-    walker.script_of(script, wrapped=wrapped)
+    walker.script_of(script, source, wrapped=wrapped)
     is_open = walker.session.transaction is not None and not walker.session.in_tools_transaction
     look_ahead(walker.seen, statements=len(script.statements), left_open=is_open)
     return Walk(
@@ -110,6 +110,12 @@ class _Walker(Follower):
     @property
     def version(self) -> int:
         return self.server_version or self.catalog.server_version or DEFAULT_SERVER_VERSION
+
+    def begin(self, script: str) -> None:
+        """Goes into this script, if it is another: what was made before is not its own."""
+        if script != self.script:
+            self.made.clear()
+        Follower.begin(self, script)
 
     def single(self, statement: ReadStatement) -> None:
         """Observes a statement's operations in the order in which PostgreSQL carries them out."""

@@ -29,6 +29,8 @@ CHANGES = {
     "origins": (Origin(start=0, end=3, path="x.py", line=1),),
     "shown": "what people see",
     "problems": (SourceProblem(message="no", path="x.py", line=1),),
+    "settings": (("lock_timeout", "2s"),),
+    "parts": (0, 4),
 }
 
 
