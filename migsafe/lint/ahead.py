@@ -173,6 +173,8 @@ def _is_made_again(dropped: Seen, later: list[Seen]) -> bool:
             case ops.OtherStatement(), ops.OtherStatement():
                 if facts.change == "drop" and _is_like(dropped.operation.changes, one.facts):
                     return True
+                if facts.change == "rename" and _has_its_name(facts, one.facts):
+                    return True
             case _:
                 pass
     return False
@@ -193,6 +195,16 @@ def _is_like(dropped: tuple[SchemaChange, ...], created: Facts) -> bool:
             kinds = {change.kind, created.object_kind}
             return len(kinds) == 1 or kinds <= _FUNCTIONS or kinds <= {"VIEW", "MATERIALIZED VIEW"}
     return False
+
+
+def _has_its_name(renamed: Facts, created: Facts) -> bool:
+    """Whether what is created has the name that another object of its kind had until now."""
+    name = renamed.object.rpartition(".")[2]
+    return (
+        created.change in {"create", "replace"}
+        and created.object.rpartition(".")[2] == name
+        and created.object_kind == renamed.object_kind
+    )
 
 
 def _gets_policy(enabled: Seen, later: list[Seen]) -> bool:

@@ -103,6 +103,7 @@ class Facts:
     base_type: str = ""  # PostgreSQL's own name, without modifiers: "character varying"
     type_limited: bool = False  # it has modifiers, such as a length
     in_primary_key: bool = False
+    column_created_here: bool = False  # by this very script, so no running version knows it
 
     # The column whose type changes.
     narrows: bool = False

@@ -28,9 +28,10 @@ CHANGES = {
     "tool": "flyway",
     "origins": (Origin(start=0, end=3, path="x.py", line=1),),
     "shown": "what people see",
-    "problems": (SourceProblem(message="no", path="x.py", line=1),),
+    "shows_transactions": True,
     "settings": (("lock_timeout", "2s"),),
-    "parts": (0, 4),
+    "parts": (3,),
+    "problems": (SourceProblem(message="no", path="x.py", line=1),),
 }
 
 
