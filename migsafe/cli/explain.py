@@ -10,7 +10,7 @@ from migsafe.config.words import Transaction
 
 def explain(
     paths: list[str] | None = typer.Argument(
-        None, metavar="[PATH]...", help="SQL files, folders of them, or - for standard input."
+        None, metavar="PATH", help="SQL files, folders of them, or - for standard input."
     ),
     schema: str = typer.Option(
         "", metavar="FILE", help="The schema before the first script, e.g. from pg_dump --schema-only."

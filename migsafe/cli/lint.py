@@ -38,7 +38,7 @@ def _known_time(value: str) -> str:
 def lint(
     paths: list[str] | None = typer.Argument(
         None,
-        metavar="[PATH]...",
+        metavar="PATH",
         help="SQL files, folders, alembic.ini, manage.py, or -; without any, all configured sources.",
     ),
     *,

@@ -12,7 +12,7 @@ EXIT_DIFFERENT, EXIT_NOT_JUDGED = 1, 2
 
 def verify(
     paths: list[str] | None = typer.Argument(
-        None, metavar="[PATH]...", help="SQL files, folders of them, or - for standard input."
+        None, metavar="PATH", help="SQL files, folders of them, or - for standard input."
     ),
     schema: str = typer.Option(
         "", metavar="FILE", help="SQL that is run before the first script, e.g. from pg_dump --schema-only."

@@ -15,6 +15,7 @@ from migsafe.sources.rendered import as_source
 from migsafe.sources.settings import Direction, SourceKind, SourceSettings
 
 _SERVER_VERSION = 180_000
+_VARIABLES = "Set them in the shell, or under [[sources]] in migsafe.toml"
 
 
 def load_django(settings: SourceSettings, manage: Path, direction: Direction) -> tuple[Source, ...]:
@@ -59,9 +60,15 @@ def _refused(answer: Refusal, manage: Path) -> UsageError:
                 f"{name}: Django cannot read the migrations{at}: {answer.message}",
                 advice="`manage.py makemigrations --check` must work.",
             )
+        case _ if "DJANGO_SETTINGS_MODULE" in answer.message:
+            return UsageError(
+                f"{name}: it does not say which settings to load: {answer.message}",
+                advice=f"{_VARIABLES}: environment = {{ DJANGO_SETTINGS_MODULE = \"shop.settings\" }}.",
+            )
         case _:
             return UsageError(
                 f"{name}: Django's settings could not be loaded{at}: {answer.message}",
-                advice="If they read environment variables, set `environment` of this source, for example "
-                'environment = { SECRET_KEY = "offline", DATABASE_URL = "postgresql://offline/offline" }.',
+                advice=f"If they read variables that are not set here: {_VARIABLES[0].lower()}{_VARIABLES[1:]}: "
+                'environment = { SECRET_KEY = "offline", DATABASE_URL = "postgresql://offline/offline" }. '
+                "Nothing connects to what they name.",
             )
