@@ -19,6 +19,7 @@ from migsafe.sql.operations import (
     DropDefault,
     DropTable,
     Operation,
+    OtherTableAction,
     RenameColumn,
     RenameTable,
     SetNotNull,
@@ -52,6 +53,8 @@ def compatibility_of(  # noqa: PLR0911 -- one flat table: operation, who breaks
             return _not_null(operation.table, operation.column, catalog)
         case DropDefault():
             return _default(operation, catalog)
+        case OtherTableAction(action="ALTER COLUMN DROP EXPRESSION" | "ALTER COLUMN DROP IDENTITY"):
+            return _old_breaks(f"it leaves {operation.table}.{operation.column} to the server")
         case AddColumn():
             return _column(operation)
         case AddConstraint():

@@ -63,7 +63,7 @@ def _refused(answer: Refusal, manage: Path) -> UsageError:
         case _ if "DJANGO_SETTINGS_MODULE" in answer.message:
             return UsageError(
                 f"{name}: it does not say which settings to load: {answer.message}",
-                advice=f"{_VARIABLES}: environment = {{ DJANGO_SETTINGS_MODULE = \"shop.settings\" }}.",
+                advice=f'{_VARIABLES}: environment = {{ DJANGO_SETTINGS_MODULE = "shop.settings" }}.',
             )
         case _:
             return UsageError(
