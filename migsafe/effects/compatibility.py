@@ -53,12 +53,18 @@ def compatibility_of(  # noqa: PLR0911 -- one flat table: operation, who breaks
             return _not_null(operation.table, operation.column, catalog)
         case DropDefault():
             return _default(operation, catalog)
-        case OtherTableAction(action="ALTER COLUMN DROP EXPRESSION" | "ALTER COLUMN DROP IDENTITY"):
-            return _old_breaks(f"it leaves {operation.table}.{operation.column} to the server")
         case AddColumn():
             return _column(operation)
         case AddConstraint():
             return _constraint(operation, catalog)
+        case _:
+            return _other(operation)
+
+
+def _other(operation: Operation) -> Compatibility:
+    match operation:
+        case OtherTableAction(action="ALTER COLUMN DROP EXPRESSION" | "ALTER COLUMN DROP IDENTITY"):
+            return _old_breaks(f"it leaves {operation.table}.{operation.column} to the server")
         case _:
             return _BOTH_WORK
 

@@ -57,9 +57,9 @@ def gather(request: Request, *, stdin: BinaryIO) -> tuple[Source, ...]:
     if not request.paths and not request.sources:
         raise UsageError(
             "no files to lint",
-            advice="`migsafe init` looks for the migrations of this repository and writes a configuration. Or name "
-            "SQL files, a folder of them, alembic.ini or manage.py: `migsafe lint migrations/`; `-` reads "
-            "standard input.",
+            advice="`migsafe init` looks for the migrations of this repository and writes a configuration. "
+            "Or name SQL files, a folder of them, alembic.ini or manage.py: `migsafe lint migrations/`; `-` "
+            "reads standard input.",
         )
     loaded = [_configured(settings, request) for settings in request.sources]
     if request.paths:

@@ -74,7 +74,7 @@ def ask_project(
 
 
 def find_python(package: str, folder: Path) -> str:
-    """The interpreter that has a package: an active or near virtual environment's, our own, or one of PATH."""
+    """The interpreter with a package: an active or near virtual environment's, our own, or one of PATH."""
     active = os.environ.get("VIRTUAL_ENV", "")
     levels = (folder.resolve(), *folder.resolve().parents[:_LEVELS])
     near = [level / name for level in levels for name in _VENVS]
@@ -89,8 +89,9 @@ def find_python(package: str, folder: Path) -> str:
             return python
     raise UsageError(
         f"no Python with {package} was found for {folder.as_posix() or '.'}",
-        advice=f"{package.capitalize()} runs in the project's own Python: activate its virtual environment, or name "
-        'its interpreter under [[sources]] in migsafe.toml, for example python = ".venv/bin/python".',
+        advice=f"{package.capitalize()} runs in the project's own Python: activate its virtual environment, "
+        "or name its interpreter under [[sources]] in migsafe.toml, for example "
+        'python = ".venv/bin/python".',
     )
 
 

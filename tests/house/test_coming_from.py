@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
+from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
 
 from migsafe.catalog.history import load_schema
 from migsafe.config.model import Config, RuleLayer
@@ -94,9 +96,6 @@ def test_what_rails_sends_for_a_strong_migrations_check_is_found(rule: str, case
 def test_django_migration_linter_and_migsafe_find_what_the_table_says(
     rule: str, case: dict[str, Any]
 ) -> None:
-    from django_migration_linter.sql_analyser import analyse_sql_statements
-    from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
-
     if case.get("is_sql", True):
         errors, _, warnings = analyse_sql_statements(PostgresqlAnalyser, case["sql"].strip().splitlines())
         assert rule in {each.code for each in [*errors, *warnings]}

@@ -29,7 +29,7 @@ def render(report: LintReport, view: View) -> str:
 
 
 def _overview(report: LintReport) -> list[str]:
-    """What many findings come to, and what can be done with so many: who adopts an old repository sees this."""
+    """What many findings come to, and what can be done: who adopts an old repository sees this."""
     if len(report.findings) <= _MANY:
         return []
     counts = Counter(finding.rule for finding in report.findings).most_common(_MOST)

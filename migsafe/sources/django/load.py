@@ -53,7 +53,7 @@ def _refused(answer: Refusal, manage: Path) -> UsageError:
         case "not-installed":
             return UsageError(
                 f"{name}: Django or its PostgreSQL driver cannot be imported: {answer.message}",
-                advice="Set `python` of this source to the interpreter of the project's environment.",
+                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's environment.",
             )
         case "migrations":
             return UsageError(
@@ -68,7 +68,7 @@ def _refused(answer: Refusal, manage: Path) -> UsageError:
         case _:
             return UsageError(
                 f"{name}: Django's settings could not be loaded{at}: {answer.message}",
-                advice=f"If they read variables that are not set here: {_VARIABLES[0].lower()}{_VARIABLES[1:]}: "
+                advice=f"Are there variables that they read and that are not set here? {_VARIABLES}: "
                 'environment = { SECRET_KEY = "offline", DATABASE_URL = "postgresql://offline/offline" }. '
                 "Nothing connects to what they name.",
             )
