@@ -81,7 +81,8 @@ def _refused(answer: Refusal, config: Path) -> UsageError:
         case "not-installed":
             return UsageError(
                 f"{name}: Alembic cannot be imported: {answer.message}",
-                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's environment.",
+                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's "
+                "environment.",
             )
         case "scripts":
             return UsageError(

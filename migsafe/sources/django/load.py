@@ -53,7 +53,8 @@ def _refused(answer: Refusal, manage: Path) -> UsageError:
         case "not-installed":
             return UsageError(
                 f"{name}: Django or its PostgreSQL driver cannot be imported: {answer.message}",
-                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's environment.",
+                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's "
+                "environment.",
             )
         case "migrations":
             return UsageError(
