@@ -8,6 +8,10 @@ from migsafe.sql.changes import CreateOnTable, DropObject, SchemaChange
 from migsafe.sql.names import Name
 from migsafe.sql.operations import Operation
 
+# What neither fails later nor leaves something behind.
+_NO_WORK = (
+    ops.Begin, ops.Commit, ops.Rollback, ops.Savepoint, ops.SetSetting, ops.ResetSetting, ops.Query,
+)  # fmt: skip
 _FUNCTIONS = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE", "ROUTINE", "WINDOW"})
 
 
@@ -31,6 +35,7 @@ def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
     _altered_again(seen)
     _first_long_timeout(seen)
     _firsts_of_transactions(seen)
+    _left_half_done(seen)
     for position, one in enumerate(seen):
         one.facts.only_statement = statements == 1
         match one.operation:
@@ -112,6 +117,17 @@ def _firsts_of_transactions(seen: list[Seen]) -> None:
         if facts.holds_lock and facts.takes_long:
             facts.first_work_under_lock = one.transaction not in work
             work.add(one.transaction)
+
+
+def _left_half_done(seen: list[Seen]) -> None:
+    """The first statement of a committed transaction that cannot be run again, when work comes behind it."""
+    said: set[int | None] = {None}
+    works = [one for one in seen if not isinstance(one.operation, _NO_WORK)]
+    last = works[-1].transaction if works else None
+    for one in works:
+        if not one.facts.repeatable and one.transaction not in said and one.transaction != last:
+            one.facts.left_half_done = True
+            said.add(one.transaction)
 
 
 def _is_enabled_again(disabled: Seen, later: list[Seen]) -> bool:

@@ -108,7 +108,7 @@ class Linter:
                 source,
                 catalog=catalog,
                 server_version=context.server_version,
-                settings=options.settings,
+                settings={**options.settings, **dict(source.settings)},
                 wrapped=context.wrapped,
                 small=SmallTables(
                     names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows
@@ -144,6 +144,8 @@ def _version_num(major: int | None) -> int | None:
 
 def _is_wrapped(source: Source, settings: ScriptSettings, options: LintOptions, said: str) -> bool:
     """Whether a tool opens a transaction around the script: what stands nearest to it counts most."""
+    if source.shows_transactions:
+        return False
     if said:
         return said == Transaction.ALWAYS
     if options.wrapped is not None:

@@ -185,6 +185,7 @@ class Facts:
     tool_transaction: bool = False
     to_savepoint: bool = False
     left_open: bool = False
+    left_half_done: bool = False  # the first that a second run fails at, if what comes after its COMMIT fails
     holds_lock: bool = False
     held: str = ""
     locks_second_table: bool = False

@@ -45,7 +45,8 @@ class Source:
 
     `problem` says why its bytes are not SQL text; `problem_at` is the offset in `text`, which then has
     replacement characters. `in_transaction` is whether the tool that runs it opens a transaction around
-    it, None when that is not known.
+    it, None when that is not known. `shows_transactions`: the text holds the BEGIN and COMMIT that the tool
+    sends, so it opens no other, whatever is configured. `settings` are set for the session before it runs.
 
     A source that is not `judged` is context only: the scripts behind it see its schema, and nothing in it
     is reported. `phase` is what the source itself declares ("" when nothing). `revision` is the tool's own
@@ -62,6 +63,8 @@ class Source:
     problem: str = ""
     problem_at: int = 0
     in_transaction: bool | None = None
+    shows_transactions: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
     judged: bool = True
     phase: str = ""
     revision: str = ""

@@ -165,3 +165,11 @@ def test_a_manage_py_without_settings_says_where_to_name_them(
     with pytest.raises(UsageError, match="it does not say which settings to load") as error:
         render()
     assert 'environment = { DJANGO_SETTINGS_MODULE = "shop.settings" }' in error.value.advice
+
+
+def test_timeouts_among_the_options_of_the_connection_hold_in_each_migration(project: Path) -> None:
+    settings = next(project.glob("*/settings.py"))
+    text = settings.read_text(encoding="utf-8")
+    options = '"OPTIONS": {"options": "-c lock_timeout=2s"},\n        "HOST"'
+    settings.write_text(text.replace('"HOST"', options, 1), encoding="utf-8")
+    assert {source.settings for source in render().values()} == {(("lock_timeout", "2s"),)}
