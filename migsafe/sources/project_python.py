@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,8 +69,15 @@ def ask_project(
                 advice="Run it by hand to see all of it, for example `alembic upgrade head --sql`.",
             ) from error
     if "error" in answer:
-        return Refusal(**answer["error"])
+        refusal = Refusal(**answer["error"])
+        return replace(refusal, place=_from_here(refusal.place))
     return list(answer["migrations"])
+
+
+def _from_here(place: str) -> str:
+    """A place ("/shop/env.py:3") from the current folder, if it is in it."""
+    here = str(Path.cwd()) + os.sep
+    return place.removeprefix(here)
 
 
 def find_python(package: str, folder: Path) -> str:

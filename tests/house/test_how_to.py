@@ -1,8 +1,8 @@
 """The how-to pages are run from top to bottom: every command on them, and what it prints.
 
-A block that is headed ```python PATH (or toml, ini ...) is written to that file; each `$ ` line of a ```console
-block is run by a shell in the project, and must print what follows it, where a line `...` stands for any
-lines. `make golden` writes the outputs again, but keeps those with `...`.
+A block that is headed ```python PATH (or toml, ini ...) is written to that file; each `$ ` line of a
+```console block is run by a shell in the project, and must print what follows it, where a line `...` stands
+for any lines. `make golden` writes the outputs again, but keeps those with `...`.
 """
 
 import os
