@@ -150,12 +150,20 @@ def test_the_password_may_come_from_the_environment(
     assert lint(INDEX, "--database", url, PGPASSWORD=SECRET).returncode == 0
 
 
-def test_nothing_is_changed_and_no_table_is_waited_for(connection: psycopg.Connection, database: str) -> None:
-    fill(connection, rows=30_000, width=1900)
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(
+    connection: psycopg.Connection, database: str
+) -> None:
+    fill(connection, rows=10, width=10)
     with psycopg.connect(database) as busy:
         busy.execute("LOCK TABLE orders")
         done = lint(INDEX, "--database", database)
-    assert "30 thousand rows" in done.stdout
+    assert done.returncode == 2
+    assert "somebody has held a table for more than 5 s" in done.stderr
+
+
+def test_nothing_is_changed(connection: psycopg.Connection, database: str) -> None:
+    fill(connection, rows=30_000, width=1900)
+    assert lint(INDEX, "--database", database).returncode == 1
     assert connection.execute("SELECT count(*) FROM orders").fetchone() == (30_000,)
     assert connection.execute("SELECT 1 FROM pg_class WHERE relname = 'orders_note_idx'").fetchone() is None
 
