@@ -1,7 +1,7 @@
 """Scripts in, findings out. Pure: the same scripts and context always give the same findings."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from migsafe.catalog.model import Catalog
@@ -9,14 +9,18 @@ from migsafe.catalog.session import new_session
 from migsafe.config.model import Config, ScriptSettings
 from migsafe.config.words import Transaction
 from migsafe.lint.facts import Facts
+from migsafe.lint.follow import follow
 from migsafe.lint.judge import Judge, Script
 from migsafe.lint.model import Condition, LintedFile, LintReport, Rule
+from migsafe.lint.parallel import spread
 from migsafe.lint.phases import Given, given_by
 from migsafe.lint.selection import Selection
 from migsafe.lint.sizes import SmallTables
 from migsafe.lint.suppress import Comments, read_comments
 from migsafe.lint.walk import walk
 from migsafe.sources.model import Source
+from migsafe.sql.script import Script as ReadScript
+from migsafe.sql.script import read_script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,20 @@ class Context:
     wrapped: bool
 
 
+@dataclass(slots=True, kw_only=True)
+class _Stand:
+    """A script where it stands: what holds for it, and the schema before it.
+
+    `after` is the schema behind it, once somebody went through it in this process.
+    """
+
+    source: Source
+    context: Context
+    script: ReadScript
+    before: Catalog
+    after: Catalog | None = None
+
+
 class Linter:
     """Rules, ready to be applied: indexed by the operation they ask for."""
 
@@ -61,23 +79,28 @@ class Linter:
             for condition in rule.when:
                 self._add(rule, condition)
 
-    def lint(self, sources: Iterable[Source], options: LintOptions) -> LintReport:
+    def lint(self, sources: Iterable[Source], options: LintOptions, *, processes: int = 1) -> LintReport:
         """The findings in these scripts; each script sees the schema that the ones before it leave.
+
+        With more `processes` the same is found sooner: see parallel.py.
 
         Raises:
             UsageError: The configuration names a rule that does not exist.
         """
         judge = Judge(self.match, Selection(self.rules, options.config))
-        files: list[LintedFile] = []
-        release: list[Script] = []
-        for script in self._walk(sources, options):
-            if options.one_release:
-                release.append(script)
-            else:
-                files.append(judge.file(script, given_by(script.observations)))
-        given: tuple[Given, ...] = tuple(each for script in release for each in given_by(script.observations))
-        files += [judge.file(script, given) for script in release]
-        return LintReport(files=tuple(files))
+        stands = self._stands(sources, options)
+        if options.one_release:
+            release = [_seen(stand, options) for stand in stands]
+            given: tuple[Given, ...] = tuple(
+                each for script in release for each in given_by(script.observations)
+            )
+            return LintReport(files=tuple(judge.file(script, given) for script in release))
+
+        def judged(stand: _Stand) -> LintedFile:
+            script = _seen(stand, options)
+            return judge.file(script, given_by(script.observations))
+
+        return LintReport(files=tuple(spread(stands, judged, processes=processes)))
 
     def context(self, source: Source, options: LintOptions) -> Context:
         """What the configuration, the command line and the script's own comments come to for it."""
@@ -99,32 +122,17 @@ class Linter:
         }
         return tuple(found[key] for key in sorted(found))
 
-    def _walk(self, sources: Iterable[Source], options: LintOptions) -> Iterable[Script]:
-        """The judged scripts, gone through in the order in which they run."""
+    def _stands(self, sources: Iterable[Source], options: LintOptions) -> Iterator["_Stand"]:
+        """The judged scripts in the order in which they run, each with the schema that it finds."""
         catalog = options.catalog
         for source in sources:
             context = self.context(source, options)
-            walked = walk(
-                source,
-                catalog=catalog,
-                server_version=context.server_version,
-                settings={**options.settings, **dict(source.settings)},
-                wrapped=context.wrapped,
-                small=SmallTables(
-                    names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows
-                ),
-            )
-            catalog = new_session(walked.catalog)
+            script = read_script("" if source.problem else source.text)
+            stand = _Stand(source=source, context=context, script=script, before=catalog)
             if source.judged and not options.config.excludes(source.path):
-                phase = context.comments.phase or source.phase or context.settings.phase or ""
-                yield Script(
-                    source=source,
-                    settings=context.settings,
-                    comments=context.comments,
-                    observations=walked.observations,
-                    statements=walked.statements,
-                    phase=str(phase),
-                )
+                yield stand
+            after = stand.after or follow(source.path, script, catalog, wrapped=context.wrapped)
+            catalog = new_session(after)
 
     def _add(self, rule: Rule, condition: Condition) -> None:
         kinds = dict(condition.wanted).get("op")
@@ -132,6 +140,31 @@ class Linter:
             self._general.append((rule, condition))
         for kind in kinds or ():
             self._by_operation[str(kind)].append((rule, condition))
+
+
+def _seen(stand: _Stand, options: LintOptions) -> Script:
+    """Goes through the script."""
+    source, context = stand.source, stand.context
+    walked = walk(
+        source,
+        catalog=stand.before,
+        server_version=context.server_version,
+        settings={**options.settings, **dict(stand.source.settings)},
+        wrapped=context.wrapped,
+        small=SmallTables(
+            names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows
+        ),
+        script=stand.script,
+    )
+    stand.after = walked.catalog
+    return Script(
+        source=source,
+        settings=context.settings,
+        comments=context.comments,
+        observations=walked.observations,
+        statements=walked.statements,
+        phase=str(context.comments.phase or source.phase or context.settings.phase or ""),
+    )
 
 
 def _holds(condition: Condition, facts: Facts) -> bool:

@@ -1,6 +1,6 @@
 """The linter from paths to a report: the one call behind `migsafe lint`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +9,7 @@ from migsafe.catalog.model import Catalog
 from migsafe.errors import SqlError
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintReport
+from migsafe.lint.parallel import processes_for
 from migsafe.lint.request import LintRequest
 from migsafe.lint.rules import shipped_rules
 from migsafe.sources.model import Source
@@ -27,14 +28,16 @@ def lint_paths(request: LintRequest, *, stdin: BinaryIO) -> LintReport:
     return lint_sources(request, request.sources(stdin))
 
 
-def lint_sources(request: LintRequest, sources: Iterable[Source]) -> LintReport:
+def lint_sources(request: LintRequest, sources: Sequence[Source]) -> LintReport:
     """The same for scripts that were gathered already.
 
     Raises:
         UsageError: The schema file cannot be read, or the configuration names what does not exist.
         SqlError: A statement of the schema file was not understood.
     """
-    return Linter(shipped_rules()).lint(sources, options_of(request))
+    options = options_of(request)
+    judged = sum(source.judged for source in sources)
+    return Linter(shipped_rules()).lint(sources, options, processes=processes_for(judged))
 
 
 def options_of(request: LintRequest) -> LintOptions:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
-from migsafe.catalog.history import History, advance
+from migsafe.catalog.history import History
 from migsafe.catalog.model import Catalog
 from migsafe.catalog.passes import in_passes
 from migsafe.catalog.session import next_transaction
@@ -15,6 +14,7 @@ from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of, statemen
 from migsafe.lint.ahead import Seen, look_ahead
 from migsafe.lint.describe_objects import made_by
 from migsafe.lint.facts import Facts
+from migsafe.lint.follow import Follower
 from migsafe.lint.observe import Context, observe, table_of
 from migsafe.lint.parts import parts_of
 from migsafe.lint.session import Session
@@ -23,7 +23,7 @@ from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation, Unread
-from migsafe.sql.script import Part, ReadStatement, read_script
+from migsafe.sql.script import ReadStatement, Script, read_script
 
 _SUFFIXES = {
     ConstraintKind.CHECK: "check",
@@ -60,17 +60,20 @@ def walk(
     settings: Mapping[str, str],
     wrapped: bool,
     small: SmallTables | None = None,
+    script: Script | None = None,
 ) -> Walk:
-    """Observes every operation of the script. Any text is accepted."""
+    """Observes every operation of the script. Any text is accepted; `script` is what it reads as."""
     if source.problem:
         return _unreadable(source, catalog)
-    script = read_script(source.text)
-    walker = _Walker(source.path, source.text, catalog, server_version, Session(settings, wrapped=wrapped))
+    script = read_script(source.text) if script is None else script
+    walker = _Walker(
+        source.path,
+        History(catalog=catalog),
+        Session(settings, wrapped=wrapped),
+        server_version=server_version,
+    )
     walker.small = small or walker.small
-    if wrapped:
-        walker.history = advance(walker.history, ops.Begin())
-    for statement in script.statements:
-        walker.statement(statement)
+    walker.script_of(script, wrapped=wrapped)
     is_open = walker.session.transaction is not None and not walker.session.in_tools_transaction
     look_ahead(walker.seen, statements=len(script.statements), left_open=is_open)
     return Walk(
@@ -91,15 +94,10 @@ def _unreadable(source: Source, catalog: Catalog) -> Walk:
 
 
 @dataclass(slots=True)
-class _Walker:
-    """The state while going through one script; `script` is its name in the catalog."""
+class _Walker(Follower):
+    """The state while going through one script."""
 
-    script: str
-    text: str
-    start: Catalog
     server_version: int | None
-    session: Session
-    history: History = field(init=False)
     small: SmallTables = field(default_factory=SmallTables)
     observations: list[Observation] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
@@ -109,30 +107,9 @@ class _Walker:
     without_statement_timeout_seen: bool = False
     count: int = 0
 
-    def __post_init__(self) -> None:
-        self.history = History(catalog=self.start)
-
-    @property
-    def catalog(self) -> Catalog:
-        """The schema as it is now."""
-        return self.history.catalog
-
     @property
     def version(self) -> int:
         return self.server_version or self.catalog.server_version or DEFAULT_SERVER_VERSION
-
-    def statement(self, statement: ReadStatement) -> None:
-        """Observes a statement; those inside of a DO block run one by one, in one transaction."""
-        if not statement.is_block:
-            self.single(statement)
-            return
-        alone = self.session.transaction is None
-        if alone:
-            self.go_on(ops.Begin())
-        for _, parts in groupby(statement.parts, key=lambda part: (part.start, part.end)):
-            self.single(_inner(statement, tuple(parts), self.text))
-        if alone:
-            self.go_on(ops.Commit())
 
     def single(self, statement: ReadStatement) -> None:
         """Observes a statement's operations in the order in which PostgreSQL carries them out."""
@@ -235,12 +212,12 @@ class _Walker:
         if isinstance(operation, ops.CreateTable):
             self.made.add(operation.table.name)
         transaction = self.session.transaction
-        self.session.apply(operation, locks=locks)
+        # Not super(): a dataclass with slots is made twice, and super() knows only the first.
+        Follower.go_on(self, operation, locks)
         if moved is not None:
             self.session.renamed(*moved)
         if self.session.transaction != transaction:
             self.added.clear()
-        self.history = advance(self.history, operation, script=self.script)
 
     def validates_own(self, operation: Operation) -> bool:
         match operation:
@@ -248,14 +225,6 @@ class _Walker:
                 return (self.catalog.resolve(table), name) in self.added
             case _:
                 return False
-
-
-def _inner(block: ReadStatement, parts: tuple[Part, ...], text: str) -> ReadStatement:
-    """A statement inside of a DO block, as if it stood alone."""
-    start, end = parts[0].start, parts[0].end
-    return ReadStatement(
-        source=replace(block.source, text=text[start:end], start=start, end=end), parts=parts
-    )
 
 
 def constraint_name(table: Name, constraint: ConstraintDefinition) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from migsafe.sql.names import NAME_START, TAG_PART
+
 
 class StatementKind(StrEnum):
     """What a piece of a script is for."""
@@ -64,7 +66,7 @@ _COMMENT_MARK = re.compile(r"/\*|\*/")
 _PLAIN_STRING = re.compile(r"'(?:[^']++|'')*+'")
 _ESCAPE_STRING = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
 _QUOTED_NAME = re.compile(r'"(?:[^"]++|"")*+"')
-_DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
+_DOLLAR_TAG = re.compile(rf"\$(?:{NAME_START}{TAG_PART}*+)?\$")
 _META_LINE = re.compile(r"\\[^\r\n]*")
 _STOP = re.compile(r"""['"$;\\]|--|/\*|\{[{%\#]""")
 # Possessive: a comment that could also be read as several would take exponential time.

@@ -6,9 +6,9 @@ https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 
 import re
 
+from migsafe.sql.names import NAME_PART, NAME_START, TAG_PART
 from migsafe.sql.values import Unlexable
 
-NAME_START = r"A-Za-z_\x80-\U0010ffff"
 # Where sqlglot may read something otherwise; what is in a string counts too, to be quick. Each begins with
 # characters that are searched for at once.
 _RARE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f$\\{}`;@?]")
@@ -26,10 +26,10 @@ _UNLIKE = re.compile(
       |'(?:[^']++|'')*+'|"(?:[^"]++|"")++"|(?<![A-Za-z])-(?!-)|/(?!\*)|:|\.(?![.0-9])|[0-9]++(?![\w.$]))*+(?:
     ([eE]'(?:[^'\\]++|\\.|'')*+'|(?:[bBxXnN]|[uU]&)'(?:[^']++|'')*+')
     |([uU]&"(?:[^"]++|"")++")
-    |(\$(?:[{NAME_START}][{NAME_START}0-9]*+)?\$)
+    |(\$(?:{NAME_START}{TAG_PART}*+)?\$)
     |(--[^\r\n]*+)
     |(/\*)
-    |([{NAME_START}][{NAME_START}0-9$]*+)
+    |({NAME_START}{NAME_PART}*+)
     |(0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++
       |(?:[0-9]++(?:_[0-9]++)*+(?:\.(?!\.)(?:[0-9]++(?:_[0-9]++)*+)?)?|\.[0-9]++(?:_[0-9]++)*+)
        (?:[eE][+-]?[0-9]++(?:_[0-9]++)*+)?|\$[0-9]++)
@@ -39,7 +39,7 @@ _UNLIKE = re.compile(
 )
 _SIGNS = {"..": "~~", ";": ",", "?": "~", "@": "~", "-": "+"}
 _COMMENT_MARK = re.compile(r"/\*|\*/")
-_NAME_PART = re.compile(rf"[{NAME_START}0-9$]")
+_NAME_PART = re.compile(NAME_PART)
 
 
 def needs_disguise(text: str) -> bool:

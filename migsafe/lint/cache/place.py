@@ -13,12 +13,12 @@ def cache_folder() -> Path | None:
 
     https://specifications.freedesktop.org/basedir-spec/latest/
     """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # the specification: a relative path is invalid and is ignored
-        base = os.path.expanduser("~/.cache")  # noqa: PTH111 -- Path.expanduser raises without a home
-        if not os.path.isabs(base):
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # the specification: a relative path is invalid and is ignored
+        base = Path(os.path.expanduser("~/.cache"))  # noqa: PTH111 -- Path.expanduser raises without a home
+        if not base.is_absolute():
             return None
-    folder = Path(base, FOLDER)
+    folder = base / FOLDER
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)

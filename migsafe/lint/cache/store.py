@@ -19,6 +19,7 @@ _WAIT = 0.25  # seconds for another process to finish; then this one does withou
 _DAY = 86_400  # seconds
 _AT_ONCE = 500  # parameters of one statement: SQLite takes at least 999
 _CHECK = 8  # bytes
+_OVERHEAD = 100  # bytes: about what an entry takes besides its data
 
 _TABLES = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -44,8 +45,7 @@ class Store:
         self._today = int(time.time()) // _DAY
         for _ in range(2):  # a damaged file goes away, and the second attempt makes a new one
             with self._guarded():
-                self._connection = self._open()
-                return
+                self._connection = self._connection or self._open()
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -59,8 +59,11 @@ class Store:
         wanted = list(dict.fromkeys(keys))
         found: dict[bytes, bytes] = {}
         old: list[bytes] = []
-        with self._guarded() as connection:
-            for at in range(0, len(wanted) if connection else 0, _AT_ONCE):
+        connection = self._connection
+        if connection is None:
+            return found
+        with self._guarded():
+            for at in range(0, len(wanted), _AT_ONCE):
                 some = wanted[at : at + _AT_ONCE]
                 marks = ",".join("?" * len(some))
                 rows = connection.execute(f"SELECT key, day, data FROM entry WHERE key IN ({marks})", some)  # noqa: S608 -- question marks
@@ -69,18 +72,28 @@ class Store:
                         found[key] = data[_CHECK:]
                     if day != self._today:
                         old.append(key)
-            if connection and old:
+            if old:
                 self._touch(connection, old)
         return found
 
     def put(self, entries: Mapping[bytes, bytes]) -> None:
-        """Remembers these, and forgets what was not used for longest when there is no more room."""
-        rows = [(key, self._today, _check(key, data) + data) for key, data in entries.items()]
-        with self._guarded() as connection:
-            if connection is None or not rows:
-                return
+        """Remembers these, and forgets what was not used for longest when there is no more room.
+
+        What would fill more than half of the store at once is remembered in part.
+        """
+        connection = self._connection
+        rows: list[tuple[bytes, int, bytes]] = []
+        size = 0
+        for key, data in entries.items():
+            size += len(data) + _OVERHEAD
+            if size > self._limit // 2:
+                break
+            rows.append((key, self._today, _check(key, data) + data))
+        if connection is None or not rows:
+            return
+        with self._guarded():
             connection.execute("BEGIN IMMEDIATE")
-            self._make_room(connection, sum(len(data) for _, _, data in rows))
+            self._make_room(connection, size)
             connection.executemany("INSERT OR REPLACE INTO entry (key, day, data) VALUES (?, ?, ?)", rows)
             connection.execute("COMMIT")
             connection.execute("PRAGMA incremental_vacuum").fetchall()
@@ -90,6 +103,7 @@ class Store:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
         connection = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)
         try:
+            connection.text_factory = bytes  # a damaged entry may look like text, and not be any
             connection.execute("PRAGMA trusted_schema = OFF")
             # A crash of the machine may damage the file, which is then made anew: no waiting for the disk.
             connection.execute("PRAGMA synchronous = OFF")
@@ -104,17 +118,22 @@ class Store:
         return connection
 
     @contextmanager
-    def _guarded(self) -> Iterator[sqlite3.Connection | None]:
+    def _guarded(self) -> Iterator[None]:
         """Whatever goes wrong inside ends the use of the store; a damaged file goes away with it."""
         try:
-            yield self._connection
+            yield
         except sqlite3.Error as error:
             self.close()
             if _is_damage(error):
-                with suppress(OSError):
-                    self._path.unlink()
+                self._throw_away()
         except OSError:
             self.close()
+
+    def _throw_away(self) -> None:
+        # The journal first: it must never be taken for that of the next file.
+        for path in (self._path.with_name(f"{NAME}-journal"), self._path):
+            with suppress(OSError):
+                path.unlink()
 
     def _touch(self, connection: sqlite3.Connection, keys: list[bytes]) -> None:
         """Notes that these were used today; so a store in daily use is written to once a day."""
@@ -136,7 +155,7 @@ class Store:
         gone: list[tuple[int]] = []
         while too_much > 0 and (row := rows.fetchone()) is not None:
             gone.append((row[0],))
-            too_much -= row[1]
+            too_much -= row[1] + _OVERHEAD
         rows.close()
         connection.executemany("DELETE FROM entry WHERE rowid = ?", gone)
 
