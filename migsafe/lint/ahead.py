@@ -29,7 +29,6 @@ class Seen:
 def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
     """Completes the facts of all operations of one script; `left_open`: its last transaction has no end."""
     _beside_ddl(seen)
-    _own_columns(seen)
     if left_open:
         _marks_last_begin(seen)
     _altered_again(seen)
@@ -59,24 +58,6 @@ def _beside_ddl(seen: list[Seen]) -> None:
     for one in seen:
         if isinstance(one.operation, ops.Update | ops.Delete):
             one.facts.beside_ddl = one.transaction in with_ddl
-
-
-def _own_columns(seen: list[Seen]) -> None:
-    """Columns that the script itself added, by whatever name it gave them since."""
-    own: set[tuple[Name | None, str]] = set()
-    for one in seen:
-        match one.operation:
-            case ops.AddColumn(column=column, if_not_exists=False):
-                own.add((one.table, column.name))
-            case ops.DropColumn(column=name) | ops.AlterColumnType(column=name):
-                one.facts.column_created_here = (one.table, name) in own
-            case ops.RenameColumn(column=name, new_name=new_name):
-                one.facts.column_created_here = (one.table, name) in own
-                own.discard((one.table, name))
-                if one.facts.column_created_here:
-                    own.add((one.table, new_name))
-            case _:
-                pass
 
 
 def _marks_last_begin(seen: list[Seen]) -> None:

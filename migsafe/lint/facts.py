@@ -90,9 +90,6 @@ class Facts:
     table_size: str = ""
     estimate: str = ""  # how long it may take, of what is rewritten, scanned or built
 
-    # The column was added by this very script: no running version knows it.
-    column_created_here: bool = False
-
     # The column that is added, with its inline constraints.
     not_null: bool = False
     has_default: bool = False
