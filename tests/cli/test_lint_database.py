@@ -14,7 +14,7 @@ from psycopg import sql
 
 from migsafe.postgres.server import Server, free_port, scratch_server
 
-SECRET = "s3cr/et@word%"
+SECRET = "s3cr/et@word%"  # noqa: S105 -- of a role that each test makes for itself
 QUOTED = "s3cr%2Fet%40word%25"
 INDEX = "SET lock_timeout = '2s';\nCREATE INDEX orders_note_idx ON orders (note);\n"
 

@@ -191,7 +191,9 @@ def test_explain_and_verify_show_the_python_lines_of_an_alembic_project(tmp_path
     (project / "versions").mkdir(parents=True)
     (project / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
     (project / "env.py").write_text(
-        "from alembic import context\ncontext.configure(dialect_name='postgresql')\ncontext.run_migrations()\n"
+        "from alembic import context\n"
+        "context.configure(dialect_name='postgresql')\n"
+        "context.run_migrations()\n"
     )
     (project / "versions" / "one.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = 'a1', None\n\n\n"
