@@ -167,6 +167,35 @@ def test_a_manage_py_without_settings_says_where_to_name_them(
     assert 'environment = { DJANGO_SETTINGS_MODULE = "shop.settings" }' in error.value.advice
 
 
+MOVING = """
+import secrets, uuid
+from datetime import date
+from django.db import migrations, models
+from django.utils import timezone
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0003_index")]
+    operations = [
+        migrations.AddField("Customer", "a", models.DateTimeField(default=timezone.now)),
+        migrations.AddField("Customer", "b", models.DateTimeField(auto_now_add=True)),
+        migrations.AddField("Customer", "c", models.DateField(default=date.today)),
+        migrations.AddField("Customer", "d", models.UUIDField(default=uuid.uuid4)),
+        migrations.AddField("Customer", "e", models.CharField(max_length=32, default=secrets.token_hex)),
+        migrations.AddField("Customer", "f", models.CharField(max_length=9, default=lambda: "kept")),
+        migrations.AddField("Customer", "g", models.IntegerField(default=lambda: 7)),
+    ]
+"""
+
+
+def test_a_default_that_is_made_anew_each_time_is_rendered_alike_each_time(project: Path) -> None:
+    (project / "shop/migrations/0004_moving.py").write_text(MOVING, encoding="utf-8")
+    text = render()["shop.0004_moving"].text
+    assert text == render()["shop.0004_moving"].text
+    assert text.count("2000-01-01") == 3
+    assert "'kept'" in text
+    assert "DEFAULT 7" in text
+
+
 def test_timeouts_among_the_options_of_the_connection_hold_in_each_migration(project: Path) -> None:
     settings = next(project.glob("*/settings.py"))
     text = settings.read_text(encoding="utf-8")
