@@ -6,7 +6,7 @@ import typer
 
 PATHS: Any = typer.Argument(
     None,
-    metavar="[PATH]...",
+    metavar="PATH",
     help="SQL files, folders, alembic.ini, manage.py, or -; without any, all configured sources.",
 )
 TRANSACTION: Any = typer.Option(

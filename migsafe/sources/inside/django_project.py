@@ -19,7 +19,8 @@ from .django_names import Names
 from .recorder import Failure, Recorder, describe, user_place
 from .sessions import of_options
 
-_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+# As the argument of setdefault(), as a key of a dict, or assigned.
+_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*(?:,|:|\]\s*=)\s*["']([\w.]+)["']""")
 _PYTHON = "RunPython runs Python code: what it does to the database is not judged"
 _NO_SQL = "this operation has no SQL of its own: what it does to the database is not judged"
 
