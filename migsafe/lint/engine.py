@@ -168,7 +168,10 @@ def _seen(stand: _Stand, options: LintOptions) -> Script:
 
 
 def _holds(condition: Condition, facts: Facts) -> bool:
-    return all(getattr(facts, key) in values for key, values in condition.wanted)
+    for key, values in condition.wanted:  # noqa: SIM110 -- `all` with a generator takes twice the time
+        if getattr(facts, key) not in values:
+            return False
+    return True
 
 
 def _version_num(major: int | None) -> int | None:
