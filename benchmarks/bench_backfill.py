@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from migsafe.plan.model import BackfillStep, Change, DownMap, Plan
+from migsafe.plan.model import BackfillStep, Change, ColumnChange, DownMap, Plan
 from migsafe.plan.stages import Compatibility, Stage, Window
 from migsafe.postgres.binaries import embedded_binaries
 from migsafe.postgres.server import scratch_server
@@ -23,15 +23,15 @@ ALWAYS = Window(first=Stage.PLANNED, last=Stage.DROPPED)
 PLAN = Plan(
     name="bench",
     summary="fill t.n_new",
-    change=Change(
-        kind="change_type",
-        table=TABLE,
-        old_column="n",
-        new_column="n_new",
-        old_type="integer",
-        new_type="bigint",
-        down_map=DownMap.TOTAL,
-        application_change=False,
+    changes=(
+        Change(
+            kind="change_type",
+            summary="",
+            subject=TABLE,
+            down_map=DownMap.TOTAL,
+            application_change=False,
+            column=ColumnChange(old="n", new="n_new", old_type="integer", new_type="bigint"),
+        ),
     ),
     compatibility=Compatibility(blue=ALWAYS, green=ALWAYS),
     steps=(

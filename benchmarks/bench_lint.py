@@ -2,7 +2,10 @@
 
 python benchmarks/bench_lint.py      # makes an environment with the compiled sqlglot and squawk
 
-Every figure is the best of some processes: wall seconds, and the peak memory of the process and its children.
+Every figure is the best of some processes, whose rounds alternate, so that a busy minute of the machine hits
+all of them: wall seconds, processor seconds (of all threads, user and system), and the peak memory
+of the process. Ratios of processor seconds mean something on a busy machine, too; squawk works on all cores.
+Cold is without a cache, but with the files in the memory of the system and Python's own byte code written.
 """
 
 import os
@@ -27,6 +30,7 @@ class Taken:
     """What a process took."""
 
     seconds: float
+    processor: float
     megabytes: float
 
 
@@ -42,18 +46,37 @@ def run(*command: str | Path, folder: Path, cache: Path) -> Taken:
     seconds = time.perf_counter() - started
     if process.returncode not in (0, 1):
         sys.exit(f"{command[0]} failed with {process.returncode}")
-    return Taken(seconds=seconds, megabytes=usage.ru_maxrss / 1024)
+    return Taken(seconds=seconds, processor=usage.ru_utime + usage.ru_stime, megabytes=usage.ru_maxrss / 1024)
 
 
-def best(*command: str | Path, folder: Path, cache: Path, cold: bool) -> Taken:
-    """The best of some rounds; `cold`: with the cache emptied before each."""
-    found: list[Taken] = []
-    for _ in range(ROUNDS + (not cold)):
-        if cold:
-            shutil.rmtree(cache, ignore_errors=True)
-        found.append(run(*command, folder=folder, cache=cache))
-    # The first warm round filled the cache.
-    return min(found if cold else found[1:], key=lambda taken: taken.seconds)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """What is measured; `cold`: without what an earlier round left in the cache."""
+
+    name: str
+    command: tuple[str | Path, ...]
+    cold: bool = True
+
+
+def measure(contenders: list[Contender], folder: Path, cache: Path) -> list[Taken]:
+    """The best of some rounds for each; they take turns. Each has a cache of its own."""
+    found: list[list[Taken]] = [[] for _ in contenders]
+    for number in range(ROUNDS + 1):
+        for place, contender in enumerate(contenders):
+            own = cache / str(place)
+            if contender.cold:
+                shutil.rmtree(own, ignore_errors=True)
+            taken = run(*contender.command, folder=folder, cache=own)
+            if number:  # the round before the first fills what a warm one uses
+                found[place].append(taken)
+    return [
+        Taken(
+            seconds=min(taken.seconds for taken in each),
+            processor=min(taken.processor for taken in each),
+            megabytes=max(taken.megabytes for taken in each),
+        )
+        for each in found
+    ]
 
 
 def environment(folder: Path) -> Path:
@@ -66,8 +89,19 @@ def environment(folder: Path) -> Path:
 
 def row(name: str, taken: Taken, reference: Taken) -> str:
     """One line of the table."""
-    ratio = taken.seconds / reference.seconds
-    return f"{name:<34} {taken.seconds:8.3f} s {ratio:8.2f}x {taken.megabytes:8.0f} MB"
+    wall, processor = taken.seconds / reference.seconds, taken.processor / reference.processor
+    return (
+        f"{name:<34} {taken.seconds:8.3f} s {wall:6.2f}x {taken.processor:8.3f} s {processor:6.2f}x "
+        f"{taken.megabytes:6.0f} MB"
+    )
+
+
+def table(contenders: list[Contender], folder: Path, cache: Path) -> None:
+    """Measures and prints; the first is what the others are compared with."""
+    taken = measure(contenders, folder, cache)
+    print(f"{'':<34} {'wall':>10} {'':>7} {'processor':>10} {'':>7} {'peak':>9}")
+    for contender, each in zip(contenders, taken, strict=True):
+        print(row(contender.name, each, taken[0]))
 
 
 def main() -> None:
@@ -82,20 +116,23 @@ def main() -> None:
             (many / f"{number:04}.sql").write_text(text)
         (one / "1.sql").write_text(SMALL)
         files = sorted(path.name for path in many.iterdir())
-        squawk = best(programs / "squawk", "--reporter", "json", *files, folder=many, cache=cache, cold=True)
-        migsafe = (programs / "migsafe", "lint", "--format", "json")
-        cold = best(*migsafe, ".", folder=many, cache=cache, cold=True)
-        warm = best(*migsafe, ".", folder=many, cache=cache, cold=False)
-        print(f"{len(files):,} files of 5 statements, {os.cpu_count()} cores")
-        print(row("squawk --reporter json", squawk, squawk))
-        print(row("migsafe lint, cold (asked: 5x)", cold, squawk))
-        print(row("migsafe lint, warm (asked: 1x)", warm, squawk))
-        python = best(programs / "python", "-c", "pass", folder=one, cache=cache, cold=True)
-        small_cold = best(*migsafe, "1.sql", folder=one, cache=cache, cold=True)
-        small_warm = best(*migsafe, "1.sql", folder=one, cache=cache, cold=False)
-        print(f"one file of 2 statements; python -c pass takes {python.seconds:.3f} s")
-        print(row("migsafe lint, cold (asked: 0.25 s)", small_cold, python))
-        print(row("migsafe lint, warm (asked: 0.12 s)", small_warm, python))
+        lint = (programs / "migsafe", "lint", "--format", "json")
+        print(f"{len(files):,} files of 5 statements, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        contenders = [
+            Contender(
+                name="squawk --reporter json", command=(programs / "squawk", "--reporter", "json", *files)
+            ),
+            Contender(name="migsafe lint, cold (asked: 5x)", command=(*lint, ".")),
+            Contender(name="migsafe lint, warm (asked: 1x)", command=(*lint, "."), cold=False),
+        ]
+        table(contenders, many, cache)
+        print(f"one file of 2 statements, load {os.getloadavg()[0]:.1f}")
+        contenders = [
+            Contender(name="python -c pass", command=(programs / "python", "-c", "pass")),
+            Contender(name="migsafe lint, cold (asked: 0.25 s)", command=(*lint, "1.sql")),
+            Contender(name="migsafe lint, warm (asked: 0.12 s)", command=(*lint, "1.sql"), cold=False),
+        ]
+        table(contenders, one, cache)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """`python -m migsafe` is `migsafe`."""
 
-from migsafe.cli.main import main
+from migsafe.cli.start import main
 
 main()

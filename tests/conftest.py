@@ -16,6 +16,9 @@ from psycopg import sql
 from migsafe.postgres.binaries import embedded_binaries, find_binaries
 from migsafe.postgres.server import Server, scratch_server
 
+# What a test finds must come from the code, and nothing of it belongs into the developer's own cache.
+os.environ["MIGSAFE_NO_CACHE"] = "1"
+
 PROOF_ROW = "a row of the proofs' table"
 
 # How long one example takes depends on what else the machine does; the tests of time say so by their names.

@@ -9,7 +9,7 @@ from migsafe.catalog.find import (
     free_key_name,
     known,
 )
-from migsafe.catalog.keys import drop_index, index_below
+from migsafe.catalog.keys import drop_index, index_below, needed_index
 from migsafe.catalog.model import Catalog, Constraint, Index, Table
 from migsafe.catalog.names import constraint_name, made_up_name
 from migsafe.catalog.nullness import NAMED_SINCE, drop_not_null, set_not_null
@@ -84,6 +84,7 @@ def drop_constraint(catalog: Catalog, name: Name, constraint: str, *, only: bool
         return catalog
     if gone.kind is ConstraintKind.NOT_NULL:
         return drop_not_null(catalog, table.name, gone.columns[0], only=only)
+    before = table
     table = replace(table, constraints=tuple(c for c in table.constraints if c is not gone))
     catalog = forget_reference(catalog.with_table(table), gone.references, table)
     below = children(catalog, table.name)
@@ -95,7 +96,7 @@ def drop_constraint(catalog: Catalog, name: Name, constraint: str, *, only: bool
                     mine = next((c.name for c in child.constraints if c.index == index.name), None)
                     catalog = drop_constraint(catalog, child.name, mine) if mine else catalog
         catalog = drop_index(catalog, Name(gone.index, table.name.schema))
-        return _drop_referring(catalog, table.name, gone)
+        return _drop_referring(catalog, before, gone)
     for child in below:
         own = _taken_over(child, gone)
         if own and not only and own.inherited and not _another_parent(catalog, child, table, own):
@@ -195,13 +196,12 @@ def _key_not_null(catalog: Catalog, name: Name, column: str) -> Catalog:
     return catalog if found and found.not_null else set_not_null(catalog, name, column)
 
 
-def _drop_referring(catalog: Catalog, name: Name, key: Constraint) -> Catalog:
-    """Foreign keys that need a key are gone with it: without CASCADE it would still be there."""
-    table = catalog.tables.get(name)
-    for referrer in table.referenced_by if table else ():
+def _drop_referring(catalog: Catalog, table: Table, key: Constraint) -> Catalog:
+    """Foreign keys that need a key of the table are gone with it: without CASCADE it would still be there."""
+    for referrer in table.referenced_by:
         other = catalog.tables.get(referrer)
         for each in other.constraints if other else ():
-            if each.references == name and set(each.referenced_columns) == set(key.columns):
+            if each.references == table.name and needed_index(table, each) == key.index:
                 catalog = drop_constraint(catalog, referrer, each.name)
     return catalog
 

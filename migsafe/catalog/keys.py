@@ -14,7 +14,24 @@ from migsafe.catalog.find import (
 from migsafe.catalog.model import Catalog, Constraint, Index, Table, View
 from migsafe.catalog.names import index_name, made_up_name
 from migsafe.sql.names import Name
-from migsafe.sql.operations import CreateIndex
+from migsafe.sql.operations import ConstraintKind, CreateIndex
+
+
+def needed_index(table: Table, key: Constraint) -> str | None:
+    """The index that a foreign key needs: of several that would do, PostgreSQL takes the oldest."""
+    if any(index.name == key.referenced_index for index in table.indexes):
+        return key.referenced_index
+    primary = next((c for c in table.constraints if c.kind is ConstraintKind.PRIMARY_KEY), None)
+    if not key.referenced_columns:
+        return primary.index if primary else None
+    return next(
+        (
+            index.name
+            for index in table.indexes
+            if index.unique and not index.where and set(index.keys) == set(key.referenced_columns)
+        ),
+        None,
+    )
 
 
 def add_index(catalog: Catalog, operation: CreateIndex) -> Catalog:
@@ -89,6 +106,19 @@ def attach_index(catalog: Catalog, parent: Name, child: Name) -> Catalog:
     behind = any(each.index == above[1].name for each in constraints_of(above[0]))
     catalog = _attach(catalog, below[0], below[1], name, inherited=behind)
     return _valid_when_whole(catalog, above[0].name, above[1].name)
+
+
+def complete_indexes(catalog: Catalog, name: Name, column: str) -> Catalog:
+    """A column's new type makes its indexes anew: ON ONLY is forgotten, and every partition has its part."""
+    table = catalog.table(name)
+    if table is None or not table.partitioned:
+        return catalog
+    for index in table.indexes:
+        if column in index.columns and not index.valid:
+            for child in children(catalog, table.name):
+                catalog = index_below(catalog, table.name, replace(index, valid=True), child.name)
+            catalog = _valid_when_whole(catalog, table.name, index.name)
+    return catalog
 
 
 def drop_index(catalog: Catalog, index: Name) -> Catalog:

@@ -16,7 +16,7 @@ from migsafe.catalog.columns import (
 )
 from migsafe.catalog.constraints import add_constraint, drop_constraint, validate
 from migsafe.catalog.inheritance import attach, detach
-from migsafe.catalog.keys import add_index, drop_index
+from migsafe.catalog.keys import add_index, complete_indexes, drop_index
 from migsafe.catalog.model import Catalog, Column
 from migsafe.catalog.nullness import drop_not_null, set_not_null
 from migsafe.catalog.objects_replay import apply_change
@@ -132,9 +132,10 @@ def _change_column(catalog: Catalog, operation: TableOperation) -> Catalog:
         case AlterColumnType(table=table, column=column, only=only):
             new = exact(catalog, operation.type)
             collation = collation_name(operation.collation)
-            return change_column(
+            catalog = change_column(
                 catalog, table, column, lambda old: replace(old, type=new, collation=collation), only=only
             )
+            return complete_indexes(catalog, table, column)
         case SetDefault(table=table, column=column, only=only, default=default):
             return change_column(
                 catalog,

@@ -1,20 +1,8 @@
 """`migsafe lint`: what is unsafe in migration scripts, why, and what to do instead."""
 
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import typer
 
 from migsafe.config.words import Color, FailOn, Transaction
-
-if TYPE_CHECKING:
-    from migsafe.catalog.model import Catalog
-    from migsafe.config.model import Config, RuleLayer
-    from migsafe.lint.model import LintReport
-    from migsafe.lint.reports import View
-
-INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 def _known_format(value: str) -> str:
@@ -103,84 +91,46 @@ def lint(
         callback=_known_time,
         help="The lock timeout that --fix sets where there is none.",
     ),
+    no_cache: bool = typer.Option(
+        False, "--no-cache", help="Judge everything anew; neither use nor fill the cache."
+    ),
 ) -> None:
     """Say what is unsafe in migration scripts, why, and what to do instead.
 
     Exit codes: 0 nothing at or above --fail-on, 1 findings (with --fix: that are left), 2 the scripts could
     not be judged.
     """
-    from migsafe.config.model import Flags
-    from migsafe.config.read import load_config
-    from migsafe.lint.accepted import BaselineRequest, with_baseline
-    from migsafe.lint.run import LintRequest, lint_paths
-    from migsafe.sources.settings import Direction
+    from migsafe.cli.lint_run import run_lint
 
-    reports = [_format_and_file(each) for each in report or []]
-    try:
-        settings = load_config(file=config, isolated=isolated).with_flags(
-            Flags(server_version=server_version, transaction=transaction, rules=_rules(rule or []))
-        )
-        request = LintRequest(
-            paths=tuple(paths or ()),
-            config=settings,
-            schema=schema,
-            catalog=_catalog(database, schema),
-            diff=diff,
-            direction=Direction.DOWN if down else Direction.UP,
-            stdin_filename=stdin_filename,
-        )
-        accepted = BaselineRequest(
-            file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new
-        )
-        if fix or diff_fix:
-            from migsafe.cli.lint_fix import fix_or_show
-
-            found = fix_or_show(request, accepted, lock_timeout=fix_lock_timeout, write=not diff_fix)
-        elif "sarif" in {format_, *(name for name, _ in reports)}:
-            from migsafe.lint.fix.paths import lint_with_fixes
-
-            found = lint_with_fixes(request, stdin=sys.stdin.buffer)
-        else:
-            found = lint_paths(request, stdin=sys.stdin.buffer)
-        found = with_baseline(found, accepted, settings)
-        view = _view(settings, quiet=quiet, verbose=verbose)
-        # With --diff-fix the changes are all that goes to standard output.
-        first = [] if diff_fix and not output else [(format_, output)]
-        _show(found, [*first, *reports], view, color=color)
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    raise typer.Exit(int(found.fails(fail_on or settings.fail_on)))
-
-
-def _catalog(database: str, schema: str) -> "Catalog | None":
-    from migsafe.errors import UsageError
-
-    if not database:
-        return None
-    if schema:
-        raise UsageError("--schema and --database both say what the schema is", advice="Give one of them.")
-    from migsafe.explain.run import start_catalog
-
-    return start_catalog("", database)
-
-
-def _rules(given: list[str]) -> "RuleLayer | None":
-    from migsafe.config.model import RuleLayer
-    from migsafe.config.words import Level
-    from migsafe.errors import UsageError
-    from migsafe.suggest import did_you_mean
-
-    levels: dict[str, Level] = {}
-    for each in given:
-        name, _, level = each.partition("=")
-        if level not in tuple(Level):
-            raise UsageError(
-                f"--rule {each}: the level cannot be {level!r}{did_you_mean(level, Level)}",
-                advice=f"Write NAME=LEVEL; possible levels: {', '.join(Level)}.",
-            )
-        levels[name.strip()] = Level(level)
-    return RuleLayer(levels=levels, where="--rule") if levels else None
+    code = run_lint(
+        paths=paths or (),
+        schema=schema,
+        database=database,
+        server_version=server_version,
+        transaction=transaction,
+        diff=diff,
+        down=down,
+        stdin_filename=stdin_filename,
+        rule=rule or (),
+        config=config,
+        isolated=isolated,
+        format_=format_,
+        output=output,
+        report=[_format_and_file(each) for each in report or []],
+        fail_on=fail_on,
+        quiet=quiet,
+        verbose=verbose,
+        color=color,
+        baseline=baseline,
+        no_baseline=no_baseline,
+        write_baseline=write_baseline,
+        accept_new=accept_new,
+        fix=fix,
+        diff_fix=diff_fix,
+        fix_lock_timeout=fix_lock_timeout,
+        no_cache=no_cache,
+    )
+    raise typer.Exit(code)
 
 
 def _format_and_file(given: str) -> tuple[str, str]:
@@ -188,35 +138,3 @@ def _format_and_file(given: str) -> tuple[str, str]:
     if not file:
         raise typer.BadParameter("write FORMAT=FILE, for example sarif=migsafe.sarif", param_hint="--report")
     return _known_format(name), file
-
-
-def _view(config: "Config", *, quiet: bool, verbose: bool) -> "View":
-    from migsafe.lint.reports import View
-
-    return View(quiet=quiet, verbose=verbose, locate=config.from_repository)
-
-
-def _show(report: "LintReport", wanted: list[tuple[str, str]], view: "View", *, color: Color) -> None:
-    from dataclasses import replace
-
-    from migsafe.cli.output import wants_color, write_report
-    from migsafe.errors import UsageError
-    from migsafe.lint.reports import render
-
-    for format_name, file in wanted:
-        if not file or file == "-":
-            painted = color is Color.ALWAYS or (color is Color.AUTO and wants_color())
-            write_report(render(report, format_name, replace(view, color=painted)))
-            continue
-        try:
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-            Path(file).write_text(
-                render(report, format_name, replace(view, color=color is Color.ALWAYS)),
-                encoding="utf-8",
-                errors="backslashreplace",
-                newline="\n",
-            )
-        except OSError as error:
-            raise UsageError(
-                f"{file}: cannot be written: {error.strerror}", advice="Check the folder and its permissions."
-            ) from error

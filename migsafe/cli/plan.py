@@ -11,11 +11,10 @@ from migsafe.errors import PlanError, UsageError
 if TYPE_CHECKING:
     from migsafe.catalog.model import Catalog
     from migsafe.plan.model import Plan, Traffic
-    from migsafe.sql.operations import Operation
 
 
 def plan(
-    migration: Path = typer.Argument(help="The SQL file with the one unsafe change."),
+    migration: Path = typer.Argument(help="The SQL file with the unsafe change."),
     *,
     database: str | None = typer.Option(
         None,
@@ -49,7 +48,7 @@ def plan(
     from migsafe.plan.file import dump_plan, fingerprint
     from migsafe.plan.model import Contract
     from migsafe.plan.options import PlanOptions
-    from migsafe.plan.planner import plan_operations
+    from migsafe.plan.planner import plan_migration
     from migsafe.plan.sync import OnMisfit
 
     if on_misfit is not None and on_misfit not in set(OnMisfit):
@@ -65,23 +64,20 @@ def plan(
             blue_application_name=blue_application_name,
         ),
     )
-    operations = _operations(migration)
-    made = plan_operations(operations, _catalog(database, schema), options)
-    text = dump_plan(made)
+    text = _text(migration)
+    made = plan_migration(text, _catalog(database, schema), options, file=str(migration))
+    written = dump_plan(made)
     target = output or migration.with_suffix(".plan.toml")
     if str(target) == "-":
-        typer.echo(text, nl=False)
+        typer.echo(written, nl=False)
         return
-    _write(target, text, force=force)
+    _write(target, written, force=force)
     _report(made, target, fingerprint(made), output_format)
 
 
-def _operations(migration: Path) -> "tuple[Operation, ...]":
-    from migsafe.sql.position import Lines
-    from migsafe.sql.script import read_script
-
+def _text(migration: Path) -> str:
     try:
-        text = migration.read_text(encoding="utf-8-sig")
+        return migration.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"there is no file {migration}") from None
     except IsADirectoryError:
@@ -90,12 +86,6 @@ def _operations(migration: Path) -> "tuple[Operation, ...]":
         raise PlanError(f"{migration} is not a text file in UTF-8") from None
     except OSError as error:
         raise UsageError(f"{migration} cannot be read: {error.strerror}") from None
-    statements = read_script(text).statements
-    for statement in statements:
-        if statement.unread is not None:
-            line = Lines(text).position(statement.start).line
-            raise PlanError(f"{migration}:{line}: a statement could not be read: {statement.unread.reason}")
-    return tuple(operation for statement in statements for operation in statement.operations)
 
 
 def _catalog(database: str | None, schema: Path | None) -> "Catalog":

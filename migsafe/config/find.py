@@ -7,6 +7,7 @@ from migsafe.errors import UsageError
 
 OWN_NAME = "migsafe.toml"
 SHARED_NAME = "pyproject.toml"
+BASELINE_NAME = "migsafe-baseline.toml"
 _MARKS = (".git", ".hg", ".jj")
 
 

@@ -4,7 +4,6 @@ Python's own reader does not say, so it is asked again and again, for one line m
 stands where the text up to there first knows it. That takes milliseconds and is done for messages only.
 """
 
-import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -25,6 +24,8 @@ def line_of(text: str, keys: Keys) -> int | None:
 @lru_cache(maxsize=4)
 def lines_of(text: str) -> dict[Keys, int]:
     """The 1-based line of every key; elements of lists have their index as key."""
+    import tomllib  # noqa: PLC0415 -- seldom needed, and slow to import
+
     found: dict[Keys, int] = {}
     given = text.split("\n")
     begun = 0

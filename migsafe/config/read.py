@@ -1,6 +1,5 @@
 """From a configuration file to a checked Config."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +89,8 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
     Raises:
         UsageError: It is not TOML; the message has the line.
     """
+    import tomllib  # noqa: PLC0415 -- seldom needed, and slow to import
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -21,12 +21,11 @@ from migsafe.lint.rules import shipped_rules
 from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.planner import plan_operations
+from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
 from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.session import check_first, controller
 from migsafe.sources.model import Source
-from migsafe.sql.script import read_script
 
 MIGRATION, PLAN = "rename.sql", "rename.plan.toml"
 STEPS = (5, 25, 50, 100)
@@ -53,9 +52,6 @@ def lint(world: World, story: Story) -> None:
 def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Story) -> Plan:
     """Plan the same change in safe steps; writes the plan file and gives what is read back from it."""
     _, text = _migration(world.directory)
-    operations = tuple(
-        operation for statement in read_script(text).statements for operation in statement.operations
-    )
     options = PlanOptions(
         traffic=_traffic(step_seconds, world),
         contract=Contract(
@@ -63,7 +59,7 @@ def make_plan(step_seconds: float, soak_seconds: float, world: World, story: Sto
         ),
     )
     path = world.directory / PLAN
-    path.write_text(dump_plan(plan_operations(operations, _catalog(world), options)), encoding="utf-8")
+    path.write_text(dump_plan(plan_migration(text, _catalog(world), options)), encoding="utf-8")
     plan = load_plan(path)
     story.section(
         "The plan",

@@ -112,8 +112,10 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
     if column is not None and any(
         (not alike and operation.column in index.keys) or _is_built_again(index) for index in using
     ):
-        prediction.build(stored)
-        prediction.scan(stored)
+        # ON ONLY is forgotten: the index of a partitioned table is then made on all of its partitions.
+        built = prediction.stored(table.name)
+        prediction.build(built)
+        prediction.scan(built)
 
 
 def _is_built_again(index: Index) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+from migsafe.catalog.keys import needed_index
 from migsafe.catalog.model import Constraint, Table
 from migsafe.effects.model import LockMode
 from migsafe.effects.prediction import Prediction
@@ -91,23 +92,6 @@ def _goes_too(prediction: Prediction, name: Name, table: Table) -> bool:
 def _needs(prediction: Prediction, referrer: Name, table: Table, key: Constraint) -> bool:
     other = prediction.table(referrer)
     for constraint in other.constraints if other else ():
-        if constraint.references == table.name and key.index in {None, _needed_index(table, constraint)}:
+        if constraint.references == table.name and key.index in {None, needed_index(table, constraint)}:
             return True
     return other is None
-
-
-def _needed_index(table: Table, key: Constraint) -> str | None:
-    """The index that a foreign key needs: of several that would do, PostgreSQL takes the oldest."""
-    if any(index.name == key.referenced_index for index in table.indexes):
-        return key.referenced_index
-    primary = next((c for c in table.constraints if c.kind is ConstraintKind.PRIMARY_KEY), None)
-    if not key.referenced_columns:
-        return primary.index if primary else None
-    return next(
-        (
-            index.name
-            for index in table.indexes
-            if index.unique and not index.where and set(index.keys) == set(key.referenced_columns)
-        ),
-        None,
-    )

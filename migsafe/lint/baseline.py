@@ -8,12 +8,12 @@ A line for each finding, under its file; the fingerprint is what counts, the tex
 
 import json
 import os
-import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from migsafe.config.find import BASELINE_NAME
 from migsafe.errors import UsageError
 from migsafe.lint.model import (
     BaselineReport,
@@ -24,7 +24,7 @@ from migsafe.lint.model import (
     SuppressionKind,
 )
 
-DEFAULT_NAME = "migsafe-baseline.toml"
+DEFAULT_NAME = BASELINE_NAME
 FORMAT_VERSION = 1
 REASON = "in the baseline"
 _HEAD = """\
@@ -81,6 +81,8 @@ def write_baseline(baseline: Baseline) -> None:
     Raises:
         UsageError: It cannot be written.
     """
+    import tempfile  # noqa: PLC0415 -- slow to import, and seldom needed
+
     file = Path(baseline.path)
     try:
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)

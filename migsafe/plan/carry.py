@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migsafe.catalog.model import Column, Constraint, Index, Table
-from migsafe.effects.model import Lock, LockMode
 from migsafe.errors import PlanError
+from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
 from migsafe.plan.model import DdlStep, IndexStep, Step
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync import bounded
@@ -60,7 +60,7 @@ def carry_over(table: Table, old: Column, new_column: str, tag: str) -> Carried:
             steps.extend(_constraint_steps(table, constraint, copy, old.name, new_column))
             twins.append(Twin(original=constraint.name, copy=copy, constraint=True))
     if old.not_null:
-        steps.extend(_not_null_steps(table.name, new_column, bounded("migsafe_not_null", new_column, tag)))
+        steps.extend(not_null_steps(table.name, new_column, bounded("migsafe_not_null", new_column, tag)))
     return Carried(steps=tuple(steps), twins=tuple(twins))
 
 
@@ -70,11 +70,6 @@ def rename(table: Name, twin: Twin, old_name: str, new_name: str) -> str:
         target = f"{quote_identifier(old_name)} TO {quote_identifier(new_name)}"
         return f"ALTER TABLE {table.sql} RENAME CONSTRAINT {target}"
     return f"ALTER INDEX {Name(old_name, table.schema).sql} RENAME TO {quote_identifier(new_name)}"
-
-
-def strong(*tables: Name) -> tuple[Lock, ...]:
-    """ACCESS EXCLUSIVE on each of these tables."""
-    return tuple(Lock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables)
 
 
 def _index_step(table: Table, index: Index, copy: str, old: str, new: str) -> IndexStep:
@@ -119,13 +114,13 @@ def _constraint_steps(table: Table, constraint: Constraint, copy: str, old: str,
     match constraint.kind:
         case ConstraintKind.CHECK:
             definition = replace_column(constraint.definition, old, new)
-            yield from _not_valid_then_valid(table, constraint, copy, definition)
+            yield from _copied(table, constraint, copy, definition)
         case ConstraintKind.FOREIGN_KEY:
             columns, references, target = constraint.definition.partition(" REFERENCES ")
             if not references:
                 raise _inexact(f"foreign key {constraint.name} of {table.name}")
             definition = replace_column(columns, old, new) + references + target
-            yield from _not_valid_then_valid(table, constraint, copy, definition)
+            yield from _copied(table, constraint, copy, definition)
         case ConstraintKind.UNIQUE:
             yield from _unique_steps(table, constraint, copy, old, new)
         case _:
@@ -135,35 +130,14 @@ def _constraint_steps(table: Table, constraint: Constraint, copy: str, old: str,
             )
 
 
-def _not_valid_then_valid(table: Table, constraint: Constraint, copy: str, definition: str) -> Iterator[Step]:
-    name, quoted = table.name, quote_identifier(copy)
-    if constraint.references:
-        locks = tuple(
-            Lock(each, LockMode.SHARE_ROW_EXCLUSIVE)
-            for each in sorted({name, constraint.references}, key=str)
-        )
-    else:
-        locks = strong(name)
-    yield DdlStep(
-        id=f"verify.{constraint.name}.add",
-        stage=Stage.VERIFIED,
-        title=f"Add constraint {constraint.name} for new rows",
-        sql=(f"ALTER TABLE {name.sql} ADD CONSTRAINT {quoted} {definition} NOT VALID",),
-        undo=(f"ALTER TABLE {name.sql} DROP CONSTRAINT IF EXISTS {quoted}",),
-        locks=locks,
-    )
-    if constraint.validated:
-        yield _validation(name, copy, constraint.name)
-
-
-def _validation(table: Name, copy: str, original: str) -> DdlStep:
-    return DdlStep(
-        id=f"verify.{original}.validate",
-        stage=Stage.VERIFIED,
-        title=f"Check constraint {original} for all rows, while reads and writes go on",
-        sql=(f"ALTER TABLE {table.sql} VALIDATE CONSTRAINT {quote_identifier(copy)}",),
-        locks=(Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE),),
-        patient=True,
+def _copied(table: Table, constraint: Constraint, copy: str, definition: str) -> Iterator[Step]:
+    return constraint_steps(
+        table.name,
+        copy,
+        definition,
+        called=constraint.name,
+        references=constraint.references,
+        validate=constraint.validated,
     )
 
 
@@ -183,30 +157,6 @@ def _unique_steps(table: Table, constraint: Constraint, copy: str, old: str, new
         ),
         undo=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quote_identifier(copy)}",),
         locks=strong(table.name),
-    )
-
-
-def _not_null_steps(table: Name, column: str, check: str) -> Iterator[Step]:
-    quoted, constraint = quote_identifier(column), quote_identifier(check)
-    yield DdlStep(
-        id="verify.not_null.add",
-        stage=Stage.VERIFIED,
-        title=f"Refuse NULL in {column} for new rows",
-        sql=(f"ALTER TABLE {table.sql} ADD CONSTRAINT {constraint} CHECK ({quoted} IS NOT NULL) NOT VALID",),
-        undo=(f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {constraint}",),
-        locks=strong(table),
-    )
-    yield _validation(table, check, "not_null")
-    yield DdlStep(
-        id="verify.not_null.set",
-        stage=Stage.VERIFIED,
-        title=f"SET NOT NULL on {column}: no scan, the constraint proves it",
-        sql=(
-            f"ALTER TABLE {table.sql} ALTER COLUMN {quoted} SET NOT NULL",
-            f"ALTER TABLE {table.sql} DROP CONSTRAINT {constraint}",
-        ),
-        undo=(f"ALTER TABLE {table.sql} ALTER COLUMN {quoted} DROP NOT NULL",),
-        locks=strong(table),
     )
 
 

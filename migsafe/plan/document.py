@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from migsafe.effects.model import Lock, LockMode
@@ -12,6 +13,7 @@ from migsafe.plan.model import (
     FORMAT_VERSION,
     BackfillStep,
     Change,
+    ColumnChange,
     Contract,
     DdlStep,
     DownMap,
@@ -26,6 +28,7 @@ from migsafe.plan.stages import Compatibility, Stage, Window
 from migsafe.sql.names import format_name, parse_name
 from migsafe.sql.split import split
 
+CHOICES = ("new_column", "on_misfit")
 SECTIONS: Mapping[str, Stage] = {
     "expand": Stage.EXPANDED,
     "backfill": Stage.BACKFILLED,
@@ -49,16 +52,9 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "summary": plan.summary,
         **({"server_version": plan.server_version} if plan.server_version else {}),
         "warnings": list(plan.warnings),
-        "change": {
-            "kind": plan.change.kind,
-            "table": format_name(plan.change.table),
-            "old_column": plan.change.old_column,
-            "new_column": plan.change.new_column,
-            "old_type": plan.change.old_type,
-            "new_type": plan.change.new_type,
-            "down_map": plan.change.down_map.value,
-            "application_change": plan.change.application_change,
-        },
+        **({"migration": plan.migration} if plan.migration else {}),
+        **({"choices": dict(plan.choices)} if plan.choices else {}),
+        "changes": [_change(change) for change in plan.changes],
         "compatibility": {
             "blue": _window(plan.compatibility.blue),
             "green": _window(plan.compatibility.green),
@@ -72,6 +68,18 @@ def to_document(plan: Plan) -> dict[str, Any]:
         if steps:
             document[section] = steps
     return document
+
+
+def _change(change: Change) -> dict[str, Any]:
+    column = change.column
+    return {
+        "kind": change.kind,
+        "summary": change.summary,
+        "subject": format_name(change.subject),
+        "down_map": change.down_map.value,
+        "application_change": change.application_change,
+        **({f"column_{key}": value for key, value in asdict(column).items()} if column else {}),
+    }
 
 
 def _window(window: Window) -> list[str]:
@@ -142,7 +150,9 @@ def from_document(document: Mapping[str, Any], *, file: str) -> Plan:
         summary=top.text("summary"),
         server_version=top.whole("server_version", None),
         warnings=top.texts("warnings"),
-        change=_read_change(_needed(top, "change")),
+        migration=top.text("migration", ""),
+        choices=_read_choices(top.table("choices", optional=True)),
+        changes=tuple(_read_change(fields) for fields in top.tables("changes")),
         compatibility=_read_compatibility(_needed(top, "compatibility")),
         contract=_read_contract(_needed(top, "contract")),
         traffic=read_traffic(top.table("traffic", optional=True)),
@@ -151,6 +161,8 @@ def from_document(document: Mapping[str, Any], *, file: str) -> Plan:
         ),
     )
     top.done()
+    if not plan.changes:
+        raise top.error("'changes' is missing")
     ids = [step.id for step in plan.steps]
     doubled = next((step for step in ids if ids.count(step) > 1), None)
     if doubled:
@@ -165,19 +177,37 @@ def _needed(fields: Fields, key: str) -> Fields:
     return table
 
 
+def _read_choices(fields: Fields | None) -> dict[str, str]:
+    if fields is None:
+        return {}
+    found = {key: fields.text(key, None) for key in CHOICES}
+    fields.done()
+    return {key: value for key, value in found.items() if value is not None}
+
+
 def _read_change(fields: Fields) -> Change:
     change = Change(
         kind=fields.text("kind"),
-        table=fields.name("table"),
-        old_column=fields.text("old_column"),
-        new_column=fields.text("new_column"),
-        old_type=fields.text("old_type"),
-        new_type=fields.text("new_type"),
+        summary=fields.text("summary"),
+        subject=fields.name("subject"),
         down_map=fields.member("down_map", DownMap),
         application_change=fields.flag("application_change"),
+        column=_read_column(fields),
     )
     fields.done()
     return change
+
+
+def _read_column(fields: Fields) -> ColumnChange | None:
+    old = fields.text("column_old", None)
+    if old is None:
+        return None
+    return ColumnChange(
+        old=old,
+        new=fields.text("column_new"),
+        old_type=fields.text("column_old_type"),
+        new_type=fields.text("column_new_type"),
+    )
 
 
 def _read_compatibility(fields: Fields) -> Compatibility:

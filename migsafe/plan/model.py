@@ -23,17 +23,25 @@ class DownMap(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What the plan is about, for people, gates and reports."""
+class ColumnChange:
+    """A column that makes way for another one, by their names before and after the rollout."""
 
-    kind: str  # "rename_column", "change_type"
-    table: Name
-    old_column: str
-    new_column: str
+    old: str
+    new: str
     old_type: str
     new_type: str
-    down_map: DownMap
-    application_change: bool  # whether a new version of the application belongs to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One operation of the migration, for people, gates and reports."""
+
+    kind: str  # the operation's: "rename_column", "create_index" ...
+    summary: str
+    subject: Name  # the table, view or type that is changed
+    down_map: DownMap = DownMap.TOTAL
+    application_change: bool = False  # whether the application must be another one before or behind it
+    column: ColumnChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +130,38 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A whole rollout. `steps` are in the order in which they run."""
+    """A whole rollout. `steps` are in the order in which they run.
+
+    `migration` is the SQL that the plan was made from, and `choices` are the options it was made with: with
+    them it can be made again, to see whether it still fits a database.
+    """
 
     name: str
     summary: str
-    change: Change
+    changes: tuple[Change, ...]
     compatibility: Compatibility
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
     traffic: Traffic | None = None
     contract: Contract = field(default_factory=Contract)
     server_version: int | None = None  # server_version_num that the plan was made for
+    migration: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def down_map(self) -> DownMap:
+        """How much of the new shape the old one can hold, all changes together."""
+        return max((change.down_map for change in self.changes), key=list(DownMap).index)
+
+    @property
+    def application_change(self) -> bool:
+        """Whether a new version of the application belongs to any of its changes."""
+        return any(change.application_change for change in self.changes)
+
+    @property
+    def subjects(self) -> tuple[Name, ...]:
+        """What is changed, each once."""
+        return tuple(dict.fromkeys(change.subject for change in self.changes))
 
     def steps_to(self, stage: Stage) -> tuple[Step, ...]:
         """The steps that lead to this stage, in order."""

@@ -1,50 +1,110 @@
-"""From a migration to a plan: finds the one unsafe operation and hands it to its recipe."""
+"""From a migration to a plan: every operation as it is when it is harmless, else by its recipe."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
+from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of
 from migsafe.errors import PlanError
+from migsafe.plan.draft import Draft, Scene, compose
+from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
+from migsafe.plan.naming import rollout_name
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.recipes.change_type import plan_change_type
-from migsafe.plan.recipes.rename_column import plan_rename_column
+from migsafe.plan.recipes.add_column import add_column
+from migsafe.plan.recipes.add_constraint import add_constraint
+from migsafe.plan.recipes.as_it_is import as_it_is
+from migsafe.plan.recipes.change_type import change_type
+from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.rename_column import rename_column
+from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.sql.operations import (
+    AddColumn,
+    AddConstraint,
     AlterColumnType,
     Begin,
-    Commit,
+    CreateIndex,
     Operation,
     RenameColumn,
-    ResetSetting,
-    SetSetting,
-    Unread,
+    SetNotNull,
+    TableOperation,
 )
 
-_FRAME = (Begin, Commit, SetSetting, ResetSetting)  # what may stand around a change and says nothing itself
+Recipe = Callable[[Any, Wanted, Scene], Draft]
+RECIPES: dict[type[Operation], Recipe] = {
+    AddColumn: add_column,
+    AddConstraint: add_constraint,
+    AlterColumnType: change_type,
+    CreateIndex: create_index,
+    RenameColumn: rename_column,
+    SetNotNull: set_not_null,
+}
 
 
-def plan_operations(operations: tuple[Operation, ...], catalog: Catalog, options: PlanOptions) -> Plan:
-    """The plan for a migration's operations.
+def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: str = "the migration") -> Plan:
+    """The plan for a migration on this schema.
 
     Raises:
-        PlanError: There is nothing to plan, more than one thing, or no recipe: why, and what to do.
+        PlanError: There is nothing to plan, or something that no recipe makes safe: what, where, and what to
+            do.
     """
-    wanted = [operation for operation in operations if not isinstance(operation, _FRAME)]
-    for operation in wanted:
-        if isinstance(operation, Unread):
-            raise PlanError(f"a statement could not be read: {operation.reason}")
+    wanted = read_migration(text, file=file)
     if not wanted:
         raise PlanError("the migration changes nothing, so there is nothing to plan")
-    if len(wanted) > 1:
-        kinds = ", ".join(operation.kind for operation in wanted)
+    scene = Scene(
+        catalog=catalog,
+        options=options,
+        rollout=options.name or rollout_name([each.operation for each in wanted], catalog),
+        server_version=catalog.server_version or DEFAULT_SERVER_VERSION,
+    )
+    # In one transaction, so that it can be told what the migration itself made.
+    history = advance(History(catalog=catalog), Begin())
+    drafts: list[Draft] = []
+    harmless = True
+    for each in wanted:
+        scene = replace(scene, catalog=history.catalog)
+        draft = as_it_is(each, scene)
+        if draft is None:
+            harmless = False
+            draft = _by_recipe(each, scene, file=file)
+        _refuse_touching(drafts, each, history.catalog, file=file)
+        drafts.append(draft)
+        history = advance(history, each.operation)
+    if harmless and options.traffic is None:
         raise PlanError(
-            f"the migration holds {len(wanted)} operations ({kinds}); a plan carries out one",
-            advice="Put the unsafe one into a file of its own and plan that.",
+            "the migration needs no rollout: each of its statements is instant, and every version of the "
+            "application works before and after it",
+            advice="Run it as it is, with a short lock_timeout and a retry.",
         )
-    match wanted[0]:
-        case RenameColumn() as rename:
-            return plan_rename_column(rename, catalog, options)
-        case AlterColumnType() as change:
-            return plan_change_type(change, catalog, options)
-        case other:
+    return compose(drafts, scene, text)
+
+
+def _by_recipe(wanted: Wanted, scene: Scene, *, file: str) -> Draft:
+    effects = effects_of(wanted.operation, scene.catalog, scene.server_version)
+    recipe = RECIPES.get(type(wanted.operation))
+    draft = recipe(wanted.operation, wanted, scene) if recipe else None
+    if effects.fails and effects.certain:
+        raise PlanError(f"{file}:{wanted.line}: PostgreSQL would refuse it: {effects.fails}")
+    if draft is None:
+        raise PlanError(
+            f"{file}:{wanted.line}: there is no recipe for {wanted.operation.kind} yet",
+            advice="`migsafe lint` says whether it is unsafe and what to do instead.",
+        )
+    return draft
+
+
+def _refuse_touching(before: Sequence[Draft], wanted: Wanted, catalog: Catalog, *, file: str) -> None:
+    """A column that is being replaced has two forms for a while: nothing else may happen to it meanwhile."""
+    operation = wanted.operation
+    if not isinstance(operation, TableOperation):
+        return
+    table = catalog.resolve(operation.table)
+    for draft in before:
+        column = draft.change.column
+        if column is not None and draft.change.subject == table:
             raise PlanError(
-                f"there is no recipe for {other.kind} yet",
-                advice="`migsafe lint` says whether it is unsafe and what to do instead.",
+                f"{file}:{wanted.line}: {table} is changed again while {column.old} makes way for another",
+                advice="Plan the two one after the other, each from a migration of its own.",
             )

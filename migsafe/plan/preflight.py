@@ -1,14 +1,19 @@
 """Finds out before the first step whether a plan still fits the database it is about to change.
 
-A plan may be days old, or made from a schema file that knows no views, triggers or privileges.
+A plan may be days old, or made from a schema file that knows no views, triggers or privileges. So it is made
+again from the same migration and the schema as it is now, and the two are compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from migsafe.catalog.model import Catalog, Column, Table
+from migsafe.catalog.model import Catalog
 from migsafe.errors import PlanError
-from migsafe.plan.model import Plan
-from migsafe.plan.replace_column import refuse_unsupported
+from migsafe.plan.model import BackfillStep, DdlStep, IndexStep, Plan, Step, VerifyStep
+from migsafe.plan.options import PlanOptions
+from migsafe.plan.planner import plan_migration
+from migsafe.plan.sync import OnMisfit
+
+_AGAIN = "Is it the right database? If so, make the plan again from it: migsafe plan ... --database URL"
 
 
 def preflight(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
@@ -17,40 +22,63 @@ def preflight(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
     Raises:
         PlanError: The plan cannot be carried out on this database: why, and what to do.
     """
-    change = plan.change
-    table = catalog.table(change.table)
-    column = table.column(change.old_column) if table else None
-    again = "Is it the right database? If so, make the plan again from it: migsafe plan ... --database URL"
-    if table is None:
-        raise PlanError(f"the database has no table {change.table}, which the plan changes", advice=again)
-    if column is None:
+    if not plan.migration:
+        return ()
+    try:
+        now = plan_migration(plan.migration, catalog, _options(plan))
+    except PlanError as error:
         raise PlanError(
-            f"{change.table} has no column {change.old_column}, which the plan changes", advice=again
-        )
-    if str(column.type) != change.old_type:
-        raise PlanError(
-            f"{change.old_column} of {change.table} is {column.type}, but the plan was made for "
-            f"{change.old_type}",
-            advice=again,
-        )
-    if change.new_column != change.old_column and table.column(change.new_column):
-        raise PlanError(f"{change.table} already has a column {change.new_column}", advice=again)
-    refuse_unsupported(table, column)
-    return tuple(_left_behind(plan, table, column))
+            f"the plan does not fit the database as it is now: {error.message}", advice=_AGAIN
+        ) from error
+    for then, today in zip(plan.changes, now.changes, strict=True):
+        if then.column != today.column and then.column and today.column:
+            raise PlanError(
+                f"{then.column.old} of {then.subject} is {today.column.old_type}, but the plan was made for "
+                f"{then.column.old_type}",
+                advice=_AGAIN,
+            )
+    return tuple(_differences(plan, now))
 
 
-def _left_behind(plan: Plan, table: Table, column: Column) -> Iterator[str]:
-    ids = {step.id for step in plan.steps}
-    keys = {constraint.index for constraint in table.constraints if constraint.index}
-    for index in table.indexes:
-        if (
-            column.name in index.columns
-            and index.name not in keys
-            and f"verify.index.{index.name}" not in ids
-        ):
-            yield f"index {index.name} is not in the plan: it will be gone with the old column"
-    for constraint in table.constraints:
-        if column.name in constraint.columns and f"verify.{constraint.name}.add" not in ids:
-            yield f"constraint {constraint.name} is not in the plan: it will be gone with the old column"
-    if column.not_null and "verify.not_null.add" not in ids:
-        yield f"{column.name} is NOT NULL, but the plan lets the new column be NULL"
+def _options(plan: Plan) -> PlanOptions:
+    misfit = plan.choices.get("on_misfit")
+    return PlanOptions(
+        name=plan.name,
+        new_column=plan.choices.get("new_column"),
+        on_misfit=OnMisfit(misfit) if misfit else None,
+        traffic=plan.traffic,
+        contract=plan.contract,
+    )
+
+
+def _differences(plan: Plan, now: Plan) -> Iterator[str]:
+    """A person may have edited the plan on purpose, so none of these stops it."""
+    planned, today = _by_id(plan), _by_id(now)
+    for step in today.values():
+        if step.id not in planned:
+            yield f"made from the database as it is now, the plan would also say: {step.title}"
+    for step in planned.values():
+        other = today.get(step.id)
+        if other is None:
+            yield f"made from the database as it is now, the plan would not say: {step.title}"
+        elif _work(step) != _work(other):
+            yield f"made from the database as it is now, the plan would say otherwise: {step.title}"
+
+
+def _by_id(plan: Plan) -> Mapping[str, Step]:
+    return {step.id: step for step in plan.steps}
+
+
+def _work(step: Step) -> object:
+    """What a step does, without what is said about it."""
+    match step:
+        case DdlStep():
+            return step.sql
+        case IndexStep():
+            return step.sql
+        case BackfillStep():
+            return step.assignments, step.pending
+        case VerifyStep():
+            return step.mismatch
+        case _:
+            return step

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from migsafe.catalog.model import Column, Table
 from migsafe.errors import PlanError
-from migsafe.plan.carry import Carried, carry_over, rename, strong
+from migsafe.plan.carry import Carried, carry_over, rename
 from migsafe.plan.conversions import differs, fill
+from migsafe.plan.gentle import strong
 from migsafe.plan.model import BackfillStep, DdlStep, Step, VerifyStep
-from migsafe.plan.stages import Stage
+from migsafe.plan.stages import Compatibility, Stage, Window
 from migsafe.plan.sync import (
     Sync,
     bounded,
@@ -25,6 +26,12 @@ from migsafe.plan.sync import (
 )
 from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.operations import ConstraintKind
+
+# While both names are in use, and when the old one has become a tombstone.
+TWO_NAMES = Compatibility(
+    blue=Window(first=Stage.PLANNED, last=Stage.FENCED),
+    green=Window(first=Stage.VERIFIED, last=Stage.DROPPED),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

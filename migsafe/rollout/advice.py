@@ -10,7 +10,7 @@ def points_of_no_return(plan: Plan, stage: Stage, sync_events: int) -> dict[str,
     """The three of them: which are passed, and what would pass the others."""
     passed = "passed: the old shape is gone"
     structure = passed if stage is Stage.DROPPED else "the drop of the old shape (stage 'dropped')"
-    if plan.change.down_map is DownMap.TOTAL:
+    if plan.down_map is DownMap.TOTAL:
         data = "none: the old shape can hold every value"
     elif sync_events:
         data = f"passed: sync noted {sync_events} values that the other side could not keep"
@@ -52,7 +52,7 @@ def going_back(plan: Plan, stage: Stage) -> str:
 
 
 def _without_traffic(plan: Plan, place: str) -> str:
-    if plan.change.application_change:
+    if plan.application_change:
         return (
             f"deploy the new version; when the old one is gone: `migsafe contract {place} --old-version-gone`"
         )

@@ -80,7 +80,7 @@ class WayBack:
         """Without traffic in the plan nobody knows who runs which version: somebody must say so."""
         place, moves_none = self._mover.position, not self._mover.has_traffic
         in_service = Stage.VERIFIED.position <= place.stage.position < Stage.TOMBSTONED.position
-        unknown = moves_none and self._mover.plan.change.application_change
+        unknown = moves_none and self._mover.plan.application_change
         if unknown and in_service and not new_version_gone:
             raise StateRefused(
                 "the new version may be in service, and would lose its column",

@@ -74,10 +74,10 @@ def report_stage(session: Session, stage: Stage | None, seconds: float | None) -
 
 
 def work_locks(session: Session, step: Step) -> tuple[Lock, ...]:
-    """The locks that the step says it takes, else the strongest one on the plan's table."""
+    """The locks that the step says it takes, else the strongest one on all that the plan changes."""
     if isinstance(step, DdlStep) and step.locks:
         return step.locks
-    return (Lock(session.plan.change.table, LockMode.ACCESS_EXCLUSIVE),)
+    return tuple(Lock(subject, LockMode.ACCESS_EXCLUSIVE) for subject in session.plan.subjects)
 
 
 def _execute(session: Session, statements: Sequence[str], deadline: Deadline, *, patient: bool) -> None:

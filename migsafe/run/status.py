@@ -149,9 +149,9 @@ def _points(plan: Plan, found: Rollout, events: dict[str, int]) -> tuple[PointOf
             passed=found.stage is Stage.DROPPED,
             text="dropped: the old shape is gone for good",
         ),
-        PointOfNoReturn(kind="data", passed=lost > 0, text=data[plan.change.down_map]),
+        PointOfNoReturn(kind="data", passed=lost > 0, text=data[plan.down_map]),
     ]
-    if plan.change.application_change:
+    if plan.application_change:
         points.append(
             PointOfNoReturn(
                 kind="artifact",

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from migsafe.errors import UsageError
-from migsafe.sources.changes import changed_files
 from migsafe.sources.detect import detect
 from migsafe.sources.load import load
 from migsafe.sources.model import Source
 from migsafe.sources.project import project_of
 from migsafe.sources.scripts import load_files, run_as
 from migsafe.sources.settings import Direction, SourceKind, SourceSettings
-from migsafe.sources.sql_folder import STDIN, decode
+from migsafe.sources.sql_folder import STDIN, RealPaths, decode
 from migsafe.sources.start import after_start
 
 
@@ -111,8 +110,11 @@ def _chosen(loaded: list[_Loaded], request: Request) -> list[Source]:
                 )
             files.append(path)
         wanted |= found
+    real = RealPaths()
     sources = [
-        replace(source, judged=source.judged and _real(source.path) in wanted)
+        source
+        if not source.judged or (wanted and Path(real.of(source.path)) in wanted)
+        else replace(source, judged=False)
         for each in loaded
         for source in each.sources
     ]
@@ -123,10 +125,11 @@ def _inside(loaded: Sequence[_Loaded], path: Path) -> set[Path]:
     """The scripts that a path means: itself, all in a folder, or all that start from it."""
     real = path.resolve()
     found: set[Path] = set()
+    real_paths = RealPaths()
     for each in loaded:
         start = each.start.resolve()
         is_all = start == real or (start.parent == real and not path.suffix and start.is_file())
-        places = (_real(source.path) for source in each.sources)
+        places = (Path(real_paths.of(source.path)) for source in each.sources)
         found |= {place for place in places if is_all or place == real or real in place.parents}
     return found
 
@@ -136,14 +139,15 @@ def _unconfigured(paths: Iterable[Path], direction: Direction) -> list[Source]:
     groups: dict[Path, list[Path]] = {}
     for path in paths:
         groups.setdefault(path if path.is_dir() else path.parent, []).append(path)
-    found: dict[tuple[Path, bool], Source] = {}
+    found: dict[tuple[str, bool], Source] = {}
+    real = RealPaths()
     for folder, members in groups.items():
         if folder in members:
             sources = _history(SourceSettings(), folder, direction)
         else:
             sources = list(load_files(members, SourceSettings(), direction))
         for source in sources:
-            found.setdefault((_real(source.path), source.judged), source)
+            found.setdefault((real.of(source.path), source.judged), source)
     return list(found.values())
 
 
@@ -172,16 +176,25 @@ def _as_run(given: Source, kind: SourceKind, direction: Direction) -> Source:
 
 
 def _filtered(sources: Iterable[Source], request: Request) -> list[Source]:
-    changed = changed_files(request.diff, folder=request.root) if request.diff else None
+    changed = _changed(request)
     return [
-        replace(
-            source,
-            judged=source.judged
-            and (changed is None or _real(source.path) in changed)
-            and not (request.is_excluded is not None and request.is_excluded(source.path)),
+        replace(source, judged=False)
+        if source.judged
+        and (
+            (changed is not None and _real(source.path) not in changed)
+            or (request.is_excluded is not None and request.is_excluded(source.path))
         )
+        else source
         for source in sources
     ]
+
+
+def _changed(request: Request) -> frozenset[Path] | None:
+    if not request.diff:
+        return None
+    from migsafe.sources.changes import changed_files  # noqa: PLC0415 -- seldom needed, and slow to import
+
+    return changed_files(request.diff, folder=request.root)
 
 
 def _without_tail(sources: list[Source]) -> tuple[Source, ...]:

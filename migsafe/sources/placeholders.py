@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from migsafe.sources.model import Origin
 from migsafe.sources.tools.marked import without_placeholders
-from migsafe.sql.position import Lines
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}\s]+)\}")
 
@@ -15,6 +14,8 @@ def fill(text: str, values: Mapping[str, str], *, path: str) -> tuple[str, tuple
 
     There are no origins when every piece still stands at its own offset.
     """
+    from migsafe.sql.position import Lines  # noqa: PLC0415 -- seldom needed, and slow to import
+
     known = {key.lower(): value for key, value in values.items()}
     pieces: list[str] = []
     origins: list[Origin] = []

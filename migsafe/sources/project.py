@@ -1,6 +1,5 @@
 """The files from which a tool is asked for its migrations: alembic.ini, pyproject.toml, manage.py."""
 
-import tomllib
 from pathlib import Path
 
 from migsafe.sources.settings import SourceKind
@@ -53,6 +52,8 @@ def _in(folder: Path) -> Path | None:
 
 
 def _has_alembic(pyproject: Path) -> bool:
+    import tomllib  # noqa: PLC0415 -- seldom needed, and slow to import
+
     try:
         tools = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

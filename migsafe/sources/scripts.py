@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migsafe.errors import UsageError
-from migsafe.sources.detect import detect, find_plan
+from migsafe.sources.detect import Detector, find_plan
 from migsafe.sources.dialects import for_postgresql
 from migsafe.sources.model import Source
 from migsafe.sources.placeholders import fill
@@ -36,7 +36,8 @@ def load_scripts(settings: SourceSettings, path: Path, direction: Direction) -> 
         return _planned(plan, direction)
     if not path.is_dir():
         return load_files([path], settings, direction)
-    found = [_read(file, settings) for file in for_postgresql(walk(path), path)]
+    detector = Detector()
+    found = [_read(file, settings, detector) for file in for_postgresql(walk(path), path)]
     if _kind(found, settings) is SourceKind.FLYWAY:
         found = [source for source in found if not flyway.CALLBACK.match(Path(source.path).name)]
     ordered = _in_order(found, settings)
@@ -54,7 +55,8 @@ def load_files(paths: Iterable[Path], settings: SourceSettings, direction: Direc
         UsageError: One does not exist or cannot be read.
     """
     files = {path.resolve(): path for path in paths}
-    ordered = _in_order([_read(file, settings) for file in files.values()], settings)
+    detector = Detector()
+    ordered = _in_order([_read(file, settings, detector) for file in files.values()], settings)
     return tuple(_named(source, settings, direction) for source in ordered)
 
 
@@ -81,11 +83,11 @@ def _in_order(sources: list[Source], settings: SourceSettings) -> list[Source]:
 
 def run_as(source: Source, settings: SourceSettings, direction: Direction) -> Source | None:
     """The script as its tool (`source.tool`) runs it; None when it has nothing in this direction."""
-    kind = SourceKind(source.tool)
+    kind, path = SourceKind(source.tool), Path(source.path)
     values: dict[str, str] = {}
     if kind is SourceKind.FLYWAY:
-        values = flyway.settings_of(Path(source.path))
-    marked = _mark(source.text, Path(source.path), kind, direction, values)
+        values = flyway.settings_of(path)
+    marked = _mark(source.text, path, kind, direction, values)
     if not marked.applies:
         return None
     text, origins = marked.text, source.origins
@@ -100,7 +102,7 @@ def run_as(source: Source, settings: SourceSettings, direction: Direction) -> So
         origins=origins,
         shown=source.text if origins or text != source.text else "",
         in_transaction=marked.in_transaction,
-        revision=_revision(Path(source.path), kind),
+        revision=_revision(path, kind),
     )
 
 
@@ -126,16 +128,16 @@ def _mark(text: str, path: Path, kind: SourceKind, direction: Direction, values:
             return plain.mark(text)
 
 
-def _read(path: Path, settings: SourceSettings) -> Source:
+def _read(path: Path, settings: SourceSettings, detector: Detector) -> Source:
     source = read_file(path)
     kind = settings.kind
     if kind is SourceKind.AUTO:
-        kind = detect(path, source.text)
-    return replace(source, tool=kind.value)
+        kind = detector.kind(path, source.text)
+    return source if source.tool == kind.value else replace(source, tool=kind.value)
 
 
 def _runs(source: Source, direction: Direction) -> bool:
-    name = Path(source.path).name
+    name = source.path.rpartition("/")[2]
     match SourceKind(source.tool):
         case SourceKind.FLYWAY:
             return flyway.runs(name, direction)

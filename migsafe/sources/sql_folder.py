@@ -64,9 +64,13 @@ def walk(folder: Path) -> list[Path]:
     Raises:
         UsageError: There are none.
     """
-    found = [
-        path for path in folder.rglob("*.sql") if path.is_file() and not _is_hidden(path.relative_to(folder))
-    ]
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(place)
+        found += [inside / name for name in files if name.endswith(".sql") and not name.startswith(".")]
+    # What is no regular file (a broken link, a pipe) is not read.
+    found = [path for path in found if path.is_file()]
     if not found:
         raise UsageError(
             f"{folder.as_posix()}: no *.sql files in this folder",
@@ -75,8 +79,21 @@ def walk(folder: Path) -> list[Path]:
     return found
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+class RealPaths:
+    """Where paths lead, symbolic links followed. Folders are looked at once, as long as this object lives."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """The same as os.path.realpath."""
+        folder, name = os.path.split(path)
+        if name in {"", ".", ".."}:
+            return os.path.realpath(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        whole = os.path.join(self._folders[folder], name)  # noqa: PTH118 -- text in, text out, thousands of times
+        return os.path.realpath(whole) if os.path.islink(whole) else whole  # noqa: PTH114 -- the same
 
 
 def display(path: Path) -> str:

@@ -1,6 +1,5 @@
 """`start_after`: where the part of a history begins that is judged."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,6 +40,8 @@ def is_named(source: Source, name: str) -> bool:
 
 
 def _unknown(sources: Sequence[Source], name: str) -> UsageError:
+    import difflib  # noqa: PLC0415 -- seldom needed, and slow to import
+
     names = [source.revision or PurePath(source.path).name for source in sources]
     near = difflib.get_close_matches(name, [*names, *(PurePath(source.path).name for source in sources)], n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""

@@ -19,10 +19,8 @@ from migsafe.demo.envoy import Envoy, envoy
 from migsafe.plan.file import dump_plan
 from migsafe.plan.model import Contract, Gate, Traffic
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.planner import plan_operations
+from migsafe.plan.planner import plan_migration
 from migsafe.rollout.providers.envoy import envoy_provider
-from migsafe.sql.names import Name
-from migsafe.sql.operations import RenameColumn
 from tests.rollout.shop import Version
 
 NAME = "rename_users_name_to_full_name"
@@ -89,9 +87,9 @@ def write_plan(users: str, tmp_path: Path) -> Callable[..., str]:
         options = PlanOptions(traffic=traffic, contract=contract or Contract(keep_seconds=0))
         with psycopg.connect(users, autocommit=True) as conn:
             catalog = read_catalog(conn)
-        rename = RenameColumn(table=Name("users"), column="name", new_name="full_name")
+        rename = "ALTER TABLE users RENAME COLUMN name TO full_name"
         path = tmp_path / "rename.toml"
-        path.write_text(dump_plan(plan_operations((rename,), catalog, options)))
+        path.write_text(dump_plan(plan_migration(rename, catalog, options)))
         return str(path)
 
     return write

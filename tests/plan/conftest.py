@@ -8,9 +8,8 @@ import pytest
 from migsafe.catalog.live import read_catalog
 from migsafe.plan.model import DdlStep, IndexStep, Plan
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.planner import plan_operations
+from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import Stage
-from migsafe.sql.operations import Operation
 
 NOTE_SYNC = """
 CREATE SCHEMA migsafe;
@@ -24,12 +23,12 @@ Planner = Callable[..., Plan]
 
 @pytest.fixture
 def plan_for(connection: psycopg.Connection) -> Planner:
-    """Plans an operation on a schema that it first creates."""
+    """Plans a migration on a schema that it first creates."""
 
-    def make(schema: str, operation: Operation, **options: object) -> Plan:
+    def make(schema: str, migration: str, **options: object) -> Plan:
         connection.execute(schema)
         connection.execute(NOTE_SYNC)
-        return plan_operations((operation,), read_catalog(connection), PlanOptions(**options))  # type: ignore[arg-type]
+        return plan_migration(migration, read_catalog(connection), PlanOptions(**options))  # type: ignore[arg-type]
 
     return make
 

@@ -12,9 +12,9 @@ from migsafe.plan.durations import format_duration, parse_duration
 from migsafe.plan.file import dump_plan, fingerprint, load_plan, load_traffic, read_plan
 from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.planner import plan_operations
-from migsafe.sql.names import Name, format_name, parse_name
-from migsafe.sql.operations import ConstraintKind, RenameColumn, TypeName
+from migsafe.plan.planner import plan_migration
+from migsafe.sql.names import Name, format_name, parse_name, quote_identifier
+from migsafe.sql.operations import ConstraintKind, TypeName
 
 TRAFFIC = Traffic(
     provider="envoy",
@@ -34,9 +34,9 @@ def make_plan(name: str = "name", new: str = "full_name", traffic: Traffic | Non
         constraints=(key,),
     )
     catalog = Catalog(tables={table.name: table}, complete=True, server_version=180006)
-    operation = RenameColumn(table=Name("users"), column=name, new_name=new)
+    migration = f"ALTER TABLE users RENAME COLUMN {quote_identifier(name)} TO {quote_identifier(new)}"
     options = PlanOptions(traffic=traffic, contract=Contract(blue_application_name="app-blue"))
-    return plan_operations((operation,), catalog, options)
+    return plan_migration(migration, catalog, options)
 
 
 def test_a_plan_file_gives_back_the_same_plan() -> None:

@@ -9,8 +9,7 @@ from migsafe.catalog.live import read_catalog
 from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.planner import plan_operations
-from migsafe.sql.script import read_script
+from migsafe.plan.planner import plan_migration
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden" / "plan"
 SCHEMA = """
@@ -50,8 +49,7 @@ def plans(connection: psycopg.Connection) -> dict[str, Plan]:
     catalog = read_catalog(connection)
     made = {}
     for case, (migration, options) in CASES.items():
-        (statement,) = read_script(migration).statements
-        made[case] = plan_operations(statement.operations, catalog, options)
+        made[case] = plan_migration(migration, catalog, options)
     return made
 
 

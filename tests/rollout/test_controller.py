@@ -272,7 +272,7 @@ def test_the_data_point_of_no_return_is_told_once_when_it_is_passed(
     shop: Shop, users: str, run: Callable[..., Outcome], events: list[Event]
 ) -> None:
     plan = plan_for(shop, ERRORS)
-    plan = replace(plan, change=replace(plan.change, down_map=DownMap.LOSSY))
+    plan = replace(plan, changes=(replace(plan.changes[0], down_map=DownMap.LOSSY),))
     run(plan, Stage.CANARY)
     assert not [event for event in events if isinstance(event, PointPassed)]
     with psycopg.connect(users, autocommit=True) as conn:

@@ -149,7 +149,7 @@ def test_smoke_gates(shop: Shop) -> None:
 def test_every_rollout_counts_sync_events_unless_they_are_expected() -> None:
     plan = rename_plan()
     assert [gate.name for gate in gates_for(plan, NOWHERE)] == ["sync"]
-    lossy = replace(plan, change=replace(plan.change, down_map=DownMap.LOSSY))
+    lossy = replace(plan, changes=(replace(plan.changes[0], down_map=DownMap.LOSSY),))
     assert gates_for(lossy, NOWHERE) == ()
     fenced = replace(plan, contract=Contract(blue_application_name="blue"))
     assert [gate.name for gate in gates_for(fenced, NOWHERE)] == ["sync", "old-version-gone"]

@@ -12,18 +12,15 @@ from psycopg import conninfo
 from migsafe.catalog.live import read_catalog
 from migsafe.plan.model import Plan
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.planner import plan_operations
+from migsafe.plan.planner import plan_migration
 from migsafe.postgres.server import Server
-from migsafe.sql.script import read_script
 
 MIGRATION = "ALTER TABLE pgbench_accounts ALTER COLUMN abalance TYPE bigint;"
 
 
 def make_plan(dsn: str) -> Plan:
-    statements = read_script(MIGRATION).statements
-    operations = tuple(operation for statement in statements for operation in statement.operations)
     with psycopg.connect(dsn, autocommit=True) as conn:
-        return plan_operations(operations, read_catalog(conn), PlanOptions())
+        return plan_migration(MIGRATION, read_catalog(conn), PlanOptions())
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import psycopg
 from migsafe.plan.model import (
     BackfillStep,
     Change,
+    ColumnChange,
     DdlStep,
     DownMap,
     IndexStep,
@@ -135,15 +136,15 @@ def make_plan(steps: tuple[Step, ...], *, name: str = "rename", traffic: Traffic
     return Plan(
         name=name,
         summary="rename users.name to full_name",
-        change=Change(
-            kind="rename_column",
-            table=USERS,
-            old_column="name",
-            new_column="full_name",
-            old_type="text",
-            new_type="text",
-            down_map=DownMap.TOTAL,
-            application_change=True,
+        changes=(
+            Change(
+                kind="rename_column",
+                summary="",
+                subject=USERS,
+                down_map=DownMap.TOTAL,
+                application_change=True,
+                column=ColumnChange(old="name", new="full_name", old_type="text", new_type="text"),
+            ),
         ),
         compatibility=Compatibility(
             blue=Window(first=Stage.PLANNED, last=Stage.FENCED),

@@ -219,4 +219,4 @@ def test_the_conflicts_are_those_of_the_manual() -> None:
 def test_a_plan_with_a_changed_table_name_finds_no_blockers_and_does_not_fail(database: str) -> None:
     with connect(database) as conn:
         assert find_blockers(conn, [Lock(Name("nowhere"), LockMode.ACCESS_EXCLUSIVE)]) == ()
-    assert rename_plan().change.table == USERS
+    assert rename_plan().subjects == (USERS,)

@@ -11,7 +11,7 @@ from migsafe.lint.fix.run import Accept, fix_sources, reread, with_fixes
 from migsafe.lint.fix.scene import FixSettings
 from migsafe.lint.model import Finding, LintReport
 from migsafe.lint.rules import shipped_rules
-from migsafe.lint.run import LintRequest
+from migsafe.lint.run import LintRequest, options_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def fix_paths(
         UsageError: A path cannot be read.
         SqlError: A statement of the schema file was not understood.
     """
-    options = request.options
+    options = options_of(request)
     sources = request.sources(stdin)
     rules = shipped_rules()
     scripts = fix_sources(sources, rules=rules, options=options, choices=choices, accept=accept)
@@ -80,7 +80,7 @@ def lint_with_fixes(request: LintRequest, *, stdin: BinaryIO) -> LintReport:
         UsageError: A path cannot be read, or the configuration names what does not exist.
         SqlError: A statement of the schema file was not understood.
     """
-    options, rules = request.options, shipped_rules()
+    options, rules = options_of(request), shipped_rules()
     sources = request.sources(stdin)
     return with_fixes(Linter(rules).lint(sources, options), sources, rules=rules, options=options)
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from migsafe.lint.fix.model import Edit
-from migsafe.lint.fix.tokens import NotAsExpected, words_of
 from migsafe.sql.script import ReadStatement, Script
+from migsafe.sql.written import NotAsExpected, words_of
 
 _REST_OF_LINE = re.compile(r"[ \t]*(?:--[^\r\n]*)?(?=\r|\n|\Z)")
 _BLANK_REST = re.compile(r"[ \t]*(?:\r\n|\r|\n|\Z)")

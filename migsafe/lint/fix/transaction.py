@@ -12,9 +12,9 @@ from migsafe.lint.fix.model import Edit
 from migsafe.lint.fix.place import delete, insert_before, insert_behind
 from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import words_of
 from migsafe.sql import operations as ops
 from migsafe.sql.operations import Operation
+from migsafe.sql.written import words_of
 
 TIMEOUTS = frozenset(
     {

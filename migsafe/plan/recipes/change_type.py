@@ -1,40 +1,33 @@
 """ALTER COLUMN TYPE that rewrites: a column of the new type is filled next to the old one."""
 
-from migsafe.catalog.model import Catalog, Column, Table
-from migsafe.effects.predict import effects_of
+from migsafe.catalog.model import Column, Table
 from migsafe.errors import PlanError
 from migsafe.plan.conversions import Conversion, convert
-from migsafe.plan.model import Change, DownMap, Plan
-from migsafe.plan.options import PlanOptions
+from migsafe.plan.draft import EITHER, Draft, Scene
+from migsafe.plan.migration import Wanted
+from migsafe.plan.model import Change, ColumnChange, DownMap
 from migsafe.plan.recipes import common
-from migsafe.plan.recipes.rename_column import COMPATIBILITY as TWO_NAMES
-from migsafe.plan.replace_column import Replacement, build_steps
-from migsafe.plan.stages import Compatibility, Stage, Window
+from migsafe.plan.replace_column import TWO_NAMES, Replacement, build_steps
 from migsafe.plan.sync import OnMisfit, bounded, make_tag
 from migsafe.sql.casts import simple_cast
 from migsafe.sql.operations import AlterColumnType
 
-ONE_NAME = Compatibility(
-    blue=Window(first=Stage.PLANNED, last=Stage.DROPPED),
-    green=Window(first=Stage.VERIFIED, last=Stage.DROPPED),
-)
 
-
-def plan_change_type(operation: AlterColumnType, catalog: Catalog, options: PlanOptions) -> Plan:
+def change_type(operation: AlterColumnType, _wanted: Wanted, scene: Scene) -> Draft:
     """The rollout of a column's new type.
 
     Raises:
-        PlanError: The change is instant as it is, no conversion is known, or something cannot be carried.
+        PlanError: No conversion is known, or something cannot be carried over.
     """
-    table, old = common.find_column(catalog, operation.table, operation.column)
-    conversion = _conversion(operation, catalog, table, old)
+    options = scene.options
+    table, old = common.replaceable_column(scene.catalog, operation.table, operation.column)
+    conversion = _conversion(operation, table, old)
     swap = options.new_column is None
     if options.new_column is not None:
         common.refuse_taken(table, options.new_column)
-    name = options.name or f"change_{table.name.name}_{old.name}_to_{operation.type.name.replace(' ', '_')}"
     tag = make_tag(str(table.name), old.name, str(operation.type))
     sync = common.make_sync(
-        rollout=name,
+        rollout=scene.rollout,
         table=table,
         old=old,
         new_column=options.new_column or bounded("migsafe_new", old.name, tag),
@@ -43,36 +36,28 @@ def plan_change_type(operation: AlterColumnType, catalog: Catalog, options: Plan
         on_misfit=_on_misfit(options.on_misfit, conversion, table, old),
     )
     change = Replacement(table=table, old=old, sync=sync, swap=swap)
-    return Plan(
-        name=name,
-        summary=f"Change {old.name} of {table.name} from {old.type} to {operation.type} without a rewrite",
+    return Draft(
         change=Change(
-            kind="change_type",
-            table=table.name,
-            old_column=old.name,
-            new_column=options.new_column or old.name,
-            old_type=str(old.type),
-            new_type=str(operation.type),
+            kind=operation.kind,
+            summary=f"Change {old.name} of {table.name} from {old.type} to {operation.type}, no rewrite",
+            subject=table.name,
             down_map=conversion.down_map,
             application_change=not swap,
+            column=ColumnChange(
+                old=old.name,
+                new=options.new_column or old.name,
+                old_type=str(old.type),
+                new_type=str(operation.type),
+            ),
         ),
-        compatibility=ONE_NAME if swap else TWO_NAMES,
+        compatibility=EITHER if swap else TWO_NAMES,
         steps=build_steps(change),
         warnings=(*common.warnings(change), *_loss(conversion, sync.on_misfit, old)),
-        traffic=options.traffic,
-        contract=options.contract,
-        server_version=catalog.server_version,
     )
 
 
-def _conversion(operation: AlterColumnType, catalog: Catalog, table: Table, old: Column) -> Conversion:
+def _conversion(operation: AlterColumnType, table: Table, old: Column) -> Conversion:
     change = f"{old.name} of {table.name} from {old.type} to {operation.type}"
-    effects = effects_of(operation, catalog, catalog.server_version)
-    if effects.certain and not (effects.rewrites or effects.scans or effects.builds_index):
-        raise PlanError(
-            f"changing {change} needs no rollout: PostgreSQL only edits its catalog",
-            advice="Run the migration as it is, with a short lock_timeout and a retry.",
-        )
     if operation.using is not None and not _is_plain_cast(operation.using.text, operation):
         raise PlanError(
             f"changing {change} uses an expression of your own: {operation.using.text}",

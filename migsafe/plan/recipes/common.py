@@ -13,23 +13,43 @@ from migsafe.sql.operations import TypeName
 _ANY_UPDATE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?UPDATE(?! OF) ")
 
 
-def find_column(catalog: Catalog, table_name: Name, column_name: str) -> tuple[Table, Column]:
+def known_table(catalog: Catalog, name: Name) -> Table:
+    """The table that a plan is about.
+
+    Raises:
+        PlanError: It is not known.
+    """
+    table = catalog.table(name)
+    if table is None:
+        known = ", ".join(sorted(str(each) for each in catalog.tables)[:8]) or "none"
+        raise PlanError(
+            f"table {name} is not known (known tables: {known})",
+            advice="Give the live database with --database URL, or its schema with --schema FILE.sql.",
+        )
+    return table
+
+
+def known_column(catalog: Catalog, table_name: Name, column_name: str) -> tuple[Table, Column]:
     """The table and the column that a plan is about.
 
     Raises:
-        PlanError: One of them is not known, or the column cannot be replaced.
+        PlanError: One of them is not known.
     """
-    table = catalog.table(table_name)
-    if table is None:
-        known = ", ".join(sorted(str(name) for name in catalog.tables)[:8]) or "none"
-        raise PlanError(
-            f"table {table_name} is not known (known tables: {known})",
-            advice="Give the live database with --database URL, or its schema with --schema FILE.sql.",
-        )
+    table = known_table(catalog, table_name)
     column = table.column(column_name)
     if column is None:
         names = ", ".join(each.name for each in table.columns)
         raise PlanError(f"table {table.name} has no column {column_name}; it has: {names}")
+    return table, column
+
+
+def replaceable_column(catalog: Catalog, table_name: Name, column_name: str) -> tuple[Table, Column]:
+    """The table and a column of it that can make way for another one.
+
+    Raises:
+        PlanError: One of them is not known, or the column cannot be replaced.
+    """
+    table, column = known_column(catalog, table_name, column_name)
     refuse_unsupported(table, column)
     return table, column
 

@@ -38,7 +38,7 @@ def gates_for(plan: Plan, dsn: str) -> tuple[Gate, ...]:
         if any(gate.name == other.name for other in gates):
             raise UsageError(f"two gates are called '{gate.name}'", advice="give each its own name")
         gates.append(make(gate.name, gate.options, plan, dsn))
-    if plan.change.down_map is DownMap.TOTAL and not any(gate.kind == "sync" for gate in listed):
+    if plan.down_map is DownMap.TOTAL and not any(gate.kind == "sync" for gate in listed):
         gates.append(SyncGate("sync", {}, dsn=dsn, rollout=plan.name))
     if plan.contract.blue_application_name:
         gates.append(SessionGate(plan.contract.blue_application_name, dsn))

@@ -11,7 +11,6 @@ could read all of it: https://github.com/prisma/prisma-engines/pull/5767
 import re
 
 from migsafe.sources.tools.marked import Marked
-from migsafe.sql.split import split
 
 _BEGIN = re.compile(r"(?:BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
 _END = re.compile(r"(?:COMMIT|END|ROLLBACK|ABORT)\b(?!.*\bTO\b)", re.IGNORECASE | re.DOTALL)
@@ -28,6 +27,8 @@ def mark(text: str) -> Marked:
 
 def is_transaction(text: str) -> bool:
     """Whether PostgreSQL makes a transaction of this text when it comes as one message."""
+    from migsafe.sql.split import split  # noqa: PLC0415 -- seldom needed, and slow to import
+
     said = [statement.text for statement in split(text).statements]
     return len(said) > 1 and not _is_one_block(said)
 

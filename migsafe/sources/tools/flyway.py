@@ -10,13 +10,11 @@ https://documentation.red-gate.com/fd/postgresql-database-277579325.html
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from migsafe.sources.settings import Direction
 from migsafe.sources.tools.marked import Marked
-from migsafe.sql.split import split
 
 NAME = re.compile(r"(?P<prefix>[VUB])(?P<version>\d[\d._]*?)__(?P<title>.*)\.sql\Z|R__(?P<repeat>.*)\.sql\Z")
 CALLBACK = re.compile(r"(?:before|after|create|undo)[A-Z][A-Za-z]*(?:__.*)?\.sql\Z")
@@ -58,6 +56,8 @@ def version(name: str) -> str:
 
 def mark(text: str, settings: Mapping[str, str]) -> Marked:
     """The file as it runs. `settings` are those of its own and the project's configuration files."""
+    from migsafe.sql.split import split  # noqa: PLC0415 -- seldom needed, and slow to import
+
     wanted = settings.get("executeintransaction", "true").strip().lower() != "false"
     refused = any(_NOT_IN_TRANSACTION.match(statement.text) for statement in split(text).statements)
     return Marked(text=text, in_transaction=wanted and not refused)
@@ -81,6 +81,8 @@ def _read(path: Path) -> dict[str, str]:
     except OSError:
         return {}
     if path.suffix == ".toml":
+        import tomllib  # noqa: PLC0415 -- seldom needed, and slow to import
+
         try:
             return dict(_flat(tomllib.loads(text).get("flyway", {})))
         except tomllib.TOMLDecodeError:

@@ -9,7 +9,6 @@ then send the file as one message, which is a transaction if it has several stat
 """
 
 import re
-import tomllib
 from pathlib import Path
 
 from migsafe.sources.tools.batch import is_transaction
@@ -28,6 +27,8 @@ def mark(text: str) -> Marked:
 
 def mark_diesel(text: str, path: Path) -> Marked:
     """The file as it is, in a transaction unless the migration's metadata says otherwise."""
+    import tomllib  # noqa: PLC0415 -- seldom needed, and slow to import
+
     try:
         metadata = tomllib.loads((path.parent / "metadata.toml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

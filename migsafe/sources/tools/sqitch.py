@@ -6,7 +6,6 @@ A change that was reworked keeps its earlier script as `name@tag`, by a tag that
 https://sqitch.org/docs/manual/sqitch-rework/
 """
 
-import configparser
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +65,8 @@ def _script(folder: Path, change: Change, extension: str) -> Path:
 
 
 def _folder(plan: Path, direction: Direction) -> tuple[Path, str]:
+    import configparser  # noqa: PLC0415 -- seldom needed, and slow to import
+
     kind = "deploy" if direction is Direction.UP else "revert"
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:

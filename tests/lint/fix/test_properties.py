@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from migsafe.lint.fix.model import Edit, apply_edits, make_fix
 from migsafe.lint.fix.place import semicolon_end
-from migsafe.lint.fix.tokens import NotAsExpected
 from migsafe.sql.operations import Operation
 from migsafe.sql.script import read_script
+from migsafe.sql.written import NotAsExpected
 from tests.lint.fix.cases import CASES, Case, repair
 
 FIXED = tuple(case for case in CASES if case.fixed != case.script)

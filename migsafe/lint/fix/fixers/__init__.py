@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from migsafe.lint.fix.model import Fix, NotFixed
 from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import NotAsExpected
+from migsafe.sql.written import NotAsExpected
 
 
 class _Fixer(Protocol):

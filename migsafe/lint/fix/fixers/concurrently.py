@@ -10,9 +10,9 @@ from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.timeouts import Step, with_timeouts
-from migsafe.lint.fix.tokens import NotAsExpected, Words, words_of
 from migsafe.lint.fix.transaction import take_out
 from migsafe.sql.operations import ConstraintKind, CreateIndex, DropIndex, OtherStatement, Reindex
+from migsafe.sql.written import NotAsExpected, Words, words_of
 
 
 def fix(scene: Scene) -> Fix:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.place import insert_before, insert_behind
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import words_of
 from migsafe.sql import operations as ops
 from migsafe.sql.names import quote_literal
 from migsafe.sql.script import ReadStatement
+from migsafe.sql.written import words_of
 
 NAME = "lock_timeout"
 _CONTROL = (ops.Commit, ops.SetSetting, ops.ResetSetting)

@@ -12,9 +12,9 @@ from migsafe.lint.fix.known import known_columns, known_table, made_name, writte
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.timeouts import Step, with_timeouts
-from migsafe.lint.fix.tokens import AlterTable, NotAsExpected, alter_table
 from migsafe.lint.fix.transaction import take_out
 from migsafe.sql.operations import AddConstraint, ConstraintKind, SetNotNull
+from migsafe.sql.written import AlterTable, NotAsExpected, alter_table
 
 _CONSTRAINTS_SINCE = 180000
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from migsafe.catalog.find import free_constraint_name
 from migsafe.catalog.model import Table
 from migsafe.catalog.names import constraint_name
-from migsafe.lint.fix.inline import Inline, inline_constraints
 from migsafe.lint.fix.known import known_table, written
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.place import insert_behind
 from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import Action, AlterTable, NotAsExpected, alter_table
 from migsafe.lint.fix.transaction import own_transaction
 from migsafe.sql import operations as ops
+from migsafe.sql.inline import Inline, inline_constraints
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation
+from migsafe.sql.written import Action, AlterTable, NotAsExpected, alter_table
 
 _INLINE = frozenset({ConstraintKind.CHECK, ConstraintKind.FOREIGN_KEY})
 _CHECKED = _INLINE | {ConstraintKind.NOT_NULL}  # of a table from PostgreSQL 18 on

@@ -6,8 +6,8 @@ https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CON
 from migsafe.lint.fix.model import Fix, make_fix
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.timeouts import Step, with_timeouts
-from migsafe.lint.fix.tokens import words_of
 from migsafe.lint.fix.transaction import take_out
+from migsafe.sql.written import words_of
 
 
 def fix(scene: Scene) -> Fix:

@@ -7,8 +7,8 @@ may be left invalid, and IF NOT EXISTS would take it for a good one.
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import NotAsExpected, Words, alter_table, words_of
 from migsafe.sql import operations as ops
+from migsafe.sql.written import NotAsExpected, Words, alter_table, words_of
 
 # The words that make such a statement, and what goes behind them.
 _MISSING, _PRESENT = " IF EXISTS", " IF NOT EXISTS"

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from migsafe.catalog.find import free_key_name
 from migsafe.catalog.model import Catalog, Table
 from migsafe.catalog.names import made_up_name
-from migsafe.lint.fix.inline import inline_constraints
 from migsafe.lint.fix.known import known_columns, known_table, written
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.refused import Refused
 from migsafe.lint.fix.scene import Scene
 from migsafe.lint.fix.timeouts import Step, with_timeouts
-from migsafe.lint.fix.tokens import Action, AlterTable, NotAsExpected, Words, alter_table
 from migsafe.lint.fix.transaction import take_out
+from migsafe.sql.inline import inline_constraints
 from migsafe.sql.names import Name
 from migsafe.sql.operations import AddColumn, AddConstraint, ConstraintDefinition, ConstraintKind
+from migsafe.sql.written import Action, AlterTable, NotAsExpected, Words, alter_table
 
 _KEYS = frozenset({ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY})
 

@@ -7,8 +7,8 @@ from migsafe.lint.fix.fixers import not_valid
 from migsafe.lint.fix.model import Edit, Fix, make_fix
 from migsafe.lint.fix.place import delete
 from migsafe.lint.fix.scene import Scene
-from migsafe.lint.fix.tokens import AlterTable, NotAsExpected, alter_table
 from migsafe.sql.operations import ValidateConstraint
+from migsafe.sql.written import AlterTable, NotAsExpected, alter_table
 
 
 def fix(scene: Scene) -> Fix:

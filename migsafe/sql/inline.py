@@ -3,8 +3,8 @@
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from migsafe.lint.fix.tokens import Action, NotAsExpected, Words
 from migsafe.sql.operations import ColumnDefinition, ConstraintDefinition, ConstraintKind
+from migsafe.sql.written import Action, NotAsExpected, Words
 
 # Reserved words, so that none of them can be a name or a part of a default.
 _STARTS = {

@@ -1,4 +1,4 @@
-"""The tokens of a statement by their offsets in the script, and the actions of ALTER TABLE."""
+"""A statement as it is written: its tokens by their offsets in the script, and the actions of ALTER TABLE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _IF_EXISTS = ("if", "exists")
 
 
 class NotAsExpected(Exception):
-    """The statement is written in a way that is not edited."""
+    """The statement is not written in a way that can be taken apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,10 @@ class AlterTable:
     name: str
     target: str
     actions: tuple[Action, ...]
+
+    def text(self, action: Action) -> str:
+        """One of its actions, as written."""
+        return self.words.slice(action.first, action.end - 1)
 
     def statement(self, action: str) -> str:
         """Another ALTER TABLE of the same table; `action` has its keywords in the right case already."""

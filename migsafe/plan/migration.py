@@ -1,0 +1,77 @@
+"""A migration as its operations, each with SQL of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from migsafe.errors import PlanError
+from migsafe.sql.operations import Begin, Commit, Operation, ResetSetting, SetSetting
+from migsafe.sql.position import Lines
+from migsafe.sql.script import ReadStatement, read_script
+from migsafe.sql.written import NotAsExpected, alter_table
+
+# Settings that say how long to wait and who is served first. A plan has its own answers to that.
+_TIMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "deadlock_timeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One operation of a migration. `sql` does this and nothing else; `line` is where it stands."""
+
+    operation: Operation
+    sql: str
+    line: int
+
+
+def read_migration(text: str, *, file: str = "the migration") -> tuple[Wanted, ...]:
+    """What a migration wants, in order, without the transaction and the timeouts around it.
+
+    Raises:
+        PlanError: A statement cannot be read, or a plan cannot stand in for it; with its line.
+    """
+    lines = Lines(text)
+    return tuple(
+        wanted
+        for statement in read_script(text).statements
+        for wanted in _wanted(statement, line=lines.position(statement.start).line, file=file)
+    )
+
+
+def _wanted(statement: ReadStatement, *, line: int, file: str) -> Iterator[Wanted]:
+    if statement.unread is not None:
+        raise PlanError(f"{file}:{line}: a statement could not be read: {statement.unread.reason}")
+    operations = tuple(each for each in statement.operations if not _is_frame(each))
+    for setting in operations:
+        if isinstance(setting, SetSetting | ResetSetting):
+            raise PlanError(
+                f"{file}:{line}: the migration sets {setting.name or 'all settings'}, which every step of a "
+                "plan would have to do again",
+                advice="Write names with their schema and values with their type, and leave the SET out.",
+            )
+    if len(operations) == 1 and len(statement.operations) == 1:
+        yield Wanted(operation=operations[0], sql=statement.text, line=line)
+    elif operations:
+        yield from _taken_apart(statement, line=line, file=file)
+
+
+def _is_frame(operation: Operation) -> bool:
+    match operation:
+        case Begin() | Commit():
+            return True
+        case SetSetting(name=name) | ResetSetting(name=str(name)):
+            return name in _TIMES
+        case _:
+            return False
+
+
+def _taken_apart(statement: ReadStatement, *, line: int, file: str) -> Iterator[Wanted]:
+    """The actions of one ALTER TABLE, each as a statement of its own."""
+    try:
+        whole = alter_table(statement)
+    except NotAsExpected:
+        kinds = ", ".join(operation.kind for operation in statement.operations)
+        raise PlanError(
+            f"{file}:{line}: one statement does several things ({kinds})",
+            advice="Write a statement for each of them.",
+        ) from None
+    for operation, action in zip(statement.operations, whole.actions, strict=True):
+        yield Wanted(operation=operation, sql=whole.statement(whole.text(action)), line=line)

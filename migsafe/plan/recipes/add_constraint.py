@@ -1,0 +1,163 @@
+"""ADD CONSTRAINT: proven for the rows that are there while reads and writes go on.
+
+https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT
+"""
+
+from collections.abc import Iterator
+
+from migsafe.catalog.model import Constraint, Table
+from migsafe.catalog.replay import apply
+from migsafe.errors import PlanError
+from migsafe.plan.draft import Draft, Scene
+from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
+from migsafe.plan.migration import Wanted
+from migsafe.plan.model import Change, DdlStep, Step, VerifyStep
+from migsafe.plan.recipes import common
+from migsafe.plan.recipes.create_index import concurrent_index
+from migsafe.plan.replace_column import primary_key
+from migsafe.plan.stages import Stage
+from migsafe.plan.sync import bounded, make_tag
+from migsafe.sql.lex import lex
+from migsafe.sql.names import Name, quote_identifier
+from migsafe.sql.operations import AddConstraint, ConstraintDefinition, ConstraintKind
+
+_PARTITIONED_FOREIGN_KEYS_NOT_VALID = 180000
+_KEYS = {ConstraintKind.UNIQUE: "UNIQUE", ConstraintKind.PRIMARY_KEY: "PRIMARY KEY"}
+
+
+def add_constraint(operation: AddConstraint, _wanted: Wanted, scene: Scene) -> Draft:
+    """A constraint without a scan or an index build that blocks.
+
+    Raises:
+        PlanError: There is no such way for it, or its table or name is not known.
+    """
+    table = common.known_table(scene.catalog, operation.table)
+    wanted = operation.constraint
+    made = _made(table, operation, scene)
+    kind = wanted.kind.value.replace("_", " ")
+    return Draft(
+        change=Change(
+            kind=operation.kind,
+            summary=f"Add the {kind} {made.name} to {table.name} without work that blocks",
+            subject=table.name,
+        ),
+        steps=tuple(_steps(table, wanted, made, scene)),
+        warnings=(
+            f"From the first step of {made.name} on, a statement that breaks the constraint fails: make sure "
+            "that the version that runs today keeps to it.",
+        ),
+    )
+
+
+def _steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: Scene) -> Iterator[Step]:
+    match wanted.kind:
+        case ConstraintKind.CHECK if wanted.expression is not None:
+            yield _no_row_breaks(table, made.name, wanted.expression.text)
+            yield from _proven(table, wanted, made)
+        case ConstraintKind.FOREIGN_KEY if wanted.references is not None:
+            if table.partitioned and scene.server_version < _PARTITIONED_FOREIGN_KEYS_NOT_VALID:
+                raise PlanError(
+                    f"{table.name} is partitioned: before PostgreSQL 18 its foreign keys are never NOT VALID",
+                    advice="Add the foreign key to each partition first, NOT VALID, and validate it there.",
+                )
+            yield from _proven(table, wanted, made, scene.catalog.resolve(wanted.references))
+        case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
+            yield from _key_steps(table, wanted, made)
+        case ConstraintKind.NOT_NULL:
+            (column,) = wanted.columns
+            yield _no_row_breaks(table, made.name, f"{quote_identifier(column)} IS NOT NULL")
+            yield from _proven(table, wanted, made)
+        case _:
+            raise PlanError(
+                f"PostgreSQL has no way to add {made.name} to {table.name} without blocking it",
+                advice="An exclusion constraint builds its index under a lock: make a new table with it, and "
+                "move the rows there.",
+            )
+
+
+def _proven(
+    table: Table, wanted: ConstraintDefinition, made: Constraint, references: Name | None = None
+) -> Iterator[Step]:
+    return constraint_steps(
+        table.name,
+        made.name,
+        _body(wanted),
+        called=made.name,
+        references=references,
+        validate=not wanted.not_valid,
+    )
+
+
+def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint) -> Iterator[Step]:
+    if table.partitioned:
+        raise PlanError(
+            f"{table.name} is partitioned: PostgreSQL cannot make an index of it a key",
+            advice="Give each partition its key first, from an index built CONCURRENTLY; then the table.",
+        )
+    columns = ", ".join(quote_identifier(column) for column in wanted.columns)
+    key, rest = _KEYS[wanted.kind], _behind_columns(wanted)
+    if wanted.kind is ConstraintKind.PRIMARY_KEY:
+        for name in wanted.columns:
+            column = table.column(name)
+            if column is not None and not column.not_null:
+                yield _no_row_breaks(table, f"not_null.{name}", f"{quote_identifier(name)} IS NOT NULL")
+                tag = make_tag(str(table.name), name, made.name)
+                yield from not_null_steps(table.name, name, bounded("migsafe_not_null", name, tag))
+    yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+    quoted = quote_identifier(made.name)
+    yield DdlStep(
+        id=f"verify.{made.name}.add",
+        stage=Stage.VERIFIED,
+        title=f"Make the new index the {key.lower()} {made.name}",
+        sql=(f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {key} USING INDEX {quoted}{rest}",),
+        undo=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}",),
+        locks=strong(table.name),
+    )
+
+
+def _body(wanted: ConstraintDefinition) -> str:
+    """The constraint without its name, and without NOT VALID."""
+    tokens = tuple(lex(wanted.text))
+    first = 2 if tokens[0].value == "constraint" else 0
+    last = len(tokens) - 2 * wanted.not_valid
+    return wanted.text[tokens[first].start : tokens[last - 1].end]
+
+
+def _behind_columns(wanted: ConstraintDefinition) -> str:
+    """DEFERRABLE and INITIALLY, which a constraint from an index may have; nothing else may stand there."""
+    _, _, rest = wanted.text.partition(")")
+    words = rest.upper().split()
+    if set(words) - {"NOT", "DEFERRABLE", "INITIALLY", "DEFERRED", "IMMEDIATE"}:
+        raise PlanError(
+            f"there is no recipe yet for a key with {rest.strip()}",
+            advice="Build its unique index CONCURRENTLY by hand, then add the constraint USING INDEX.",
+        )
+    return f" {' '.join(words)}" if words else ""
+
+
+def _no_row_breaks(table: Table, name: str, condition: str) -> VerifyStep:
+    """A row that breaks a CHECK that is NOT VALID cannot be updated any more: so there must be none."""
+    return VerifyStep(
+        id=f"verify.{name}.rows",
+        stage=Stage.VERIFIED,
+        title=f"Prove that every row satisfies {condition}",
+        table=table.name,
+        key=primary_key(table),
+        mismatch=f"({condition}) IS FALSE",
+        passes=1,
+    )
+
+
+def _made(table: Table, operation: AddConstraint, scene: Scene) -> Constraint:
+    """The constraint as the migration's own statement would leave it."""
+    before = {each.name for each in (*table.constraints, *table.not_nulls)}
+    after = apply(scene.catalog, operation).table(table.name)
+    all_of_them = (*after.constraints, *after.not_nulls) if after else ()
+    kind = operation.constraint.kind  # a primary key brings NOT NULL along
+    new = [each for each in all_of_them if each.name not in before and each.kind is kind]
+    if len(new) != 1:
+        raise PlanError(
+            f"the name of the new constraint on {table.name} cannot be told, or is taken",
+            advice="Give it a name of its own: ADD CONSTRAINT name ...",
+        )
+    return new[0]

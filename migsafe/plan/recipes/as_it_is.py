@@ -1,0 +1,93 @@
+"""An operation that nobody feels and that every version works with: it runs as it was written."""
+
+from migsafe.catalog.model import Catalog
+from migsafe.effects.compatibility import compatibility_of
+from migsafe.effects.model import Effects, Phase
+from migsafe.effects.phase import phase_of
+from migsafe.effects.predict import effects_of
+from migsafe.plan.draft import Draft, Scene
+from migsafe.plan.migration import Wanted
+from migsafe.plan.model import Change, DdlStep
+from migsafe.plan.stages import Stage
+from migsafe.plan.undo import undo_of
+from migsafe.sql.names import Name
+from migsafe.sql.operations import (
+    OPAQUE_TAGS,
+    CreateTable,
+    Delete,
+    DropConstraint,
+    Insert,
+    Operation,
+    OtherStatement,
+    Query,
+    TableOperation,
+    Update,
+)
+
+_DATA = (Insert, Update, Delete, Query)
+
+
+def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
+    """The one step that runs the operation as written; None when it is not harmless."""
+    operation, catalog = wanted.operation, scene.catalog
+    effects = effects_of(operation, catalog, scene.server_version)
+    if not _is_harmless(operation, catalog, effects):
+        return None
+    subject = _subject(operation, catalog)
+    back = undo_of(operation, catalog)
+    warnings = () if back is not None else (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
+    return Draft(
+        change=Change(kind=operation.kind, summary=_short(wanted.sql), subject=subject),
+        steps=(
+            DdlStep(
+                id=f"expand.{operation.kind}.{subject.name}",
+                stage=Stage.EXPANDED,
+                title=_short(wanted.sql),
+                sql=(wanted.sql,),
+                undo=back or (),
+                locks=effects.locks,
+            ),
+        ),
+        warnings=warnings,
+    )
+
+
+def _is_harmless(operation: Operation, catalog: Catalog, effects: Effects) -> bool:
+    if isinstance(operation, _DATA):
+        return False
+    if isinstance(operation, OtherStatement) and operation.tag in OPAQUE_TAGS:
+        return False
+    if isinstance(operation, TableOperation):
+        table = catalog.table(operation.table)
+        if table is not None and catalog.created_now(table):
+            return not effects.needs_no_transaction  # nobody sees the table before the migration is through
+    if phase_of(operation, catalog) not in (Phase.EXPAND, Phase.NEUTRAL):
+        return False  # what takes something away waits for its stage
+    if isinstance(operation, DropConstraint) and _is_key(operation, catalog):
+        return False  # ON CONFLICT of the running version may need it
+    works = compatibility_of(operation, catalog)
+    quiet = not (effects.rewrites or effects.scans or effects.builds_index or effects.may_scan)
+    alone = effects.needs_no_transaction or effects.waits_for_others or effects.fails
+    return effects.certain and quiet and not alone and works.old and works.new
+
+
+def _is_key(operation: DropConstraint, catalog: Catalog) -> bool:
+    table = catalog.table(operation.table)
+    found = table.constraint(operation.constraint) if table else None
+    return found is None or found.index is not None
+
+
+def _subject(operation: Operation, catalog: Catalog) -> Name:
+    match operation:
+        case TableOperation(table=table) | CreateTable(table=table):
+            return catalog.resolve(table)
+        case OtherStatement(target=Name() as target):
+            return target
+        case _:
+            return Name(operation.kind)
+
+
+def _short(sql: str) -> str:
+    """The statement on one line, at most 100 characters."""
+    line = " ".join(sql.split())
+    return line if len(line) <= 100 else f"{line[:97]}..."
