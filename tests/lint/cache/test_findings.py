@@ -136,3 +136,24 @@ class Editing(RuleBasedStateMachine):
 
 Editing.TestCase.settings = hypothesis_settings(max_examples=30, stateful_step_count=12, deadline=None)
 TestEditing = Editing.TestCase
+
+
+def test_what_a_script_finds_depends_on_its_whole_release(tmp_path: Path) -> None:
+    adds = Source(path="1.sql", text="ALTER TABLE users ADD COLUMN full_name text;")
+    adds_nothing = Source(path="1.sql", text="SELECT 1;")
+    contract = Source(path="2.sql", text="-- migsafe: phase contract\nALTER TABLE users DROP COLUMN name;")
+    for sources, diff in (
+        ([contract, adds], ""),
+        ([contract, adds], "main"),
+        ([contract, adds_nothing], "main"),
+        ([contract, replace(adds, judged=False)], "main"),
+        ([contract, adds], ""),
+    ):
+        request = LintRequest(diff=diff)
+        keys = keys_of(request, sources)
+        assert keys is not None
+        with closing(Store(tmp_path)) as store:
+            found = lint_with(store, keys, request, sources)
+        assert found == lint_sources(request, sources)
+        rules = {finding.rule for finding in found.files[0].findings}
+        assert ("expand-beside-contract" in rules) is (diff == "main" and sources[1] is adds)
