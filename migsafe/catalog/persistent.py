@@ -6,7 +6,6 @@ that a history over many thousand tables takes time in proportion to its length.
 
 from collections.abc import Iterator, Mapping
 from typing import TypeVar, cast, overload
-from zlib import crc32
 
 from migsafe.sql.names import Name
 
@@ -16,10 +15,14 @@ Other = TypeVar("Other")
 _BITS = 6
 _WIDTH = 1 << _BITS
 _MASK = _WIDTH - 1
+_ALL = _WIDTH * _WIDTH - 1
 
 
 class NameMap(Mapping[Name, Value]):
-    """Values by name. Iteration is in the order of the names, whatever was put in first."""
+    """Values by name. Iteration is in the order of the names, whatever was put in first.
+
+    Where a name is kept follows from its hash, which differs from run to run: nothing may depend on it.
+    """
 
     __slots__ = ("_buckets", "_length")
 
@@ -28,7 +31,7 @@ class NameMap(Mapping[Name, Value]):
         self._buckets = _filled(items) if items else cast("_Buckets[Value]", _EMPTY)
 
     def __getitem__(self, name: Name) -> Value:
-        place = _place(name)
+        place = hash(name) & _ALL
         return self._buckets[place >> _BITS][place & _MASK][name]
 
     @overload
@@ -37,8 +40,8 @@ class NameMap(Mapping[Name, Value]):
     def get(self, name: Name, /, default: Value | Other) -> Value | Other: ...
     def get(self, name: Name, /, default: object = None) -> object:
         """The value of this name, or the default."""
-        place = _place(name)
-        return self._buckets[place >> _BITS][place & _MASK].get(name, cast("Value", default))
+        place = hash(name) & _ALL
+        return self._buckets[place >> _BITS][place & _MASK].get(name, default)
 
     def __iter__(self) -> Iterator[Name]:
         found = [name for row in self._buckets if row is not _EMPTY_ROW for bucket in row for name in bucket]
@@ -48,14 +51,18 @@ class NameMap(Mapping[Name, Value]):
         return self._length
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, Name) and self.get(name) is not None
+        place = hash(name) & _ALL
+        return name in self._buckets[place >> _BITS][place & _MASK]
+
+    def __reduce__(self) -> tuple[type["NameMap[Value]"], tuple[dict[Name, Value]]]:
+        return NameMap, (dict(self),)
 
     def __repr__(self) -> str:
         return f"NameMap({dict(self)!r})"
 
     def put(self, name: Name, value: Value) -> "NameMap[Value]":
         """A mapping with one more, or one other, value."""
-        place = _place(name)
+        place = hash(name) & _ALL
         bucket = dict(self._buckets[place >> _BITS][place & _MASK])
         length = self._length + (name not in bucket)
         bucket[name] = value
@@ -63,7 +70,7 @@ class NameMap(Mapping[Name, Value]):
 
     def drop(self, name: Name) -> "NameMap[Value]":
         """A mapping without this name; itself when it is not there."""
-        place = _place(name)
+        place = hash(name) & _ALL
         old = self._buckets[place >> _BITS][place & _MASK]
         if name not in old:
             return self
@@ -89,14 +96,9 @@ _EMPTY: _Buckets[object] = (_EMPTY_ROW,) * _WIDTH
 def _filled(items: Mapping[Name, Value]) -> _Buckets[Value]:
     rows: list[list[dict[Name, Value]]] = [[{} for _ in range(_WIDTH)] for _ in range(_WIDTH)]
     for name, value in items.items():
-        place = _place(name)
+        place = hash(name) & _ALL
         rows[place >> _BITS][place & _MASK][name] = value
     return tuple(tuple(row) for row in rows)
-
-
-def _place(name: Name) -> int:
-    # Not hash(): it differs from run to run. The schema is most often the same for all.
-    return crc32(name.name.encode("utf-8", "surrogatepass")) & (_WIDTH * _WIDTH - 1)
 
 
 def _order(name: Name) -> tuple[str, str]:

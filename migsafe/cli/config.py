@@ -6,7 +6,7 @@ from migsafe.cli.formats import OutputFormat
 
 
 def config(
-    path: str = typer.Argument("", metavar="[PATH]", help="A script; without it, what holds for all."),
+    path: str = typer.Argument("", metavar="PATH", help="A script; without it, what holds for all."),
     file: str = typer.Option(
         "", "--config", metavar="FILE", help="The configuration; else it is looked for."
     ),

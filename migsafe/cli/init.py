@@ -6,7 +6,7 @@ import typer
 
 
 def init(
-    folder: Path = typer.Argument(Path(), metavar="[FOLDER]", help="The root of the repository."),
+    folder: Path = typer.Argument(Path(), metavar="FOLDER", help="The root of the repository."),
     force: bool = typer.Option(False, "--force", help="Write over a configuration that is there."),
     stdout: bool = typer.Option(False, "--stdout", help="Print it and write nothing."),
 ) -> None:

@@ -2,6 +2,7 @@
 
 import typer
 
+from migsafe.cli.options import CONFIG, ISOLATED, PATHS, STDIN_FILENAME, TRANSACTION
 from migsafe.config.words import Color, FailOn, Transaction
 
 
@@ -24,11 +25,7 @@ def _known_time(value: str) -> str:
 
 
 def lint(
-    paths: list[str] | None = typer.Argument(
-        None,
-        metavar="[PATH]...",
-        help="SQL files, folders, alembic.ini, manage.py, or -; without any, all configured sources.",
-    ),
+    paths: list[str] | None = PATHS,
     *,
     schema: str = typer.Option(
         "", metavar="FILE", help="The schema before the first script, e.g. from pg_dump --schema-only."
@@ -41,22 +38,17 @@ def lint(
     server_version: int | None = typer.Option(
         None, min=14, max=18, help="The major version of PostgreSQL that the scripts will run on: 14 to 18."
     ),
-    transaction: Transaction | None = typer.Option(
-        None,
-        help="Whether your tool opens a transaction around each script; auto: only what the script says.",
-    ),
+    transaction: Transaction | None = TRANSACTION,
     diff: str = typer.Option(
         "", metavar="REF", help="Judge only what changed since this git ref; all else is context."
     ),
     down: bool = typer.Option(False, "--down", help="Judge the way back: down files, sections, downgrades."),
-    stdin_filename: str = typer.Option(
-        "", metavar="PATH", help="The name of what standard input brings, for its settings and its place."
-    ),
+    stdin_filename: str = STDIN_FILENAME,
     rule: list[str] | None = typer.Option(
         None, metavar="NAME=LEVEL", help="Set a rule or group to error, warning, on or off; may be repeated."
     ),
-    config: str = typer.Option("", metavar="FILE", help="The configuration; else it is looked for."),
-    isolated: bool = typer.Option(False, "--isolated", help="Look for no configuration."),
+    config: str = CONFIG,
+    isolated: bool = ISOLATED,
     format_: str = typer.Option(
         "text",
         "--format",

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migsafe.cli.output import wants_color, write_report
+from migsafe.cli.request import read_request
 from migsafe.config.find import BASELINE_NAME
-from migsafe.config.model import Config, Flags, RuleLayer
-from migsafe.config.read import load_config
+from migsafe.config.model import Config, RuleLayer
 from migsafe.config.words import Color, FailOn, Level, Transaction
 from migsafe.errors import UsageError
-from migsafe.lint.cache.memory import Memory, Shown, few_collections, open_memory
+from migsafe.lint.cache.memory import Memory, Shown, open_memory
 from migsafe.lint.request import LintRequest
-from migsafe.sources.settings import Direction
 
 if TYPE_CHECKING:
-    from migsafe.catalog.model import Catalog
     from migsafe.lint.model import LintReport
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -94,17 +92,18 @@ def run_lint(
         MigsafeError: The scripts could not be judged, or a report could not be written.
     """
     try:
-        settings = load_config(file=config, isolated=isolated).with_flags(
-            Flags(server_version=server_version, transaction=transaction, rules=_rules(rule))
-        )
-        request = LintRequest(
-            paths=tuple(paths),
-            config=settings,
+        request = read_request(
+            paths=paths,
             schema=schema,
-            catalog=_catalog(database, schema),
+            database=database,
+            server_version=server_version,
+            transaction=transaction,
             diff=diff,
-            direction=Direction.DOWN if down else Direction.UP,
+            down=down,
             stdin_filename=stdin_filename,
+            rules=_rules(rule),
+            config=config,
+            isolated=isolated,
         )
         accept = Accept(file=baseline, is_off=no_baseline, write=write_baseline, accept_new=accept_new)
         # With --diff-fix the changes are all that goes to standard output.
@@ -113,7 +112,7 @@ def run_lint(
             Output(format_name=name, file=file, color=_painted(color, file), quiet=quiet, verbose=verbose)
             for name, file in [*first, *report]
         )
-        least = fail_on or settings.fail_on
+        least = fail_on or request.config.fail_on
         if fix or diff_fix:
             return _fixed(request, accept, outputs, least, lock_timeout=fix_lock_timeout, write=not diff_fix)
         return _judged(request, accept, outputs, least, use_cache=not no_cache)
@@ -149,9 +148,8 @@ def _judged(
 
         found = lint_with_fixes(request, stdin=sys.stdin.buffer)
         return _finish(found, request, accept, outputs, least, None)
-    with few_collections():
-        sources = request.sources(sys.stdin.buffer)
-        memory = open_memory(request, sources) if use_cache else None
+    sources = request.sources(sys.stdin.buffer)
+    memory = open_memory(request, sources) if use_cache else None
     if memory is None:
         from migsafe.lint.run import lint_sources
 
@@ -219,16 +217,6 @@ def _write(outputs: Sequence[Output], shown: Sequence[Shown]) -> None:
 
 def _painted(color: Color, file: str) -> bool:
     return color is Color.ALWAYS or (color is Color.AUTO and file in {"", "-"} and wants_color())
-
-
-def _catalog(database: str, schema: str) -> "Catalog | None":
-    if not database:
-        return None
-    if schema:
-        raise UsageError("--schema and --database both say what the schema is", advice="Give one of them.")
-    from migsafe.explain.run import start_catalog
-
-    return start_catalog("", database)
 
 
 def _rules(given: Sequence[str]) -> RuleLayer | None:

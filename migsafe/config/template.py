@@ -38,6 +38,21 @@ _NO_SOURCES = """
 # kind = "sql"
 # path = "migrations"
 """
+# What projects whose own Python renders their migrations may need.
+_RUNS = """\
+# Its interpreter, if neither a virtual environment nor PATH leads to it, and variables that it wants.
+# python = ".venv/bin/python"
+# environment = { DATABASE_URL = "postgresql://offline/offline" }
+"""
+_PROJECT = {
+    "alembic": f"{_RUNS}# Without env.py, if that connects or needs the whole application.\n"
+    "# run_env = false\n",
+    "django": _RUNS,
+}
+_DJANGO_RULES = """\
+# Django writes CASCADE whenever it drops something. Without views over its tables that is no danger.
+# cascading-drop = "off"
+"""
 _PATHS = """
 # What differs for some paths; later tables win.
 # [[paths]]
@@ -49,7 +64,8 @@ _PATHS = """
 
 def template(found: Scan) -> str:
     """The text of a migsafe.toml; it is valid as it is."""
-    parts = [_HEAD, _version(found), _schema(found), _TAIL]
+    rules = _DJANGO_RULES if any(each.kind.value == "django" for each in found.sources) else ""
+    parts = [_HEAD, _version(found), _schema(found), _TAIL, rules]
     parts += [_source(kind, path, because) for kind, path, because in _listed(found)] or [_NO_SOURCES]
     return "".join([*parts, _PATHS])
 
@@ -84,4 +100,4 @@ kind = {json.dumps(kind)}
 path = {json.dumps(path, ensure_ascii=False)}
 # The last script that is deployed everywhere: it and all before it are history and are not judged.
 # start_after = "..."
-"""
+{_PROJECT.get(kind, "")}"""

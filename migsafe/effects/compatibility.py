@@ -19,6 +19,7 @@ from migsafe.sql.operations import (
     DropDefault,
     DropTable,
     Operation,
+    OtherTableAction,
     RenameColumn,
     RenameTable,
     SetNotNull,
@@ -56,6 +57,14 @@ def compatibility_of(  # noqa: PLR0911 -- one flat table: operation, who breaks
             return _column(operation)
         case AddConstraint():
             return _constraint(operation, catalog)
+        case _:
+            return _other(operation)
+
+
+def _other(operation: Operation) -> Compatibility:
+    match operation:
+        case OtherTableAction(action="ALTER COLUMN DROP EXPRESSION" | "ALTER COLUMN DROP IDENTITY"):
+            return _old_breaks(f"it leaves {operation.table}.{operation.column} to the server")
         case _:
             return _BOTH_WORK
 

@@ -220,6 +220,8 @@ def effects_without(effects: Effects, unseen: AbstractSet[Name]) -> Effects:
 def merge(parts: Iterable[Effects]) -> Effects:
     """The effects of several operations of one statement as one."""
     found = list(parts)
+    if len(found) == 1:
+        return found[0]
     locks: dict[Name, LockMode] = {}
     for part in found:
         for lock in part.locks:

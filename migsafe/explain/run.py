@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from migsafe.catalog.model import Catalog
 from migsafe.effects.script import StatementEffects, script_effects
+from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.places import Places
-from migsafe.lint.run import read_schema
-from migsafe.sources.gather import Request, gather
+from migsafe.lint.request import LintRequest
+from migsafe.lint.rules import shipped_rules
+from migsafe.lint.run import options_of
 from migsafe.sources.model import Origin, Source, SourceProblem
 from migsafe.sql.script import read_script
 
@@ -50,47 +51,34 @@ class Explanation:
         )
 
 
-def explain_paths(
-    paths: Sequence[str],
-    *,
-    stdin: BinaryIO,
-    schema: str = "",
-    database: str = "",
-    server_version: int | None = None,
-    wrapped: bool | None = None,
-) -> Explanation:
-    """What every statement of the scripts behind these paths does.
-
-    The schema before the first script is read from the file `schema`, or from the live `database` (a URL;
-    nothing is changed there); `server_version` is a major version. `wrapped` is whether a tool opens a
-    transaction around each script, None when each source says.
+def explain_paths(request: LintRequest, *, stdin: BinaryIO) -> Explanation:
+    """What every statement of the judged scripts does, behind their history; settings as `lint` takes them.
 
     Raises:
-        UsageError: A path cannot be read.
+        UsageError: A path or the schema file cannot be read, or a tool cannot be asked.
         SqlError: A statement of the schema file was not understood.
-        ConnectionFailed: The database cannot be reached.
     """
-    sources = gather(Request(paths=tuple(paths)), stdin=stdin)
-    catalog = start_catalog(schema, database)
-    version = server_version * 10_000 if server_version else None
-    return explain(sources, catalog, server_version=version, wrapped=wrapped)
+    options = options_of(request)
+    return explain(request.sources(stdin), options)
 
 
-def explain(
-    sources: Sequence[Source], catalog: Catalog, *, server_version: int | None, wrapped: bool | None
-) -> Explanation:
+def explain(sources: Sequence[Source], options: LintOptions) -> Explanation:
     """What every statement does; each script sees the schema that the ones before it leave."""
+    linter = Linter(shipped_rules())
+    catalog = options.catalog
     files: list[ExplainedFile] = []
     for source in sources:
         if source.problem:
             if source.judged:
                 files.append(ExplainedFile(path=source.path, text=source.text, problem=source.problem))
             continue
+        context = linter.context(source, options)
         found = script_effects(
             read_script(source.text),
             catalog,
-            server_version=server_version,
-            wrapped=wrapped if wrapped is not None else bool(source.in_transaction),
+            server_version=context.server_version,
+            settings=dict(source.settings),
+            wrapped=context.wrapped,
             source=source.path,
         )
         catalog = found.catalog
@@ -105,22 +93,3 @@ def explain(
                 )
             )
     return Explanation(files=tuple(files))
-
-
-def start_catalog(schema: str, database: str) -> Catalog:
-    """The schema before the first script: of a file, of a live server, or not known at all.
-
-    Raises:
-        SqlError: A statement of the file was not understood.
-        ConnectionFailed: The database cannot be reached.
-    """
-    if schema:
-        return read_schema(schema)
-    if not database:
-        return Catalog()
-    # Only who asks for a database waits for the driver to be loaded.
-    from migsafe.catalog.live import read_catalog  # noqa: PLC0415
-    from migsafe.run.connect import connect  # noqa: PLC0415
-
-    with connect(database) as connection:
-        return read_catalog(connection)

@@ -8,6 +8,10 @@ from migsafe.sql.changes import CreateOnTable, DropObject, SchemaChange
 from migsafe.sql.names import Name
 from migsafe.sql.operations import Operation
 
+# What neither fails later nor leaves something behind.
+_NO_WORK = (
+    ops.Begin, ops.Commit, ops.Rollback, ops.Savepoint, ops.SetSetting, ops.ResetSetting, ops.Query,
+)  # fmt: skip
 _FUNCTIONS = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE", "ROUTINE", "WINDOW"})
 
 
@@ -30,6 +34,7 @@ def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
     _altered_again(seen)
     _first_long_timeout(seen)
     _firsts_of_transactions(seen)
+    _left_half_done(seen)
     for position, one in enumerate(seen):
         one.facts.only_statement = statements == 1
         match one.operation:
@@ -95,6 +100,17 @@ def _firsts_of_transactions(seen: list[Seen]) -> None:
             work.add(one.transaction)
 
 
+def _left_half_done(seen: list[Seen]) -> None:
+    """The first statement of a committed transaction that cannot be run again, when work comes behind it."""
+    said: set[int | None] = {None}
+    works = [one for one in seen if not isinstance(one.operation, _NO_WORK)]
+    last = works[-1].transaction if works else None
+    for one in works:
+        if not one.facts.repeatable and one.transaction not in said and one.transaction != last:
+            one.facts.left_half_done = True
+            said.add(one.transaction)
+
+
 def _is_enabled_again(disabled: Seen, later: list[Seen]) -> bool:
     """Within one transaction nobody else gets in between: the table is locked against writers."""
     return disabled.transaction is not None and any(
@@ -157,6 +173,8 @@ def _is_made_again(dropped: Seen, later: list[Seen]) -> bool:
             case ops.OtherStatement(), ops.OtherStatement():
                 if facts.change == "drop" and _is_like(dropped.operation.changes, one.facts):
                     return True
+                if facts.change == "rename" and _has_its_name(facts, one.facts):
+                    return True
             case _:
                 pass
     return False
@@ -177,6 +195,16 @@ def _is_like(dropped: tuple[SchemaChange, ...], created: Facts) -> bool:
             kinds = {change.kind, created.object_kind}
             return len(kinds) == 1 or kinds <= _FUNCTIONS or kinds <= {"VIEW", "MATERIALIZED VIEW"}
     return False
+
+
+def _has_its_name(renamed: Facts, created: Facts) -> bool:
+    """Whether what is created has the name that another object of its kind had until now."""
+    name = renamed.object.rpartition(".")[2]
+    return (
+        created.change in {"create", "replace"}
+        and created.object.rpartition(".")[2] == name
+        and created.object_kind == renamed.object_kind
+    )
 
 
 def _gets_policy(enabled: Seen, later: list[Seen]) -> bool:

@@ -73,11 +73,7 @@ class Linter:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
         self._names = {key: rule.name for rule in self.rules for key in (rule.name, rule.id)}
-        self._by_operation: dict[str, list[tuple[Rule, Condition]]] = defaultdict(list)
-        self._general: list[tuple[Rule, Condition]] = []
-        for rule in self.rules:
-            for condition in rule.when:
-                self._add(rule, condition)
+        self._by_operation: dict[str, _Index] = {}
 
     def lint(self, sources: Iterable[Source], options: LintOptions, *, processes: int = 1) -> LintReport:
         """The findings in these scripts; each script sees the schema that the ones before it leave.
@@ -115,9 +111,14 @@ class Linter:
 
     def match(self, facts: Facts) -> tuple[Rule, ...]:
         """The rules that one operation breaks, each once, in order of their ids."""
+        index = self._by_operation.get(facts.op)
+        if index is None:
+            index = self._by_operation[facts.op] = self._index(facts.op)
         found = {
             rule.id: rule
-            for rule, condition in (*self._by_operation.get(facts.op, ()), *self._general)
+            for fact, conditions in index.items()
+            if not fact or getattr(facts, fact)
+            for rule, condition in conditions
             if _holds(condition, facts)
         }
         return tuple(found[key] for key in sorted(found))
@@ -131,15 +132,24 @@ class Linter:
             stand = _Stand(source=source, context=context, script=script, before=catalog)
             if source.judged and not options.config.excludes(source.path):
                 yield stand
-            after = stand.after or follow(source.path, script, catalog, wrapped=context.wrapped)
+            after = stand.after or follow(source, script, catalog, wrapped=context.wrapped)
             catalog = new_session(after)
 
-    def _add(self, rule: Rule, condition: Condition) -> None:
-        kinds = dict(condition.wanted).get("op")
-        if kinds is None:
-            self._general.append((rule, condition))
-        for kind in kinds or ():
-            self._by_operation[str(kind)].append((rule, condition))
+    def _index(self, operation: str) -> "_Index":
+        """The conditions that this operation can meet, by a fact that has to hold ("": there is none).
+
+        Most of these facts rarely hold, and one look spares all conditions that ask for them.
+        """
+        found: _Index = defaultdict(list)
+        for rule in self.rules:
+            for condition in rule.when:
+                if operation in dict(condition.wanted).get("op", (operation,)):
+                    needed = (key for key, values in condition.wanted if values == (True,))
+                    found[next(needed, "")].append((rule, condition))
+        return found
+
+
+_Index = dict[str, list[tuple[Rule, Condition]]]
 
 
 def _seen(stand: _Stand, options: LintOptions) -> Script:
@@ -149,7 +159,7 @@ def _seen(stand: _Stand, options: LintOptions) -> Script:
         source,
         catalog=stand.before,
         server_version=context.server_version,
-        settings=options.settings,
+        settings={**options.settings, **dict(source.settings)},
         wrapped=context.wrapped,
         small=SmallTables(
             names=frozenset(context.settings.small_tables), rows=options.config.small_table_rows
@@ -168,7 +178,10 @@ def _seen(stand: _Stand, options: LintOptions) -> Script:
 
 
 def _holds(condition: Condition, facts: Facts) -> bool:
-    return all(getattr(facts, key) in values for key, values in condition.wanted)
+    for key, values in condition.wanted:  # noqa: SIM110 -- `all` with a generator takes twice the time
+        if getattr(facts, key) not in values:
+            return False
+    return True
 
 
 def _version_num(major: int | None) -> int | None:
@@ -177,6 +190,8 @@ def _version_num(major: int | None) -> int | None:
 
 def _is_wrapped(source: Source, settings: ScriptSettings, options: LintOptions, said: str) -> bool:
     """Whether a tool opens a transaction around the script: what stands nearest to it counts most."""
+    if source.shows_transactions:
+        return False
     if said:
         return said == Transaction.ALWAYS
     if options.wrapped is not None:

@@ -103,6 +103,7 @@ class Facts:
     base_type: str = ""  # PostgreSQL's own name, without modifiers: "character varying"
     type_limited: bool = False  # it has modifiers, such as a length
     in_primary_key: bool = False
+    column_created_here: bool = False  # by this very script, so no running version knows it
 
     # The column whose type changes.
     narrows: bool = False
@@ -182,6 +183,7 @@ class Facts:
     tool_transaction: bool = False
     to_savepoint: bool = False
     left_open: bool = False
+    left_half_done: bool = False  # the first that a second run fails at, if what comes after its COMMIT fails
     holds_lock: bool = False
     held: str = ""
     locks_second_table: bool = False

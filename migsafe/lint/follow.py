@@ -9,15 +9,16 @@ from migsafe.catalog.passes import in_passes
 from migsafe.catalog.session import next_transaction
 from migsafe.effects.model import Lock
 from migsafe.lint.session import Session
+from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
 from migsafe.sql.operations import Operation
 from migsafe.sql.script import Part, ReadStatement, Script
 
 
-def follow(path: str, script: Script, catalog: Catalog, *, wrapped: bool) -> Catalog:
-    """The schema behind a script that a tool runs in a transaction, if `wrapped`."""
-    follower = Follower(path, History(catalog=catalog), Session({}, wrapped=wrapped))
-    follower.script_of(script, wrapped=wrapped)
+def follow(source: Source, script: Script, catalog: Catalog, *, wrapped: bool) -> Catalog:
+    """The schema behind a script that a tool runs in a transaction, if `wrapped`; it was read already."""
+    follower = Follower(source.path, History(catalog=catalog), Session({}, wrapped=wrapped))
+    follower.script_of(script, source, wrapped=wrapped)
     return follower.catalog
 
 
@@ -34,12 +35,18 @@ class Follower:
         """The schema as it is now."""
         return self.history.catalog
 
-    def script_of(self, script: Script, *, wrapped: bool) -> None:
-        """Goes through all statements."""
+    def script_of(self, script: Script, source: Source, *, wrapped: bool) -> None:
+        """Goes through all statements; a source may hold several scripts, one behind the other."""
         if wrapped:
             self.history = advance(self.history, ops.Begin())
         for statement in script.statements:
+            if source.parts:
+                self.begin(source.script_at(statement.start))
             self.statement(statement)
+
+    def begin(self, script: str) -> None:
+        """Goes into this script."""
+        self.script = script
 
     def statement(self, statement: ReadStatement) -> None:
         """Goes behind a statement; those inside of a DO block run one by one, in one transaction."""

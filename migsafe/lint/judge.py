@@ -11,7 +11,7 @@ from migsafe.lint.model import Finding, LintedFile, Rule, Suppression, Suppressi
 from migsafe.lint.pen import Pen
 from migsafe.lint.phases import Given, with_expands
 from migsafe.lint.selection import Selection
-from migsafe.lint.suppress import UNUSED, Allowance, Comments
+from migsafe.lint.suppress import UNUSED, Allowance, Comments, about_problems
 from migsafe.lint.walk import Observation
 from migsafe.sources.model import Source
 from migsafe.sql.operations import Unread
@@ -46,19 +46,20 @@ class Judge:
             for seen in with_expands(script.observations, release, phase=script.phase)
             for finding in pen.operation(seen)
         ]
-        findings += [finding for problem in script.source.problems for finding in pen.unread(problem)]
+        problems = script.source.problems
+        comments = about_problems(script.comments, script.source.text, [each.at for each in problems])
+        findings += [finding for number, each in enumerate(problems) for finding in pen.unread(each, number)]
         findings += [finding for each in script.comments.malformed for finding in pen.malformed(each)]
         findings += [
             finding for each in script.comments.unknown for finding in pen.unknown(each, self._known)
         ]
-        done = _accepted(findings, script.comments, pen)
+        done = _accepted(findings, comments, pen)
         in_order = _numbered(sorted(done, key=lambda finding: (finding.path, finding.line, finding.column)))
         return LintedFile(
             path=script.source.path,
             text=script.source.shown or script.source.text,
             statements=script.statements,
-            unread=sum(isinstance(seen.operation, Unread) for seen in script.observations)
-            + len(script.source.problems),
+            unread=sum(isinstance(seen.operation, Unread) for seen in script.observations) + len(problems),
             findings=tuple(finding for finding in in_order if finding.suppression is None),
             suppressed=tuple(finding for finding in in_order if finding.suppression is not None),
         )

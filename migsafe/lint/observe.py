@@ -93,8 +93,11 @@ def observe(operation: Operation, context: Context) -> Facts:
 
 
 def _is_made_here(facts: Facts, context: Context) -> bool:
-    """Whether the object was made by this script; of what GRANT and REVOKE name, one is enough."""
-    if facts.tag in {"GRANT", "REVOKE"}:
+    """Whether the object was made by this script; of what GRANT and REVOKE name, one is enough.
+
+    A cast or an operator is, too, when it is about a type that this script made.
+    """
+    if facts.tag in {"GRANT", "REVOKE"} or facts.object_kind in {"CAST", "OPERATOR"}:
         return bool(context.made & names_in(context.text))
     return any(name.rpartition(".")[2] in context.made for name in facts.object.split(", "))
 

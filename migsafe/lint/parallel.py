@@ -5,6 +5,7 @@ process does it all. Whatever a forked process fails to do, the caller's process
 and an error is raised as if there were no other process.
 """
 
+import gc
 import os
 import pickle
 import signal
@@ -109,6 +110,7 @@ class _Spread(Generic[Task, Result]):
         """Does the work, and ends this process without a trace: buffers and files are the caller's."""
         code = 1
         try:
+            gc.disable()  # it would touch, and so copy, all memory that is shared with the caller's process
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             results = [self.work(task) for _, task in tasks]
             with open(file, "wb", closefd=False) as out:

@@ -8,7 +8,7 @@ from migsafe.lint.model import Finding, Rule, Severity
 from migsafe.lint.phases import CONTRACT
 from migsafe.lint.places import Place, Places
 from migsafe.lint.sizes import size_note
-from migsafe.lint.suppress import Allowance, Unknown
+from migsafe.lint.suppress import NOWHERE, Allowance, Unknown, start_of_problem
 from migsafe.lint.walk import Observation
 from migsafe.sources.model import Source, SourceProblem
 from migsafe.sql.position import Position
@@ -52,14 +52,15 @@ class Pen:
             if not _is_right_in_contract(rule, facts):
                 yield from self._finding(rule, _message(rule, seen), seen.start, seen.end)
 
-    def unread(self, problem: SourceProblem) -> Iterator[Finding]:
-        """A part of the source that could not be made into SQL."""
+    def unread(self, problem: SourceProblem, number: int) -> Iterator[Finding]:
+        """A part of the source that could not be made into SQL; `number` counts these parts."""
         start = Position(problem.line, problem.column)
         end = Position(problem.end_line, problem.end_column) if problem.end_line else start
         place = Place(path=problem.path, start=start, end=end)
         facts = Facts(op="unread", reason=problem.message)
         for rule in self._match(facts):
-            yield from self._finding(rule, _filled(rule, facts), 0, 0, place=place)
+            at = start_of_problem(number)
+            yield from self._finding(rule, _filled(rule, facts), at, at, place=place)
 
     def malformed(self, directive: Directive) -> Iterator[Finding]:
         """A comment for us that cannot be read."""
@@ -73,7 +74,7 @@ class Pen:
     def unused(self, allowance: Allowance) -> Iterator[Finding]:
         """A comment that allows what is not found."""
         where = "this script" if allowance.directive.verb == ALLOW_FILE else "the statement"
-        if allowance.start < 0:
+        if allowance.start == NOWHERE:
             where = "any statement, as none follows it"
         yield from self._comment("unused", f"{allowance.rule} in {where}", allowance.directive)
 
@@ -103,7 +104,7 @@ class Pen:
             instead=rule.instead,
             start=start,
             end=end,
-            statement=" ".join(self._source.text[start:end].split()),
+            statement=" ".join(self._source.text[start:end].split()) if end > start else "",
             is_in_code=not place.is_copied,
         )
 

@@ -1,12 +1,13 @@
 """Comments for migsafe in a script: what they say, and which statements they are about."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from migsafe.directives import ALLOW, ALLOW_FILE, PHASE, TRANSACTION, Directive, read_directives
 from migsafe.sql.split import Comment, Statement, split
 
 UNUSED = "unused-suppression"
+NOWHERE = -1  # no statement follows the comment
 _BODY_TAGS = ("do", "create")
 
 
@@ -30,7 +31,11 @@ class Allowance:
 
     def covers(self, rule: str, start: int) -> bool:
         """Whether it is about a finding of this rule that starts here."""
-        return rule == self.rule and (self.start <= start <= self.end or start == self.outer)
+        if rule != self.rule:
+            return False
+        if start < NOWHERE and self.is_for_file:
+            return True
+        return self.start <= start <= self.end or start == self.outer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,36 @@ def read_comments(text: str, known: Mapping[str, str]) -> Comments:
     )
 
 
+def start_of_problem(number: int) -> int:
+    """Where a part that could not be rendered counts as starting: nowhere that a statement starts."""
+    return -2 - number
+
+
+def about_problems(comments: Comments, text: str, places: Sequence[int]) -> Comments:
+    """The comments, of which those that stand right before a part that could not be rendered are about it.
+
+    `places` are the offsets where these parts would stand in the script.
+    """
+    if not places or not comments.allowances:
+        return comments
+    return replace(comments, allowances=tuple(_about(each, text, places) for each in comments.allowances))
+
+
+def _about(allowance: Allowance, text: str, places: Sequence[int]) -> Allowance:
+    comment = allowance.directive
+    if allowance.is_for_file or NOWHERE < allowance.start < comment.start:
+        return allowance  # it is about the file, or about the statement that it stands in or behind
+    for number, place in enumerate(places):
+        if comment.end <= place and not _has_statement(text[comment.end : place]):
+            at = start_of_problem(number)
+            return replace(allowance, start=at, end=at, outer=-1)
+    return allowance
+
+
+def _has_statement(text: str) -> bool:
+    return bool(text.strip()) and bool(split(text).statements)
+
+
 def _contradiction(directive: Directive, earlier: Directive) -> Directive:
     problem = f"the script says {directive.verb} {earlier.names[0]} before; it can have one only"
     return Directive(verb=directive.verb, start=directive.start, end=directive.end, problem=problem)
@@ -102,7 +137,7 @@ def _directives(
     for comment in parts.comments:
         for directive in read_directives(comment.text, base + comment.start):
             about = _statement(parts.statements, comment, text)
-            span = (base + about.start, base + about.end) if about else (-1, -1)
+            span = (base + about.start, base + about.end) if about else (NOWHERE, NOWHERE)
             yield directive, span, outer
     for statement in parts.statements:
         around = outer if outer >= 0 else base + statement.start

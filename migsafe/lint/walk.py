@@ -21,10 +21,12 @@ from migsafe.lint.session import Session
 from migsafe.lint.sizes import SmallTables
 from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
+from migsafe.sql.changes import RenameObject
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation, Unread
 from migsafe.sql.script import ReadStatement, Script, read_script
 
+_CODE = frozenset({"AGGREGATE", "DOMAIN", "FUNCTION", "PROCEDURE", "ROUTINE", "TYPE", "VIEW"})
 _SUFFIXES = {
     ConstraintKind.CHECK: "check",
     ConstraintKind.FOREIGN_KEY: "fkey",
@@ -73,7 +75,7 @@ def walk(
         server_version=server_version,
     )
     walker.small = small or walker.small
-    walker.script_of(script, wrapped=wrapped)
+    walker.script_of(script, source, wrapped=wrapped)
     is_open = walker.session.transaction is not None and not walker.session.in_tools_transaction
     look_ahead(walker.seen, statements=len(script.statements), left_open=is_open)
     return Walk(
@@ -103,6 +105,7 @@ class _Walker(Follower):
     seen: list[Seen] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
     added: set[tuple[Name, str]] = field(default_factory=set)
+    columns: set[tuple[Name, str]] = field(default_factory=set)
     without_lock_timeout_seen: bool = False
     without_statement_timeout_seen: bool = False
     count: int = 0
@@ -110,6 +113,13 @@ class _Walker(Follower):
     @property
     def version(self) -> int:
         return self.server_version or self.catalog.server_version or DEFAULT_SERVER_VERSION
+
+    def begin(self, script: str) -> None:
+        """Goes into this script, if it is another: what was made before is not its own."""
+        if script != self.script:
+            self.made.clear()
+            self.columns.clear()
+        Follower.begin(self, script)
 
     def single(self, statement: ReadStatement) -> None:
         """Observes a statement's operations in the order in which PostgreSQL carries them out."""
@@ -156,6 +166,9 @@ class _Walker(Follower):
             refused = with_new_labels(effects, statement, self.catalog, self.version)
             facts.uses_new_enum_value = bool(refused.fails)
             facts.refusal = refused.fails
+        if isinstance(operation, ops.RenameColumn | ops.DropColumn):
+            own = (self.catalog.resolve(operation.table), operation.column)
+            facts.column_created_here = own in self.columns
         self.note_timeouts(facts)
         depends_on = effects.depends_on if not effects.certain else ()
         self.note(operation, facts, statement, depends_on)
@@ -207,6 +220,14 @@ class _Walker(Follower):
                 self.added.add((catalog.resolve(table), constraint_name(table, constraint)))
             case ops.OtherStatement(changes=changes):
                 self.made.update(made[1] for change in changes if (made := made_by(change)))
+                # Under its new name it is nobody's yet. (What holds data stays what it was.)
+                self.made.update(
+                    change.new_name
+                    for change in changes
+                    if isinstance(change, RenameObject) and change.part is None and change.kind in _CODE
+                )
+            case ops.AddColumn(table=table, column=column):
+                self.columns.add((catalog.resolve(table), column.name))
             case _:
                 pass
         if isinstance(operation, ops.CreateTable):

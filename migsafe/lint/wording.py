@@ -41,6 +41,11 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(token.value for token in tokens_of(text) if token.kind is TokenKind.WORD)
 
 
+# What has no name that could be looked up is called by what it is about.
+_UNNAMED = re.compile(r"DROP\s+(?:CAST|OPERATOR(?:\s+(?:CLASS|FAMILY))?)\b", re.IGNORECASE)
+_BESIDE = re.compile(r"IF EXISTS | (?:CASCADE|RESTRICT)\Z", re.IGNORECASE)
+
+
 def names_in(text: str) -> frozenset[str]:
     """Everything in a statement that may be a name."""
     names = {TokenKind.WORD, TokenKind.QUOTED}
@@ -50,6 +55,8 @@ def names_in(text: str) -> frozenset[str]:
 def read_words(facts: Facts, text: str) -> None:
     """Fills in what a statement other than about tables and rows says, by its tag."""
     tag = facts.tag
+    if not facts.object and (dropped := _UNNAMED.match(text)):
+        facts.object = _BESIDE.sub("", " ".join(text[dropped.end() :].rstrip("; \n").split()))
     if _REPLACES.match(text):
         facts.change = "replace"
     if tag.endswith((" FUNCTION", " PROCEDURE", " ROUTINE")):

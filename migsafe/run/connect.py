@@ -46,8 +46,10 @@ def database_url(given: str | None, environment: Mapping[str, str] | None = None
     return url
 
 
-def connect(dsn: str, *, timeout: float = 10.0, application_name: str = APPLICATION_NAME) -> Conn:
-    """An autocommit connection to a primary server.
+def connect(
+    dsn: str, *, timeout: float = 10.0, application_name: str = APPLICATION_NAME, only_reads: bool = False
+) -> Conn:
+    """An autocommit connection to a primary server, or to any server if it `only_reads`.
 
     Raises:
         ConnectionFailed: Nobody answers, or the server does not let us in, or is a standby or too old.
@@ -60,9 +62,11 @@ def connect(dsn: str, *, timeout: float = 10.0, application_name: str = APPLICAT
     except (psycopg.Error, UnicodeError) as error:
         raise _failed(dsn, error) from None  # the driver's own text and its context may hold the password
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-    conn.read_only = False
+    conn.read_only = only_reads
     try:
-        _require_primary(conn, dsn)
+        _require_version(conn, dsn)
+        if not only_reads:
+            _require_primary(conn, dsn)
     except BaseException:
         conn.close()
         raise
@@ -91,12 +95,15 @@ def is_pooled(conn: Conn) -> bool:
     return row is None or row[0] != conn.info.backend_pid
 
 
-def _require_primary(conn: Conn, dsn: str) -> None:
+def _require_version(conn: Conn, dsn: str) -> None:
     if conn.info.server_version < OLDEST:
         raise ConnectionFailed(
             f"{describe(dsn)} is PostgreSQL {conn.info.server_version // 10000}; "
             f"migsafe needs {OLDEST // 10000} or later"
         )
+
+
+def _require_primary(conn: Conn, dsn: str) -> None:
     row = conn.execute("SELECT pg_is_in_recovery()").fetchone()
     if row is not None and row[0]:
         raise ConnectionFailed(

@@ -55,9 +55,9 @@ def gather(request: Request, *, stdin: BinaryIO) -> tuple[Source, ...]:
     """
     if not request.paths and not request.sources:
         raise UsageError(
-            "no files to lint",
+            "nothing is named, and no source is configured",
             advice="Name SQL files or folders of them, for example `migsafe lint migrations/`; "
-            "`-` reads standard input.",
+            "`-` reads standard input; `migsafe init` finds and configures sources.",
         )
     loaded = [_configured(settings, request) for settings in request.sources]
     if request.paths:

@@ -1,5 +1,6 @@
 """A script as it was found, before anything in it is read."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 
@@ -45,7 +46,8 @@ class Source:
 
     `problem` says why its bytes are not SQL text; `problem_at` is the offset in `text`, which then has
     replacement characters. `in_transaction` is whether the tool that runs it opens a transaction around
-    it, None when that is not known.
+    it, None when that is not known. `shows_transactions`: the text holds the BEGIN and COMMIT that the tool
+    sends, so it opens no other, whatever is configured. `settings` are set for the session before it runs.
 
     A source that is not `judged` is context only: the scripts behind it see its schema, and nothing in it
     is reported. `phase` is what the source itself declares ("" when nothing). `revision` is the tool's own
@@ -55,6 +57,9 @@ class Source:
     offset by offset; it is the file's own when there are none, so that an edit of `text` is an edit of the
     file. `shown` is the text of the file at `path` where it is not `text` itself. `problems` are the parts
     that are not in `text` because they could not be rendered.
+
+    `parts` are the offsets in `text` where something begins that is deployed on its own, such as a changeset:
+    what an earlier part of the file made may be in use by then. There are none in a file that runs as one.
     """
 
     path: str
@@ -62,6 +67,8 @@ class Source:
     problem: str = ""
     problem_at: int = 0
     in_transaction: bool | None = None
+    shows_transactions: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
     judged: bool = True
     phase: str = ""
     revision: str = ""
@@ -69,3 +76,9 @@ class Source:
     origins: tuple[Origin, ...] = ()
     shown: str = ""
     problems: tuple[SourceProblem, ...] = ()
+    parts: tuple[int, ...] = ()
+
+    def script_at(self, offset: int) -> str:
+        """The name of the script that the statement at this offset belongs to: the path, or a part of it."""
+        number = bisect_right(self.parts, offset)
+        return f"{self.path}#{number}" if number > 1 else self.path

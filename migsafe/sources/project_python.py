@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,6 +29,7 @@ main(sys.argv.pop())
 """
 _VENVS = (".venv", "venv", "env", ".env")
 _LEVELS = 4
+_LOOK_TIMEOUT = 10  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +69,51 @@ def ask_project(
                 advice="Run it by hand to see all of it, for example `alembic upgrade head --sql`.",
             ) from error
     if "error" in answer:
-        return Refusal(**answer["error"])
+        refusal = Refusal(**answer["error"])
+        return replace(refusal, place=_from_here(refusal.place))
     return list(answer["migrations"])
 
 
+def _from_here(place: str) -> str:
+    """A place ("/shop/env.py:3") from the current folder, if it is in it."""
+    here = str(Path.cwd()) + os.sep
+    return place.removeprefix(here)
+
+
 def find_python(package: str, folder: Path) -> str:
-    """The interpreter that has a package: an active or near virtual environment's, else our own."""
+    """The interpreter with a package: an active or near virtual environment's, our own, or one of PATH."""
     active = os.environ.get("VIRTUAL_ENV", "")
     levels = (folder.resolve(), *folder.resolve().parents[:_LEVELS])
     near = [level / name for level in levels for name in _VENVS]
     for venv in [*([Path(active)] if active else []), *near]:
         if any(venv.glob(f"lib/python3*/site-packages/{package}/__init__.py")):
             return str(venv / "bin" / "python")
-    if find_spec(package) is not None:
+    own = find_spec(package)
+    if own is not None and own.origin is not None:  # a folder of that name has none
         return sys.executable
+    for python in _on_path():
+        if _has(python, package):
+            return python
     raise UsageError(
         f"no Python with {package} was found for {folder.as_posix() or '.'}",
-        advice="Run migsafe in the project's virtual environment, or set `python` of the source to its "
-        'interpreter, for example python = ".venv/bin/python".',
+        advice=f"{package.capitalize()} runs in the project's own Python: activate its virtual environment, "
+        "or name its interpreter under [[sources]] in migsafe.toml, for example "
+        'python = ".venv/bin/python".',
     )
+
+
+def _on_path() -> list[str]:
+    """The interpreters of PATH that are not our own: in containers and CI jobs the project's is there."""
+    folders = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
+    found = [folder / name for folder in folders for name in ("python3", "python")]
+    own = Path(sys.prefix) / "bin"
+    return [str(python) for python in found if python.parent != own and os.access(python, os.X_OK)]
+
+
+def _has(python: str, package: str) -> bool:
+    """Whether an interpreter finds a package, and not only a folder of that name."""
+    code = f"import importlib.util as u, sys; s = u.find_spec({package!r}); sys.exit(not (s and s.origin))"
+    try:
+        return ask([python, "-c", code], folder=Path("/"), timeout=_LOOK_TIMEOUT).code == 0
+    except UsageError:  # it does not start, or it hangs: it is not the one
+        return False

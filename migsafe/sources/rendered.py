@@ -57,6 +57,8 @@ def as_source(rendered: dict[str, Any], tool: SourceKind) -> Source:
         path=name,
         text=text,
         in_transaction=rendered["in_transaction"],
+        shows_transactions=rendered.get("shows_transactions", False),
+        settings=tuple(rendered["settings"].items()),
         phase=rendered["phase"],
         revision=rendered["revision"],
         tool=tool.value,

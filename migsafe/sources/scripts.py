@@ -102,6 +102,7 @@ def run_as(source: Source, settings: SourceSettings, direction: Direction) -> So
         origins=origins,
         shown=source.text if origins or text != source.text else "",
         in_transaction=marked.in_transaction,
+        parts=marked.parts,
         revision=_revision(source.path, kind),
     )
 

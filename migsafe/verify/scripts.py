@@ -11,10 +11,12 @@ import psycopg
 from migsafe.catalog.live import read_catalog
 from migsafe.effects.script import ScriptEffects, script_effects
 from migsafe.errors import ConnectionFailed, SqlError, UsageError
+from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.places import Places
+from migsafe.lint.request import LintRequest
+from migsafe.lint.rules import shipped_rules
 from migsafe.postgres.server import NoServerError, ServerError, scratch_server
 from migsafe.run.connect import connect as connect_to
-from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Origin, Source
 from migsafe.sources.sql_folder import read_file
 from migsafe.sql.position import Lines
@@ -70,30 +72,27 @@ class Verification:
         return sum(file.not_run + bool(file.problem) for file in self.files)
 
 
-def verify_paths(
-    paths: Sequence[str],
-    *,
-    stdin: BinaryIO,
-    schema: str = "",
-    database: str = "",
-    wrapped: bool | None = None,
-) -> Verification:
-    """Runs the scripts behind these paths on a scratch server, or on `database`, which they change.
+def verify_paths(request: LintRequest, *, stdin: BinaryIO, database: str = "") -> Verification:
+    """Runs the scripts on a scratch server, or on `database`, which they change.
 
-    On a scratch server the statements of the file `schema` run first, unjudged.
+    On a scratch server the schema file and the history run first, unjudged; a database has them. Which
+    version the scripts run on is not asked for: the server decides.
 
     Raises:
         UsageError: A path cannot be read, or there is no server to make a scratch server from.
         SqlError: A statement of the schema file was refused.
         ConnectionFailed: The database cannot be reached, or the connection was lost.
     """
-    sources = gather(Request(paths=tuple(paths)), stdin=stdin)
+    sources = request.sources(stdin)
+    if database:
+        sources = tuple(source for source in sources if source.judged)
+    options = LintOptions(config=request.config)
     try:
         with _database(database) as connect:
-            if schema:
-                _load(schema, connect)
+            if request.schema_file and not database:
+                _load(request.schema_file, connect)
             # On a copy of production the planner decides as it does there; a scratch database has no rows.
-            return verify(sources, connect, wrapped=wrapped, index_reads_only=not database)
+            return verify(sources, connect, options, index_reads_only=not database)
     except (NoServerError, ServerError) as error:
         raise UsageError(str(error)) from error
     except psycopg.Error as error:
@@ -102,12 +101,13 @@ def verify_paths(
 
 
 def verify(
-    sources: Sequence[Source], connect: Connect, *, wrapped: bool | None, index_reads_only: bool
+    sources: Sequence[Source], connect: Connect, options: LintOptions, *, index_reads_only: bool
 ) -> Verification:
     """Runs every script in a session of its own, and judges its statements; stops at one that is refused.
 
     What is only context runs too, and is in the report only when it is refused.
     """
+    linter = Linter(shipped_rules())
     files: list[VerifiedFile] = []
     with connect() as first:
         catalog = read_catalog(first)
@@ -126,12 +126,15 @@ def verify(
                 )
             )
             continue
-        in_transaction = wrapped if wrapped is not None else bool(source.in_transaction)
-        predicted = script_effects(script, catalog, wrapped=in_transaction, source=source.path)
+        settings = dict(source.settings)
+        wrapped = linter.context(source, options).wrapped
+        predicted = script_effects(script, catalog, settings=settings, wrapped=wrapped, source=source.path)
         catalog = predicted.catalog
         with connect() as connection:
+            for name, value in settings.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             verdicts = _run(
-                connection, connect, predicted, wrapped=in_transaction, index_reads_only=index_reads_only
+                connection, connect, predicted, wrapped=wrapped, index_reads_only=index_reads_only
             )
         stopped = bool(verdicts and verdicts[-1].observed.error)
         if source.judged or stopped:

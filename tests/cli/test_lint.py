@@ -140,7 +140,7 @@ def test_transaction_always_finds_concurrently_in_the_transaction_of_the_tool() 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["lint"], "no files to lint"),
+        (["lint"], "no source is configured"),
         (["lint", "nowhere.sql"], "nowhere.sql: no such file or folder"),
         (["lint", "--schema", "nowhere.sql", "-"], "nowhere.sql: cannot be read"),
         (["lint", "--formt", "json", "-"], "No such option: --formt"),

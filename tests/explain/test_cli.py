@@ -98,3 +98,117 @@ def test_copy_from_stdin_and_psql_commands_run_too(folder: Path) -> None:
     )
     done = migsafe("verify", "m", "--schema", "schema.sql", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+CONFIGURED = """
+server_version = 16
+transaction = "always"
+schema = "schema.sql"
+[[sources]]
+path = "m"
+"""
+
+
+@pytest.fixture
+def configured(folder: Path) -> Path:
+    (folder / "migsafe.toml").write_text(CONFIGURED)
+    (folder / "m" / "1.sql").write_text("ALTER TABLE users ADD COLUMN note text;\n")
+    (folder / "m" / "2.sql").write_text("ALTER TABLE users ALTER COLUMN note SET NOT NULL;\n")
+    return folder
+
+
+def explained(*arguments: str, cwd: Path) -> dict[str, dict[str, object]]:
+    """The first statement of each file that is explained."""
+    done = migsafe("explain", *arguments, "--format", "json", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return {file["path"]: file["statements"][0]["effects"] for file in json.loads(done.stdout)["files"]}
+
+
+def test_explain_without_paths_takes_the_configured_sources(configured: Path) -> None:
+    assert list(explained(cwd=configured)) == ["m/1.sql", "m/2.sql"]
+
+
+def test_explain_knows_the_history_and_the_schema_of_the_configuration(configured: Path) -> None:
+    found = explained("m/2.sql", cwd=configured)
+    assert list(found) == ["m/2.sql"]
+    assert found["m/2.sql"]["certain"] is True
+    alone = explained("m/2.sql", "--isolated", cwd=configured)
+    assert alone["m/2.sql"]["certain"] is False
+
+
+def test_explain_takes_the_transaction_of_the_configuration(configured: Path) -> None:
+    (configured / "m" / "3.sql").write_text("CREATE INDEX CONCURRENTLY i ON users (note);\n")
+    for arguments, refused in [((), True), (("--transaction", "never"), False)]:
+        done = migsafe("explain", "m/3.sql", *arguments, cwd=configured)
+        assert ("cannot run inside a transaction" in done.stdout) is refused, done.stdout
+
+
+def test_explain_takes_the_version_of_the_flag_then_of_the_database_then_of_the_configuration(
+    configured: Path, database: str
+) -> None:
+    column = "ALTER TABLE users ADD COLUMN big text GENERATED ALWAYS AS (upper(name)) VIRTUAL;\n"
+    (configured / "m" / "3.sql").write_text(column)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(SCHEMA)
+        assert connection.info.server_version >= 180000
+    refused = {
+        arguments: "  fails" in migsafe("explain", "m/3.sql", *arguments, cwd=configured).stdout
+        for arguments in [
+            (),
+            ("--server-version", "18"),
+            ("--database", database),
+            ("--database", database, "--server-version", "17"),
+        ]
+    }
+    assert list(refused.values()) == [True, False, False, True]
+
+
+def test_verify_without_paths_runs_the_configured_history(configured: Path) -> None:
+    done = migsafe("verify", "--format", "json", cwd=configured)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert [file["path"] for file in document["files"]] == ["m/1.sql", "m/2.sql"]
+    assert document["summary"]["differing"] == 0
+
+
+def test_verify_of_one_script_runs_its_history_before_it(configured: Path) -> None:
+    done = migsafe("verify", "m/2.sql", "--format", "json", cwd=configured)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [file["path"] for file in json.loads(done.stdout)["files"]] == ["m/2.sql"]
+
+
+def test_verify_on_a_database_runs_only_what_is_judged(configured: Path, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(SCHEMA)
+        connection.execute("ALTER TABLE users ADD COLUMN note text")
+    done = migsafe("verify", "m/2.sql", "--database", database, "--allow-changes", cwd=configured)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 statement ran" in done.stdout
+
+
+def test_explain_and_verify_show_the_python_lines_of_an_alembic_project(tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    (project / "versions").mkdir(parents=True)
+    (project / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
+    (project / "env.py").write_text(
+        "from alembic import context\n"
+        "context.configure(dialect_name='postgresql')\n"
+        "context.run_migrations()\n"
+    )
+    (project / "versions" / "one.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = 'a1', None\n\n\n"
+        "def upgrade():\n"
+        "    op.create_table('users', sa.Column('id', sa.BigInteger, primary_key=True))\n"
+        "    with op.get_context().autocommit_block():\n"
+        "        op.create_index('i', 'users', ['id'], postgresql_concurrently=True)\n\n\n"
+        "def downgrade():\n    op.drop_table('users')\n"
+    )
+    (tmp_path / "migsafe.toml").write_text('[[sources]]\npath = "shop/alembic.ini"\n')
+    for command in ("explain", "verify"):
+        done = migsafe(command, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "shop/versions/one.py:8: CREATE TABLE users" in done.stdout
+        assert "shop/versions/one.py:10: CREATE INDEX CONCURRENTLY i" in done.stdout
+    done = migsafe("verify", "--down", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shop/versions/one.py:14: DROP TABLE users" in done.stdout

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from migsafe.catalog.model import Catalog
 from migsafe.explain import as_json, as_text
 from migsafe.explain.run import explain
+from migsafe.lint.engine import LintOptions
 from migsafe.sources.gather import Request, gather
 
 ROOT = Path(__file__).parents[2] / "fixtures"
@@ -23,7 +23,7 @@ EFFECT_FIELDS = {"locks", "rewrites", "scans", "blocks", "certain", "depends_on"
 def shown(case: str, suffix: str) -> str:
     found = gather(Request(paths=(str(MIGRATIONS / case),)), stdin=io.BytesIO())
     sources = [replace(source, path=Path(source.path).relative_to(MIGRATIONS).as_posix()) for source in found]
-    return FORMATS[suffix](explain(sources, Catalog(), server_version=None, wrapped=None))
+    return FORMATS[suffix](explain(sources, LintOptions()))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

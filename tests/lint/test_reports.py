@@ -239,3 +239,11 @@ def test_no_format_lets_a_control_character_through() -> None:
         assert "\x1b" not in shown
         assert "\x00" not in shown
     assert "\x1b" in HOSTILE
+
+
+def test_many_findings_end_with_what_they_come_to_and_what_to_do_with_them() -> None:
+    many = LintReport(files=tuple(replace(file, findings=file.findings * 40) for file in REPORT.files))
+    shown = render(many, "text", VIEW)
+    assert re.search(r"^Most often: [48]0 [a-z-]+, ", shown, flags=re.MULTILINE)
+    assert "`migsafe lint --write-baseline` accepts what is there today." in shown
+    assert "Most often" not in render(REPORT, "text", VIEW)

@@ -8,7 +8,7 @@ from migsafe.directives import as_sql_comment, read_directives
 from migsafe.lint.engine import Linter, LintOptions
 from migsafe.lint.model import LintedFile, SuppressionKind
 from migsafe.lint.rules import shipped_rules
-from migsafe.sources.model import Source
+from migsafe.sources.model import Source, SourceProblem
 
 LINTER = Linter(shipped_rules())
 DROP = "ALTER TABLE a DROP COLUMN x;"
@@ -221,3 +221,53 @@ def test_nothing_is_lost_every_finding_counts_or_is_accepted_with_a_reason(scrip
     rules = sorted(each.rule for each in (*file.findings, *file.suppressed) if each.rule not in ours)
     assert rules == sorted(each.rule for each in (*bare.findings, *bare.suppressed)) or "contract" in script
     assert all(each.suppression and each.suppression.reason for each in file.suppressed)
+
+
+ALLOWED = "-- migsafe: allow unread-statement: a few rows\n\n"
+DROP_FAX = "ALTER TABLE users DROP COLUMN fax;\n\n"
+
+
+def of_problems(text: str, *places: int) -> tuple[list[str], list[str]]:
+    """What is found, and what is accepted, in a rendered script with parts at these places not rendered."""
+    problems = tuple(SourceProblem(message=f"no {at}", path="1.py", line=at + 1, at=at) for at in places)
+    source = Source(path="1.py", text=text, problems=problems)
+    report = Linter(shipped_rules()).lint([source], LintOptions(settings={"lock_timeout": "2s"}))
+    return sorted(each.rule for each in report.findings), sorted(each.rule for each in report.suppressed)
+
+
+def test_a_comment_right_before_what_could_not_be_rendered_accepts_it() -> None:
+    assert of_problems(ALLOWED, len(ALLOWED)) == ([], ["unread-statement"])
+    assert of_problems(ALLOWED + "SELECT 1;\n\n", len(ALLOWED)) == ([], ["unread-statement"])
+
+
+def test_a_comment_accepts_only_the_one_unrendered_part_that_it_stands_before() -> None:
+    assert of_problems(ALLOWED, 0, len(ALLOWED)) == (["unread-statement"], ["unread-statement"])
+    both = ALLOWED + "SELECT 1;\n\n" + ALLOWED
+    assert of_problems(both, len(ALLOWED), len(both)) == ([], ["unread-statement", "unread-statement"])
+
+
+def test_a_comment_for_what_was_not_rendered_says_nothing_of_the_statement_behind_it() -> None:
+    text = ALLOWED + "FROBNICATE a;\n\n"
+    assert of_problems(text, len(ALLOWED)) == (["unread-statement"], ["unread-statement"])
+    comment = "-- migsafe: allow dropped-column: nobody reads it\n\n"
+    assert of_problems(comment + DROP_FAX, len(comment)) == (
+        ["dropped-column", "unread-statement", "unused-suppression"],
+        [],
+    )
+
+
+def test_a_comment_for_the_next_statement_says_nothing_of_what_was_not_rendered_before_it() -> None:
+    assert of_problems("SELECT 1;\n\n" + ALLOWED + "SELECT 2;\n\n", len("SELECT 1;\n\n")) == (
+        ["unread-statement", "unused-suppression"],
+        [],
+    )
+
+
+def test_a_comment_behind_a_statement_is_about_that_and_not_about_what_was_not_rendered_next() -> None:
+    text = DROP_FAX.rstrip() + " -- migsafe: allow dropped-column: nobody reads it\n\n"
+    assert of_problems(text, len(text)) == (["unread-statement"], ["dropped-column"])
+
+
+def test_a_comment_for_the_file_accepts_what_could_not_be_rendered() -> None:
+    text = "-- migsafe: allow-file unread-statement: a few rows\n\nSELECT 1;\n\n"
+    assert of_problems(text, len(text)) == ([], ["unread-statement"])

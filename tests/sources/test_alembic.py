@@ -8,7 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from migsafe.config.model import Config
 from migsafe.errors import UsageError
+from migsafe.lint.run import LintRequest, lint_paths
 from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Source
 from migsafe.sources.settings import Direction, SourceSettings
@@ -68,12 +70,12 @@ def test_each_statement_has_the_place_of_the_call_that_makes_it(project: Path) -
 @pytest.mark.usefixtures("project")
 def test_an_autocommit_block_takes_the_transaction_apart() -> None:
     source = render()["b0000002"]
-    assert source.in_transaction is True
+    assert (source.in_transaction, source.shows_transactions) == (False, True)
     texts = statements(source)
-    assert texts[-3:] == [
+    assert texts[:2] == ["BEGIN", "SET lock_timeout = '2s'"]
+    assert texts[-2:] == [
         "COMMIT",
         "CREATE INDEX CONCURRENTLY orders_customer_idx ON orders (customer_id)",
-        "BEGIN",
     ]
 
 
@@ -95,7 +97,6 @@ def test_what_asks_the_database_is_a_problem_and_the_rest_is_rendered() -> None:
     assert [(problem.line, problem.message.split(",")[0]) for problem in source.problems] == [
         (12, "asks the database"),
         (15, "asks the database"),
-        (16, "could not be rendered without a database: TypeError: 'NoneType' object is not subscriptable"),
     ]
     assert statements(source)[-1] == "UPDATE customers SET region = 'it''s' WHERE region = '10%'"
 
@@ -190,6 +191,65 @@ def test_one_statement_that_fails_costs_only_itself(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        # What only comes of the answer that is missing is not said again: the statement itself, what uses
+        # what it sets, and what uses that.
+        (
+            "n = op.get_bind().execute(sa.text('SELECT 1')).fetchone()[0]\nm = n + 1\nop.execute(f'X {m}')",
+            [0],
+        ),
+        ("t = sa.MetaData()\nt.reflect(op.get_bind())\nu = t.tables['u']\nop.execute(u.delete())", [1]),
+        ("n = ask()\nif n > 0:\n    pass\nwhile n > 0:\n    pass", ["ask"]),
+        ("rows = missing()\nlast = rows[-1]\nop.execute(last)", [0]),
+        # Another question, and another failure, are causes of their own.
+        (
+            "a = op.get_bind().scalar(sa.text('SELECT 1'))\nb = op.get_bind().scalar(sa.text('SELECT 2'))",
+            [0, 1],
+        ),
+        ("a = op.get_bind().scalar(sa.text('SELECT 1'))\nb = missing(1)", [0, 1]),
+        ("missing(1)\nmissing(2)", [0, 1]),
+        ("for one in (1, 2):\n    missing(one)", [1]),
+        # Nobody takes the answer.
+        ("op.get_bind().execute(sa.text('SELECT setval(1)'))", []),
+    ],
+)
+def test_one_cause_is_one_problem_at_its_place(project: Path, body: str, lines: list[int | str]) -> None:
+    add(
+        project,
+        "f5",
+        body,
+        head="\ndef ask():\n    return next(iter(op.get_bind().execute(sa.text('SELECT 1'))))[0]\n",
+    )
+    text = (project / "versions" / "f5.py").read_text(encoding="utf-8").splitlines()
+    first = text.index("def upgrade():") + 2
+    wanted = [text.index("def ask():") + 2 if line == "ask" else first + int(line) for line in lines]
+    assert [problem.line for problem in render()["f5"].problems] == wanted
+
+
+def test_parameters_are_those_that_the_statement_names(project: Path) -> None:
+    add(
+        project,
+        "f6",
+        "bind = op.get_bind()\n"
+        "bind.execute(sa.text('DELETE FROM orders'), {'ids': (1, 2)})\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id IN :ids'), {'ids': (1, 2), 'more': 3})\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id IN :ids'), {'ids': ()})\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id = :id'), [{'id': 1}, {'id': 2}])\n"
+        "bind.execute(sa.text('DELETE FROM orders WHERE id = :id'), {'di': 1})",
+    )
+    source = render()["f6"]
+    assert statements(source) == [
+        "DELETE FROM orders",
+        "DELETE FROM orders WHERE id IN (1, 2)",
+        "DELETE FROM orders WHERE id IN (NULL)",
+        "DELETE FROM orders WHERE id = 1",
+        "DELETE FROM orders WHERE id = 2",
+    ]
+    assert ["could not be written as SQL" in problem.message for problem in source.problems] == [True]
+
+
+@pytest.mark.parametrize(
     "loop",
     [
         "while True:\n    if op.get_bind().scalar(sa.text('SELECT 1')) > 0:\n        break",
@@ -206,12 +266,14 @@ def test_what_is_rendered_runs_on_a_real_server(project: Path, database: str) ->
     add(project, "f2", "op.execute(\"COMMENT ON TABLE orders IS '100 % of them'\")")
     with psycopg.connect(database, autocommit=True) as connection:
         for source in render().values():
-            connection.execute("BEGIN")
+            if source.in_transaction:
+                connection.execute("BEGIN")
             for statement in read_script(source.text).statements:
                 # The one that the fixture cannot render would have filled what this needs.
                 if "region SET NOT NULL" not in statement.text:
                     connection.execute(statement.text.encode())
-            connection.execute("COMMIT")
+            if source.in_transaction:
+                connection.execute("COMMIT")
         row = connection.execute("SELECT obj_description('orders'::regclass)").fetchone()
     assert row == ("100 % of them",)
 
@@ -223,6 +285,35 @@ def test_an_environment_that_wants_a_variable_says_which_and_takes_it(project: P
         render()
     assert "environment = {" in error.value.advice
     assert len(render(environment={"SHOP_URL": "postgresql://offline/offline"})) == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        ("connection.execute(sa.text('SET lock_timeout = 1000'))", {"lock_timeout": "1000"}),
+        ("connection.execute(sa.text(\"set session Lock_Timeout to '2s';\"))", {"lock_timeout": "2s"}),
+        (
+            "create_engine('', connect_args={'options': '-c lock_timeout=2s -c statement_timeout=5min'})",
+            {"lock_timeout": "2s", "statement_timeout": "5min"},
+        ),
+        ("connection.execute(sa.text('SET LOCAL lock_timeout = 1000'))", {}),
+        ("print('we do not SET lock_timeout = 1000 here')", {}),
+    ],
+)
+def test_timeouts_that_the_environment_sets_hold_in_each_revision(
+    project: Path, line: str, settings: dict[str, str]
+) -> None:
+    env = project / "env.py"
+    text = env.read_text(encoding="utf-8").replace(
+        "if context.is_off", f"if 0:\n    {line}\nif context.is_off"
+    )
+    env.write_text(text, encoding="utf-8")
+    assert {source.settings for source in render().values()} == {tuple(settings.items())}
+    add(project, "f7", "op.add_column('orders', sa.Column('a', sa.Text))")
+    config = Config(sources=(SourceSettings(path="alembic.ini"),), root=str(project))
+    report = lint_paths(LintRequest(paths=("versions/f7.py",), config=config), stdin=io.BytesIO())
+    found = [finding.rule for file in report.files for finding in file.findings]
+    assert found == ([] if "lock_timeout" in settings else ["missing-lock-timeout"])
 
 
 def test_an_environment_that_connects_is_an_error_and_can_be_left_out(project: Path) -> None:
@@ -314,4 +405,4 @@ def test_a_development_url_of_another_database_does_not_matter(project: Path) ->
     ini = project / "alembic.ini"
     text = ini.read_text(encoding="utf-8").replace("postgresql://nobody@nowhere.invalid/shop", "sqlite://")
     ini.write_text(text, encoding="utf-8")
-    assert statements(render()["b0000002"])[-2].startswith("CREATE INDEX CONCURRENTLY")
+    assert statements(render()["b0000002"])[-1].startswith("CREATE INDEX CONCURRENTLY")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from migsafe.lint.request import LintRequest
+from migsafe.lint.run import lint_paths
 from migsafe.sources.gather import Request, gather
 from migsafe.sources.model import Source
 from migsafe.sources.settings import Direction, SourceKind, SourceSettings
@@ -147,6 +149,22 @@ def test_liquibase_statements_keep_their_places() -> None:
     for statement in read_script(marked.text).statements:
         if statement.text not in {"BEGIN", "COMMIT"}:
             assert LIQUIBASE[statement.start : statement.end] == statement.text
+
+
+def test_what_an_earlier_changeset_made_is_in_use_when_a_later_one_runs(tmp_path: Path) -> None:
+    index = "CREATE INDEX {0}_idx ON {0} (id);\n"
+    put(
+        tmp_path,
+        {
+            "changelog.sql": "--liquibase formatted sql\n"
+            "--changeset ann:1\nCREATE TABLE old (id int);\n" + index.format("old") + "--changeset ann:2\n"
+            "CREATE TABLE new (id int);\n" + index.format("new") + index.format("old"),
+        },
+    )
+    report = lint_paths(LintRequest(paths=(str(tmp_path / "changelog.sql"),)), stdin=io.BytesIO())
+    found = [(finding.rule, finding.line) for file in report.files for finding in file.findings]
+    assert ("blocking-index-build", 8) in found
+    assert not {line for rule, line in found if rule == "blocking-index-build"} - {8}
 
 
 def test_liquibase_rollbacks_are_the_way_back() -> None:

@@ -1,6 +1,7 @@
 """Findings for people: place, code frame, why, and what to do instead."""
 
 import textwrap
+from collections import Counter
 
 from migsafe.lint.frame import code_frame, printable
 from migsafe.lint.model import Finding, LintedFile, LintReport, Severity
@@ -9,6 +10,8 @@ from migsafe.lint.reports.words import baseline_notes, rule_url, summary
 from migsafe.sql.position import Lines
 
 WIDTH = 100
+_MANY = 30  # findings: more than anybody reads one by one
+_MOST = 6  # rules
 _RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -22,7 +25,19 @@ def render(report: LintReport, view: View) -> str:
     lines = [line for file in report.files for line in writer.file(file)]
     if view.verbose and report.baseline:
         notes += [f"  {printable(entry)}" for entry in report.baseline.stale]
-    return "\n".join([*lines, *notes, summary(report)]) + "\n"
+    return "\n".join([*lines, *notes, *_overview(report), summary(report)]) + "\n"
+
+
+def _overview(report: LintReport) -> list[str]:
+    """What many findings come to, and what can be done: who adopts an old repository sees this."""
+    if len(report.findings) <= _MANY:
+        return []
+    counts = Counter(finding.rule for finding in report.findings).most_common(_MOST)
+    lines = ["Most often: " + ", ".join(f"{number} {rule}" for rule, number in counts) + "."]
+    hint = "`migsafe lint --quiet` shows one line for each"
+    if report.baseline is None:
+        hint += ", `migsafe lint --write-baseline` accepts what is there today"
+    return [*lines, f"{hint}.", ""]
 
 
 class _Writer:

@@ -81,7 +81,8 @@ def _refused(answer: Refusal, config: Path) -> UsageError:
         case "not-installed":
             return UsageError(
                 f"{name}: Alembic cannot be imported: {answer.message}",
-                advice="Set `python` of this source to the interpreter of the project's environment.",
+                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's "
+                "environment.",
             )
         case "scripts":
             return UsageError(
@@ -98,7 +99,8 @@ def _refused(answer: Refusal, config: Path) -> UsageError:
         case _:
             return UsageError(
                 f"{name}: env.py failed when it was run offline{at}: {answer.message}",
-                advice="If it reads environment variables, set `environment` of this source, for example "
+                advice="If it reads environment variables, set them in the shell or under [[sources]] in "
+                "migsafe.toml, for example "
                 'environment = { DATABASE_URL = "postgresql://offline/offline" }. If it connects or '
                 "needs the whole application, set `run_env = false`: the revisions are then rendered "
                 "without it.",

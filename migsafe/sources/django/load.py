@@ -15,6 +15,7 @@ from migsafe.sources.rendered import as_source
 from migsafe.sources.settings import Direction, SourceKind, SourceSettings
 
 _SERVER_VERSION = 180_000
+_VARIABLES = "Set them in the shell, or under [[sources]] in migsafe.toml"
 
 
 def load_django(settings: SourceSettings, manage: Path, direction: Direction) -> tuple[Source, ...]:
@@ -52,16 +53,23 @@ def _refused(answer: Refusal, manage: Path) -> UsageError:
         case "not-installed":
             return UsageError(
                 f"{name}: Django or its PostgreSQL driver cannot be imported: {answer.message}",
-                advice="Set `python` of this source to the interpreter of the project's environment.",
+                advice="Set `python` under [[sources]] in migsafe.toml to the interpreter of the project's "
+                "environment.",
             )
         case "migrations":
             return UsageError(
                 f"{name}: Django cannot read the migrations{at}: {answer.message}",
                 advice="`manage.py makemigrations --check` must work.",
             )
+        case _ if "DJANGO_SETTINGS_MODULE" in answer.message:
+            return UsageError(
+                f"{name}: it does not say which settings to load: {answer.message}",
+                advice=f'{_VARIABLES}: environment = {{ DJANGO_SETTINGS_MODULE = "shop.settings" }}.',
+            )
         case _:
             return UsageError(
                 f"{name}: Django's settings could not be loaded{at}: {answer.message}",
-                advice="If they read environment variables, set `environment` of this source, for example "
-                'environment = { SECRET_KEY = "offline", DATABASE_URL = "postgresql://offline/offline" }.',
+                advice=f"Are there variables that they read and that are not set here? {_VARIABLES}: "
+                'environment = { SECRET_KEY = "offline", DATABASE_URL = "postgresql://offline/offline" }. '
+                "Nothing connects to what they name.",
             )

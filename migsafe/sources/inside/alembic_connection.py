@@ -52,7 +52,12 @@ def bound(construct: Any, values: Any) -> Any:
     if not isinstance(values, dict) or not values:
         return construct
     if hasattr(construct, "bindparams"):
-        return construct.bindparams(**values)
+        # SQLAlchemy leaves out what the text does not name.
+        known = getattr(construct, "_bindparams", values)
+        missing = [name for name in known if name not in values and getattr(known[name], "required", False)]
+        if missing:
+            raise ValueError("no value for the parameter " + ", ".join(missing))
+        return construct.bindparams(**{name: value for name, value in values.items() if name in known})
     names = {name: value for name, value in values.items() if isinstance(name, str)}
     if getattr(construct, "is_insert", False):
         return construct.values(**names)
@@ -82,6 +87,8 @@ def literal(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
+    if isinstance(value, tuple):
+        return "(" + (", ".join(literal(each) for each in value) or "NULL") + ")"
     if isinstance(value, (dict, list)):
         value = json.dumps(value, default=str)
     if isinstance(value, (str, dt.date, dt.time, uuid.UUID)):
@@ -101,7 +108,7 @@ class OfflineConnection(MockConnection):
 
     def execute(self, obj: Any, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ARG002
         """Renders or answers a statement; options say nothing about its SQL."""
-        if asks(obj):
+        if asks(obj) and not self.recorder.is_discarded():
             self.recorder.problem(_ASKED)
         else:
             self.render(obj, parameters)
@@ -139,7 +146,8 @@ class OfflineConnection(MockConnection):
     begin_nested = begin
 
     def commit(self) -> None:
-        """Ends the transaction; the next one begins at once, as SQLAlchemy does it."""
+        """Ends the transaction; SQLAlchemy begins the next one at once, and nobody commits that."""
+        self.recorder.lost_transaction = True
         self.recorder.sql("COMMIT;")
         self.recorder.sql("BEGIN;")
 

@@ -17,7 +17,9 @@ from sqlalchemy.dialects import postgresql
 
 from .alembic_connection import OfflineConnection, executor
 from .alembic_steps import guarded, placed_batches
+from .alembic_transactions import autocommit_block, show_transactions
 from .recorder import Failure, Recorder, describe, user_place
+from .sessions import of_code
 
 _PHASES = ("expand", "backfill", "contract")
 
@@ -29,6 +31,7 @@ class Project:
         self.request = request
         self.revisions: list[dict[str, Any]] = []
         self.ran = False
+        self.settings: dict[str, str] = {}
 
     def render(self) -> None:
         """Fills `revisions`."""
@@ -38,6 +41,7 @@ class Project:
             self.heads = self.script.get_heads()
         except Exception as error:
             raise Failure("scripts", describe(error), user_place(error)) from error
+        self.settings = of_code(os.path.join(self.script.dir, "env.py"))
         up = self.request["direction"] == "up"
         options = {
             "as_sql": True,
@@ -93,12 +97,16 @@ class Project:
                     recorder.failures = 0
                     recorder.failed(error)
             self.environment._migration_context = shown
+            if recorder.shows_transactions:
+                show_transactions(recorder, function)
             self.revisions.append(
                 {
                     "revision": revision.revision,
                     "path": os.path.abspath(revision.path),
                     "phase": phase_of(revision, self.script),
-                    "in_transaction": bool(context.impl.transactional_ddl),
+                    "in_transaction": not recorder.shows_transactions,
+                    "shows_transactions": recorder.shows_transactions,
+                    "settings": self.settings,
                     "statements": recorder.statements,
                     "problems": recorder.problems,
                 }
@@ -115,6 +123,7 @@ class Project:
         execute = executor(recorder, dialect)
         implementation._exec = execute
         implementation.static_output = recorder.sql
+        context.autocommit_block = autocommit_block(recorder)
         context.connection = implementation.connection = OfflineConnection(dialect, execute, recorder)
         return context
 

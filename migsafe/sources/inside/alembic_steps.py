@@ -11,6 +11,7 @@ from typing import Any
 
 from alembic.operations.batch import BatchOperationsImpl
 
+from .causes import Causes
 from .recorder import Recorder
 
 _GUARDED = ("upgrade", "downgrade")
@@ -62,6 +63,7 @@ def guarded(module: Any, name: str, recorder: Recorder) -> Any:
     path = module.__file__
     with contextlib.suppress(OSError, SyntaxError, ValueError):
         tree = ast.parse(Path(path).read_bytes(), path)
+        recorder.causes = Causes(tree)
         wanted = [
             node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith(_GUARDED)
         ]

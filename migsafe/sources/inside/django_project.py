@@ -17,8 +17,10 @@ from django.db.migrations.operations import RunPython, RunSQL
 from .django_connection import editor_of, offline
 from .django_names import Names
 from .recorder import Failure, Recorder, describe, user_place
+from .sessions import of_options
 
-_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+# As the argument of setdefault(), as a key of a dict, or assigned.
+_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*(?:,|:|\]\s*=)\s*["']([\w.]+)["']""")
 _PYTHON = "RunPython runs Python code: what it does to the database is not judged"
 _NO_SQL = "this operation has no SQL of its own: what it does to the database is not judged"
 
@@ -60,10 +62,11 @@ def render(request: dict[str, Any]) -> list[dict[str, Any]]:
     names = Names()
     state = loader.project_state([], at_end=True)
     state.apps  # noqa: B018 -- made once here, it is then kept up to date instead of made again
-    forward = [_forward(migration, state, connection, names) for migration in plan]
-    if request["direction"] == "up":
-        return forward
-    return [_back(loader, migration, connection, names) for migration in reversed(plan)]
+    found = [_forward(migration, state, connection, names) for migration in plan]
+    if request["direction"] != "up":
+        found = [_back(loader, migration, connection, names) for migration in reversed(plan)]
+    settings = of_options(str(connection.settings_dict.get("OPTIONS", {}).get("options", "")))
+    return [{**each, "settings": settings} for each in found]
 
 
 def _set_up(manage: str) -> None:

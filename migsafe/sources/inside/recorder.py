@@ -34,16 +34,42 @@ class Recorder:
         self.problems: list[dict[str, Any]] = []
         self.place: dict[str, int] | None = None
         self.failures = 0
+        self.causes: Any = None
+        # Whether the statements hold the BEGIN and COMMIT of the tool itself.
+        self.shows_transactions = False
+        # Whether the tool no longer commits the transaction that is open.
+        self.lost_transaction = False
 
-    def sql(self, text: str) -> None:
-        """Takes a statement as Alembic emits it."""
-        self.statements.append({"text": text, "place": self.here()})
+    def sql(self, text: str, *, by_tool: bool = False) -> None:
+        """Takes a statement as it is emitted; `by_tool`: the tool says it, and the revision does not."""
+        self.statements.append({"text": text, "place": self.here(), "by_tool": by_tool})
 
     def problem(self, message: str, place: dict[str, int] | None = None) -> None:
         """Takes a part that is not rendered; the same at the same place counts once."""
+        if self.causes is not None:
+            self.causes.note(self.lines())
         place = place or self.here()
         if not any(found["message"] == message and found["place"] == place for found in self.problems):
             self.problems.append({"message": message, "place": place, "before": len(self.statements)})
+
+    def is_discarded(self) -> bool:
+        """Whether nobody takes the value of the call that the revision's file is at."""
+        place = self.here()
+        return (
+            self.causes is not None
+            and place is not None
+            and (place["line"], place.get("column")) in self.causes.discarded
+        )
+
+    def lines(self) -> list[int]:
+        """Where the revision's file is now, the innermost call first."""
+        frame: Any = sys._getframe(1)
+        found = []
+        while frame is not None:
+            if real(frame.f_code.co_filename) == self.path:
+                found.append(frame.f_lineno)
+            frame = frame.f_back
+        return found
 
     def here(self) -> dict[str, int] | None:
         """Where the revision's file is now: the innermost call in it."""
@@ -62,9 +88,16 @@ class Recorder:
         if self.failures > _MOST_FAILURES:
             raise error
         place = None
+        lines: list[int] = []
         for found, line in traceback.walk_tb(error.__traceback__):
             if real(found.f_code.co_filename) == self.path:
                 place = position(found.f_code, found.f_lasti, line)
+                lines.insert(0, line)
+        if self.causes is not None:
+            follows = self.causes.follows(lines)
+            self.causes.note(lines)
+            if follows:
+                return
         self.problem(f"could not be rendered without a database: {describe(error)[:300]}", place)
 
 

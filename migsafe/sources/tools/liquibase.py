@@ -71,6 +71,7 @@ def mark(text: str, direction: Direction) -> Marked:
         pieces.append(f"\n{_CLOSE}")
     return Marked(
         text="".join(pieces),
+        parts=tuple(changeset.start for changeset in running),
         in_transaction=not apart and all(changeset.in_transaction for changeset in running),
         applies=up or any(body.strip() for body in bodies.values()),
     )

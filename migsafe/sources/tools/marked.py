@@ -13,12 +13,14 @@ _PLACEHOLDER = re.compile(r"\$\{[^}\s]*\}")
 class Marked:
     """The text that runs, and whether the tool opens a transaction around it (None: not known).
 
-    `applies` is false when the file has nothing in the direction that was asked for.
+    `applies` is false when the file has nothing in the direction that was asked for. `parts` are the offsets
+    where what is deployed on its own begins, when a file holds several.
     """
 
     text: str
     in_transaction: bool | None
     applies: bool = True
+    parts: tuple[int, ...] = ()
 
 
 def blank(text: str) -> str:

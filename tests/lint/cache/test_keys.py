@@ -28,7 +28,11 @@ CHANGES = {
     "tool": "flyway",
     "origins": (Origin(start=0, end=3, path="x.py", line=1),),
     "shown": "what people see",
+    "shows_transactions": True,
+    "settings": (("lock_timeout", "2s"),),
+    "parts": (3,),
     "problems": (SourceProblem(message="no", path="x.py", line=1),),
+    "parts": (0, 4),
 }
 
 

@@ -1,7 +1,7 @@
 """IF EXISTS and IF NOT EXISTS, so that a script that failed half-way can run again.
 
-In a transaction nothing is left half-way, so nothing is changed there. An index that is built CONCURRENTLY
-may be left invalid, and IF NOT EXISTS would take it for a good one.
+In the tool's transaction nothing is left half-way, so nothing is changed there. An index that is built
+CONCURRENTLY may be left invalid, and IF NOT EXISTS would take it for a good one.
 """
 
 from migsafe.lint.fix.model import Edit, Fix, make_fix
@@ -39,10 +39,10 @@ def fix(scene: Scene) -> Fix:
     """The words in their place.
 
     Raises:
-        Refused: It stands in a transaction, or the words would hide something.
+        Refused: It stands in the tool's transaction, or the words would hide something.
         NotAsExpected: The statement is written in a way that is not edited.
     """
-    if scene.session.in_transaction:
+    if scene.in_tool_transaction:
         raise Refused("in a transaction nothing is left half-way")
     words = words_of(scene.statement)
     if words.at(0, "alter", "table"):
