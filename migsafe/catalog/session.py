@@ -38,7 +38,7 @@ def parse_path(value: str) -> tuple[str, ...]:
 
 def next_transaction(catalog: Catalog) -> Catalog:
     """The catalog in a transaction that has made nothing yet."""
-    return replace(catalog, transaction=catalog.transaction + 1)
+    return catalog.in_next_transaction()
 
 
 def committed(catalog: Catalog) -> Catalog:

@@ -15,7 +15,7 @@ from migsafe.config.find import BASELINE_NAME
 from migsafe.config.model import Config, RuleLayer
 from migsafe.config.words import Color, FailOn, Level, Transaction
 from migsafe.errors import UsageError
-from migsafe.lint.cache.memory import Memory, Shown, few_collections, open_memory
+from migsafe.lint.cache.memory import Memory, Shown, open_memory
 from migsafe.lint.request import LintRequest
 
 if TYPE_CHECKING:
@@ -148,9 +148,8 @@ def _judged(
 
         found = lint_with_fixes(request, stdin=sys.stdin.buffer)
         return _finish(found, request, accept, outputs, least, None)
-    with few_collections():
-        sources = request.sources(sys.stdin.buffer)
-        memory = open_memory(request, sources) if use_cache else None
+    sources = request.sources(sys.stdin.buffer)
+    memory = open_memory(request, sources) if use_cache else None
     if memory is None:
         from migsafe.lint.run import lint_sources
 

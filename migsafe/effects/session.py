@@ -119,7 +119,7 @@ def with_moved(state: SessionState, moved: Mapping[Name, Name]) -> SessionState:
 
 def milliseconds(value: str | None) -> float | None:
     """A duration as PostgreSQL reads it, without a unit in milliseconds; None when zero or unreadable."""
-    found = _DURATION.fullmatch(value or "")
+    found = _DURATION.fullmatch(value) if value else None
     if not found:
         return None
     return float(found[1]) * _MILLISECONDS[found[2]] or None

@@ -39,8 +39,7 @@ class Judge:
 
     def file(self, script: Script, release: Sequence[Given]) -> LintedFile:
         """What is found in one script; `release` is what is given by all that is deployed with it."""
-        levels = {name: each.severity for name, each in self._selection.levels(script.settings).items()}
-        pen = Pen(script.source, self._match, levels)
+        pen = Pen(script.source, self._match, self._selection.severities(script.settings))
         findings = [
             finding
             for seen in with_expands(script.observations, release, phase=script.phase)

@@ -35,6 +35,7 @@ class Selection:
         self.rules = tuple(rules)
         self._groups = groups(self.rules)
         self._cache: dict[tuple[int, ...], Mapping[str, Effective]] = {}
+        self._severities: dict[int, Mapping[str, Severity | None]] = {}
         names = {name for rule in self.rules for name in (rule.name, rule.id)}
         for layer in _layers(config):
             for key in layer.levels:
@@ -47,6 +48,14 @@ class Selection:
         if cached not in self._cache:
             self._cache[cached] = {rule.name: self._effective(rule, settings.layers) for rule in self.rules}
         return self._cache[cached]
+
+    def severities(self, settings: ScriptSettings) -> Mapping[str, Severity | None]:
+        """How severe each rule is, by name; None if it is off."""
+        levels = self.levels(settings)
+        key = id(levels)  # kept alive by the cache of levels
+        if key not in self._severities:
+            self._severities[key] = {name: each.severity for name, each in levels.items()}
+        return self._severities[key]
 
     def _effective(self, rule: Rule, layers: tuple[RuleLayer, ...]) -> Effective:
         found = Effective(severity=rule.severity if rule.enabled else None)

@@ -15,12 +15,12 @@ def for_postgresql(paths: Sequence[Path], folder: Path) -> list[Path]:
 
     Only where others are given to PostgreSQL: one folder named `oracle` alone is no such repository.
     """
-    named = [(path, _words(path.relative_to(folder))) for path in paths]
+    above = len(folder.parts)
+    named = [(path, _words(path.parts[above:])) for path in paths]
     if not any(words & _OURS for _, words in named):
         return list(paths)
     return [path for path, words in named if words & _OURS or not words & _OTHERS]
 
 
-def _words(path: Path) -> frozenset[str]:
-    parts = [*path.parts[:-1], *path.name.split(".")[1:-1]]
-    return frozenset(part.lower() for part in parts)
+def _words(parts: Sequence[str]) -> frozenset[str]:
+    return frozenset(part.lower() for part in (*parts[:-1], *parts[-1].split(".")[1:-1]))

@@ -78,16 +78,16 @@ def _named(source: Source, settings: SourceSettings, direction: Direction) -> So
 
 def _in_order(sources: list[Source], settings: SourceSettings) -> list[Source]:
     kind = _kind(sources, settings)
-    return sorted(sources, key=lambda source: _order(Path(source.path), kind))
+    return sorted(sources, key=lambda source: _order(source.path, kind))
 
 
 def run_as(source: Source, settings: SourceSettings, direction: Direction) -> Source | None:
     """The script as its tool (`source.tool`) runs it; None when it has nothing in this direction."""
-    kind, path = SourceKind(source.tool), Path(source.path)
+    kind = SourceKind(source.tool)
     values: dict[str, str] = {}
     if kind is SourceKind.FLYWAY:
-        values = flyway.settings_of(path)
-    marked = _mark(source.text, path, kind, direction, values)
+        values = flyway.settings_of(Path(source.path))
+    marked = _mark(source.text, source.path, kind, direction, values)
     if not marked.applies:
         return None
     text, origins = marked.text, source.origins
@@ -103,11 +103,11 @@ def run_as(source: Source, settings: SourceSettings, direction: Direction) -> So
         shown=source.text if origins or text != source.text else "",
         in_transaction=marked.in_transaction,
         parts=marked.parts,
-        revision=_revision(path, kind),
+        revision=_revision(source.path, kind),
     )
 
 
-def _mark(text: str, path: Path, kind: SourceKind, direction: Direction, values: dict[str, str]) -> Marked:
+def _mark(text: str, path: str, kind: SourceKind, direction: Direction, values: dict[str, str]) -> Marked:
     match kind:
         case SourceKind.GOOSE:
             return goose.mark(text, direction)
@@ -124,7 +124,7 @@ def _mark(text: str, path: Path, kind: SourceKind, direction: Direction, values:
         case SourceKind.SQITCH:
             return Marked(text=text, in_transaction=False)
         case SourceKind.DIESEL:
-            return plain.mark_diesel(text, path)
+            return plain.mark_diesel(text, Path(path))
         case _:
             return plain.mark(text)
 
@@ -138,7 +138,7 @@ def _read(path: Path, settings: SourceSettings, detector: Detector) -> Source:
 
 
 def _runs(source: Source, direction: Direction) -> bool:
-    name = source.path.rpartition("/")[2]
+    name = _name(source.path)
     match SourceKind(source.tool):
         case SourceKind.FLYWAY:
             return flyway.runs(name, direction)
@@ -155,16 +155,16 @@ def _is_down(name: str) -> bool:
     return name == "down.sql" or name.endswith(".down.sql")
 
 
-def _order(path: Path, kind: SourceKind) -> tuple[tuple[int, tuple[int, ...], str], NaturalKey]:
+def _order(path: str, kind: SourceKind) -> tuple[tuple[int, tuple[int, ...], str], NaturalKey]:
     match kind:
         case SourceKind.FLYWAY:
             # Its versions count wherever the file is, in a folder per release for example.
-            return flyway.order(path.name), natural_key(path)
+            return flyway.order(_name(path)), natural_key(path)
         case SourceKind.DBMATE:
             # These sort names as text: 10 comes before 2.
-            return (0, (), path.name), natural_key(path)
+            return (0, (), _name(path)), natural_key(path)
         case SourceKind.PRISMA | SourceKind.DIESEL:
-            return (0, (), path.parent.name), natural_key(path)
+            return (0, (), Path(path).parent.name), natural_key(path)
         case _:
             return (0, (), ""), natural_key(path)
 
@@ -177,14 +177,19 @@ def _kind(sources: Iterable[Source], settings: SourceSettings) -> SourceKind:
     return SourceKind(most[0][0]) if most else SourceKind.SQL
 
 
-def _revision(path: Path, kind: SourceKind) -> str:
+def _revision(path: str, kind: SourceKind) -> str:
     match kind:
         case SourceKind.FLYWAY:
-            return flyway.version(path.name)
+            return flyway.version(_name(path))
         case SourceKind.PRISMA | SourceKind.DIESEL:
-            return path.parent.name
+            return Path(path).parent.name
         case _:
-            return path.name.split(".")[0].split("_")[0] if path.name[:1].isdigit() else ""
+            name = _name(path)
+            return name.split(".")[0].split("_")[0] if name[:1].isdigit() else ""
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _plan(kind: SourceKind, path: Path) -> Path | None:

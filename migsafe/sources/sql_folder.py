@@ -28,9 +28,9 @@ def read_file(path: Path) -> Source:
     return decode(data, path=display(path))
 
 
-def natural_key(path: Path) -> NaturalKey:
-    """Sorts numbers in names by value, and everything else as text."""
-    return tuple(tuple(_piece(piece) for piece in _NUMBER.split(part) if piece) for part in path.parts)
+def natural_key(path: str) -> NaturalKey:
+    """Sorts numbers in names by value, and everything else as text. The path has `/` between its parts."""
+    return tuple(tuple(_piece(piece) for piece in _NUMBER.split(part) if piece) for part in path.split("/"))
 
 
 def decode(data: bytes, *, path: str) -> Source:
@@ -68,9 +68,12 @@ def walk(folder: Path) -> list[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(place)
-        found += [inside / name for name in files if name.endswith(".sql") and not name.startswith(".")]
-    # What is no regular file (a broken link, a pipe) is not read.
-    found = [path for path in found if path.is_file()]
+        # What is no regular file (a broken link, a pipe) is not read.
+        found += [
+            inside / name
+            for name in files
+            if name.endswith(".sql") and not name.startswith(".") and os.path.isfile(f"{place}/{name}")  # noqa: PTH113 -- half the time, thousands of times
+        ]
     if not found:
         raise UsageError(
             f"{folder.as_posix()}: no *.sql files in this folder",

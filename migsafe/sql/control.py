@@ -1,6 +1,7 @@
 """The base of all operations; those of transactions and settings; and what was not understood."""
 
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,8 +11,12 @@ class Operation:
     @property
     def kind(self) -> str:
         """The operation's name in JSON and in rules: `add_column` for AddColumn."""
-        name = type(self).__name__
-        return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+        return _in_snake_case(type(self).__name__)
+
+
+@cache
+def _in_snake_case(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,8 @@
 """What is remembered of one run: its findings by script, and its reports as they were written."""
 
-import gc
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,18 +72,6 @@ class Memory:
 
     def _key(self, look: str) -> bytes:
         return digest_of(self.keys.report, b"report", look.encode(errors="surrogatepass"))
-
-
-@contextmanager
-def few_collections() -> Iterator[None]:
-    """Within it, garbage stays where it is: reading thousands of scripts makes objects, but no garbage."""
-    is_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if is_on:
-            gc.enable()
 
 
 def open_memory(request: LintRequest, sources: Sequence[Source]) -> Memory | None:
