@@ -30,7 +30,6 @@ CHANGES = {
     "shown": "what people see",
     "shows_transactions": True,
     "settings": (("lock_timeout", "2s"),),
-    "parts": (3,),
     "problems": (SourceProblem(message="no", path="x.py", line=1),),
     "parts": (0, 4),
 }
