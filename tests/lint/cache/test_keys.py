@@ -32,7 +32,6 @@ CHANGES = {
     "settings": (("lock_timeout", "2s"),),
     "parts": (3,),
     "problems": (SourceProblem(message="no", path="x.py", line=1),),
-    "parts": (0, 4),
 }
 
 
