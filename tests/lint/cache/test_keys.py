@@ -31,7 +31,6 @@ CHANGES = {
     "shows_transactions": True,
     "settings": (("lock_timeout", "2s"),),
     "problems": (SourceProblem(message="no", path="x.py", line=1),),
-    "parts": (0, 4),
 }
 
 
