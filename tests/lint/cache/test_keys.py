@@ -30,6 +30,7 @@ CHANGES = {
     "shown": "what people see",
     "shows_transactions": True,
     "settings": (("lock_timeout", "2s"),),
+    "parts": (3,),
     "problems": (SourceProblem(message="no", path="x.py", line=1),),
 }
 
