@@ -231,6 +231,17 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def wait_until_idle(pid: int) -> None:
+    """Waits until a process that was busy has used no processor for a second."""
+    used, since = 0, time.monotonic()
+    while used == 0 or time.monotonic() - since < 1:
+        time.sleep(0.1)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        now = int(fields[11]) + int(fields[12])  # user and system time, in ticks
+        if now != used:
+            used, since = now, time.monotonic()
+
+
 def test_ctrl_c_stops_without_a_traceback_and_not_with_the_code_of_findings() -> None:
     with subprocess.Popen(
         [*MIGSAFE, "lint", "-"],
@@ -239,7 +250,7 @@ def test_ctrl_c_stops_without_a_traceback_and_not_with_the_code_of_findings() ->
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        time.sleep(2)  # it is now waiting for standard input
+        wait_until_idle(process.pid)  # it is now waiting for standard input
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
