@@ -1,12 +1,13 @@
 """The catalog of a live server, read without changing anything.
 
-Reading pg_catalog is all the privilege it takes, and no table is locked by more than the question how big it
-is: when somebody holds a table for longer than a second, the sizes are those of the last VACUUM or ANALYZE.
+Reading pg_catalog is all the privilege it takes. PostgreSQL opens a table to show its expressions and how big
+it is, so who holds one is waited for, but never for long.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, LiteralString, cast
@@ -17,6 +18,7 @@ from psycopg.rows import dict_row
 from migsafe.catalog import live_rows as rows
 from migsafe.catalog.model import Catalog, Extension
 from migsafe.catalog.session import parse_path
+from migsafe.errors import ConnectionFailed
 from migsafe.sql.names import Name
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-SIZE_PATIENCE_MS = 1000
+PATIENCE_SECONDS = 5  # for who holds a table
+SIZE_PATIENCE_MS = 1000  # then the sizes are those of the last VACUUM or ANALYZE
 
 _IS_USER_SCHEMA = (
     "(n.nspname NOT IN ('pg_catalog', 'information_schema', 'migsafe') "
@@ -40,15 +43,24 @@ def read_catalog(connection: "psycopg.Connection[Any]") -> Catalog:
     In an open transaction it is what that transaction sees, and nothing of it is disturbed. `row_estimate`
     is reltuples (None before the first ANALYZE), `size_bytes` includes TOAST but no indexes.
 
+    Raises:
+        ConnectionFailed: Somebody has held a table for longer than anybody should wait. In an open
+            transaction that is the transaction's own lock_timeout's to say.
+
     https://www.postgresql.org/docs/current/catalogs.html
     """
     version = connection.info.server_version
     queries = _queries(version)
     alone = connection.info.transaction_status is pq.TransactionStatus.IDLE
     # Rolled back, so that SET LOCAL ends with it even inside a transaction of somebody else's.
-    with connection.transaction(force_rollback=True), connection.cursor(row_factory=dict_row) as cursor:
+    with (
+        _told_who_waits(connection) if alone else nullcontext(),
+        connection.transaction(force_rollback=True),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
         if alone:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'")
         path = cursor.execute(queries["search_path"]).fetchone() or {"path": "", "default_path": ""}
         cursor.execute("SET LOCAL search_path = pg_catalog")  # so that every type and table is qualified
         found: dict[str, Sequence[Row]] = {name: cursor.execute(queries[name]).fetchall() for name in _FIRST}
@@ -70,6 +82,19 @@ def read_catalog(connection: "psycopg.Connection[Any]") -> Catalog:
     return replace(
         catalog, search_path=parse_path(path["path"]), default_path=parse_path(path["default_path"])
     )
+
+
+@contextmanager
+def _told_who_waits(connection: "psycopg.Connection[Any]") -> Iterator[None]:
+    try:
+        yield
+    except errors.LockNotAvailable:
+        info = connection.info
+        raise ConnectionFailed(
+            f"{info.dbname} on {info.host}:{info.port}: somebody has held a table for more than "
+            f"{PATIENCE_SECONDS} s, so its schema cannot be read",
+            advice="Try again when that is over; it may be a migration that is running.",
+        ) from None
 
 
 def _sizes(

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 from migsafe.config.model import Flags, RuleLayer
 from migsafe.config.read import load_config
 from migsafe.config.words import Transaction
-from migsafe.errors import ConnectionFailed, UsageError
+from migsafe.errors import UsageError
 from migsafe.lint.request import LintRequest
 from migsafe.sources.settings import Direction
 
 if TYPE_CHECKING:
     from migsafe.catalog.model import Catalog
-
-_LOCK_SECONDS = 5
 
 
 def read_request(
@@ -59,20 +57,8 @@ def read_request(
 
 def _live_catalog(url: str) -> "Catalog":
     # Only who asks for a database waits for the driver to be loaded.
-    from psycopg import errors
-
     from migsafe.catalog.live import read_catalog
-    from migsafe.run.connect import connect, describe
+    from migsafe.run.connect import connect
 
-    # PostgreSQL opens a table to show the expressions and indexes of it, and waits for who holds it.
-    with connect(url, only_reads=True) as connection, connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
-        try:
-            return read_catalog(connection)
-        except errors.LockNotAvailable:
-            raise ConnectionFailed(
-                f"{describe(url)}: somebody has held a table for more than {_LOCK_SECONDS} s, so its schema "
-                "cannot be read",
-                advice="Try again when that is over; it may be a migration that is running.",
-            ) from None
+    with connect(url, only_reads=True) as connection:
+        return read_catalog(connection)
