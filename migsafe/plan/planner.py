@@ -20,6 +20,7 @@ from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.set_not_null import set_not_null
+from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
@@ -30,6 +31,7 @@ from migsafe.sql.operations import (
     RenameColumn,
     SetNotNull,
     TableOperation,
+    Update,
 )
 
 Recipe = Callable[[Any, Wanted, Scene], Draft]
@@ -40,6 +42,7 @@ RECIPES: dict[type[Operation], Recipe] = {
     CreateIndex: create_index,
     RenameColumn: rename_column,
     SetNotNull: set_not_null,
+    Update: update_rows,
 }
 
 

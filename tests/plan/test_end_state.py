@@ -48,6 +48,8 @@ MIGRATIONS = {
     "volatile default": "ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()",
     "rename": "ALTER TABLE orders RENAME COLUMN note TO remark",
     "wider": "ALTER TABLE orders ALTER COLUMN total TYPE bigint",
+    "rows": "UPDATE orders SET note = 'order ' || id, total = 0 WHERE id % 3 = 0 AND shop IS NOT NULL",
+    "empty rows": "UPDATE orders SET shop = 'none' || id WHERE shop IS NULL AND id > 5",
     "several": """
         SET lock_timeout = '2s';
         BEGIN;
@@ -137,3 +139,22 @@ def test_taken_back_from_any_stage_everything_is_as_it_was(places: Places, case:
             for stage in reversed(reached[:last]):
                 runner.undo(stage)
         assert schema_of(dsn) == before, reached[last - 1]
+
+
+@pytest.mark.parametrize("case", ["rows", "empty rows"])
+def test_a_backfill_leaves_the_rows_that_one_update_would_have_left(places: Places, case: str) -> None:
+    naive, planned = places.make(), places.make()
+    rows = []
+    for dsn in (naive, planned):
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("UPDATE orders SET shop = NULL WHERE id % 7 = 0")
+            if dsn == naive:
+                connection.execute(MIGRATIONS[case].encode())
+    plan = made(MIGRATIONS[case], planned)
+    with hold(plan, planned) as runner:
+        for stage in stages_of(plan)[1:]:
+            runner.advance(stage)
+    for dsn in (naive, planned):
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            rows.append(connection.execute("SELECT * FROM orders ORDER BY id").fetchall())
+    assert rows[0] == rows[1]

@@ -116,16 +116,22 @@ def warnings(change: Replacement) -> tuple[str, ...]:
             f"An INSERT of the new version that gives NULL for the column explicitly gets the default "
             f"{change.old.default}, until {old} is gone: to a trigger the two look alike.",
         )
-    fired = [each.name for each in change.table.triggers if _fires_on_backfill(each)]
-    if fired:
-        told.append(
-            f"The backfill changes every row, and these triggers fire each time: {', '.join(fired)}. See to "
-            "it that they can bear that (updated_at becomes now, an audit trail gets a line for each row).",
-        )
+    told += fired_by_backfill(change.table)
     if not primary_key(change.table):
         told.append(f"{table} has no primary key: rows in reports are named by their position (ctid).")
     told.append(f"Functions whose bodies mention {old} are not known to the catalog: look for them.")
     return tuple(told)
+
+
+def fired_by_backfill(table: Table) -> tuple[str, ...]:
+    """What a person must know of the triggers that a backfill sets off."""
+    fired = [each.name for each in table.triggers if _fires_on_backfill(each)]
+    if not fired:
+        return ()
+    return (
+        f"The backfill changes every row, and these triggers fire each time: {', '.join(fired)}. See to "
+        "it that they can bear that (updated_at becomes now, an audit trail gets a line for each row).",
+    )
 
 
 def _fires_on_backfill(trigger: Trigger) -> bool:
