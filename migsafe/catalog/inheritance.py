@@ -5,9 +5,10 @@ https://www.postgresql.org/docs/current/ddl-inherit.html and ddl-partitioning.ht
 
 from dataclasses import replace
 
+from migsafe.catalog.circles import leads_to
 from migsafe.catalog.columns import other_parent_has, shares_identity
 from migsafe.catalog.constraints import for_child, put_constraint
-from migsafe.catalog.find import family, known, with_column
+from migsafe.catalog.find import known, with_column
 from migsafe.catalog.keys import index_below
 from migsafe.catalog.model import Catalog, Column, Constraint, Table
 from migsafe.catalog.nullness import demanded, not_null_constraint, set_not_null
@@ -74,8 +75,13 @@ def attach(catalog: Catalog, parent: Name, child: Name, *, bound: str | None, de
 
 
 def _is_below(catalog: Catalog, name: Name, top: Name) -> bool:
-    """Whether a table is, or stands below, another."""
-    return name == top or any(table.name == name for table in family(catalog, top))
+    """Whether a table is, or stands below, another. Of a parent nothing but its name may be known."""
+
+    def parents(here: Name) -> tuple[Name, ...]:
+        table = catalog.tables.get(here)
+        return table.parents if table else ()
+
+    return leads_to(name, top, parents)
 
 
 def _as_partition(catalog: Catalog, above: Table, column: Column) -> Column:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from migsafe.catalog.circles import leads_to
 from migsafe.catalog.find import (
     children,
     free_key_name,
@@ -103,6 +104,8 @@ def attach_index(catalog: Catalog, parent: Name, child: Name) -> Catalog:
     if below is None or above is None or not isinstance(below[0], Table):
         return catalog
     name = Name(above[1].name, above[0].name.schema)
+    if leads_to(name, Name(below[1].name, below[0].name.schema), lambda index: _above(catalog, index)):
+        return catalog
     behind = any(each.index == above[1].name for each in constraints_of(above[0]))
     catalog = _attach(catalog, below[0], below[1], name, inherited=behind)
     return _valid_when_whole(catalog, above[0].name, above[1].name)
@@ -119,6 +122,11 @@ def complete_indexes(catalog: Catalog, name: Name, column: str) -> Catalog:
                 catalog = index_below(catalog, table.name, replace(index, valid=True), child.name)
             catalog = _valid_when_whole(catalog, table.name, index.name)
     return catalog
+
+
+def _above(catalog: Catalog, index: Name) -> tuple[Name, ...]:
+    found = relation_of_index(catalog, index)
+    return (found[1].parent,) if found and found[1].parent else ()
 
 
 def drop_index(catalog: Catalog, index: Name) -> Catalog:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 
+from migsafe.catalog.circles import without_circle, without_itself
 from migsafe.catalog.lookup import Lookup
 from migsafe.catalog.objects import (
     UNKNOWN_TYPE,
@@ -188,6 +189,8 @@ class Catalog:
         name = qualified(table.name)
         if name is not table.name:
             table = replace(table, name=name)
+        if table.parents:
+            table = without_circle(table, self.tables)
         tables = put(self.tables, name, table)
         lookup = self.lookup.moved(self.tables.get(name), table, tables)
         return self._noting(name).changed(tables=tables, _lookup=lookup)
@@ -209,6 +212,7 @@ class Catalog:
 
     def with_view(self, view: View) -> "Catalog":
         """A catalog in which this view is as given."""
+        view = without_itself(view, self.views)
         views = put(self.views, view.name, view)
         lookup = self.lookup.moved_view(self.views.get(view.name), view, views)
         return replace(self._noting(view.name), views=views, _lookup=lookup)

@@ -22,7 +22,12 @@ from migsafe.sql.names import Name
 
 
 def create_type(catalog: Catalog, change: CreateType) -> Catalog:
-    """The catalog with an enum, a composite type, a range or a base type."""
+    """The catalog with an enum, a composite type, a range or a base type.
+
+    CREATE TYPE name; makes a shell, which nothing can use until a later statement fills it.
+    """
+    if change.kind == "shell":
+        return catalog
     name = _new(catalog, change.name)
     made = UserType(
         name=name,
@@ -31,7 +36,6 @@ def create_type(catalog: Catalog, change: CreateType) -> Catalog:
         attributes=tuple(stored(catalog, each, None) for each in change.attributes),
         created_by=catalog.transaction,
     )
-    # CREATE TYPE name; makes a shell, which a later statement fills.
     return _put(catalog, made)
 
 
