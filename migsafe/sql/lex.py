@@ -1,10 +1,9 @@
 """One statement's tokens by PostgreSQL's lexical rules, with names folded as PostgreSQL folds them.
 
-Plain statements are done with in plain.py. Of all others sqlglot's tokenizer finds the tokens. What it does
-differently from PostgreSQL is kept from it or put right here: what it reads otherwise (comments, dollar
-quotes, E'' and U&'' strings, names that are not ASCII ...) is overwritten with something of the same length
-that it reads as PostgreSQL does; keywords of several words are cut apart, and signs that stand together
-become the operators that PostgreSQL makes of them.
+sqlglot's tokenizer finds them. What it does differently from PostgreSQL is kept from it or put right here:
+what it reads otherwise (comments, dollar quotes, E'' and U&'' strings, names that are not ASCII ...) is
+overwritten with something of the same length that it reads as PostgreSQL does; keywords of several words
+are cut apart, and signs that stand together become the operators that PostgreSQL makes of them.
 https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
@@ -13,8 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, NAME_PART, NAME_START
-from migsafe.sql.plain import plain_tokens
 from migsafe.sql.tokens import NUMBER, OTHER, QUOTED, STRING, WORD, Token, TokenKind, Tokens, shorten
+from migsafe.sql.unlike import disguised, needs_disguise
 from migsafe.sql.values import Unlexable
 
 if TYPE_CHECKING:
@@ -50,21 +49,6 @@ def lex(text: str) -> Tokens:
     Raises:
         Unlexable: The text holds something that PostgreSQL would not read, or that sqlglot cannot.
     """
-    if (quickly := plain_tokens(text)) is not None:
-        return quickly
-    return lex_thoroughly(text)
-
-
-def lex_thoroughly(text: str) -> Tokens:
-    """The tokens of any statement, by sqlglot's tokenizer.
-
-    Raises:
-        Unlexable: As `lex` does.
-    """
-    # Imported here: its patterns take milliseconds to be compiled, and sqlglot a tenth of a second to be
-    # imported. Plain statements need neither.
-    from migsafe.sql.unlike import disguised, needs_disguise  # noqa: PLC0415
-
     plain = not needs_disguise(text)
     guarded = _GUARD + (text if plain else disguised(text))
     try:
@@ -154,6 +138,7 @@ def fold(text: str) -> str:
 
 @cache
 def _tokenizer() -> "Postgres.Tokenizer":
+    # Imported here: it takes a tenth of a second, and nobody who asks for --help should wait for it.
     from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415
 
     return Postgres.Tokenizer(dialect=Postgres)
