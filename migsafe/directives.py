@@ -4,6 +4,8 @@ allow RULE[, RULE]: REASON        findings of the statement are accepted
 allow-file RULE[, RULE]: REASON   findings of the whole script are accepted
 phase expand|backfill|contract    when the script runs
 transaction always|never          whether the tool opens a transaction around the script
+up EXPRESSION                     how a plan gets the new value from the old row, where it cannot guess
+down EXPRESSION                   how it gets the old value from the new row
 """
 
 import re
@@ -13,13 +15,15 @@ from dataclasses import dataclass, replace
 from migsafe.suggest import did_you_mean
 
 ALLOW, ALLOW_FILE, PHASE, TRANSACTION = "allow", "allow-file", "phase", "transaction"
+UP, DOWN = "up", "down"
 WORDS = {PHASE: ("expand", "backfill", "contract"), TRANSACTION: ("always", "never")}
-_VERBS = (ALLOW, ALLOW_FILE, *WORDS)
+_EXPRESSIONS = (UP, DOWN)
+_VERBS = (ALLOW, ALLOW_FILE, *WORDS, *_EXPRESSIONS)
 
 _OURS = re.compile(r"\s*migsafe\s*:(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 # Somebody meant us and did not know how to say it.
 _NEARLY = re.compile(
-    r"\s*migsafe[\s_:-]*(?:allow|ignore|disable|suppress|nolint|noqa|phase|transaction)(?![\w])",
+    r"\s*migsafe[\s_:-]*(?:allow|ignore|disable|suppress|nolint|noqa|phase|transaction|up|down)(?![\w])",
     re.IGNORECASE,
 )
 _MARK = re.compile(r"--+|/\*+|#+")
@@ -31,12 +35,14 @@ _RULE = re.compile(r"[A-Za-z][\w-]*")
 class Directive:
     """One of them: `names` are rules, or the one word of `phase` and `transaction`.
 
+    `expression` is that of `up` and `down`, as it was written.
     `start` and `end` are the offsets of the comment in the script. With a `problem` it means nothing.
     """
 
     verb: str
     names: tuple[str, ...] = ()
     reason: str = ""
+    expression: str = ""
     start: int = 0
     end: int = 0
     problem: str = ""
@@ -85,6 +91,10 @@ def _directive(text: str) -> Directive:
     if verb in WORDS:
         word, _, reason = said.partition(":")
         return _word(verb, word.strip().lower(), reason.strip())
+    if verb in _EXPRESSIONS:
+        written = ours["rest"].strip()[len(verb) :].strip().rstrip(";").rstrip()
+        problem = "" if written else f"no expression is given; write `migsafe: {verb} EXPRESSION`"
+        return Directive(verb=verb, expression=written, problem=problem)
     known = ", ".join(_VERBS)
     what = f"{verb!r} is not known{did_you_mean(verb, _VERBS)}" if verb else "it says nothing"
     return Directive(verb=verb, problem=f"{what} (known: {known})")

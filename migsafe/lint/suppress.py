@@ -81,6 +81,8 @@ def read_comments(text: str, known: Mapping[str, str]) -> Comments:
                     allowances.append(
                         Allowance(directive=directive, rule=rule, start=start, end=end, outer=outer)
                     )
+        elif directive.expression:
+            continue  # for `migsafe plan`
         elif directive.verb in words and words[directive.verb].names != directive.names:
             malformed.append(_contradiction(directive, words[directive.verb]))
         else:

@@ -14,7 +14,9 @@ from migsafe.plan.model import (
     BackfillStep,
     Change,
     ColumnChange,
+    ConcurrentStep,
     Contract,
+    CopyRows,
     DdlStep,
     DownMap,
     Gate,
@@ -108,7 +110,9 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     head = {"id": step.id, "title": step.title}
-    undo = {"undo": script(step.undo)} if step.undo else {}
+    undo: dict[str, Any] = {"undo": script(step.undo)} if step.undo else {}
+    if step.undo_apart:
+        undo["undo_apart"] = True
     match step:
         case DdlStep():
             locks = [f"{lock.mode.label} on {format_name(lock.relation)}" for lock in step.locks]
@@ -117,14 +121,29 @@ def _step(step: Step) -> dict[str, Any]:
         case IndexStep():
             names = {"index": format_name(step.index), "table": format_name(step.table)}
             return {**head, "kind": "index", **names, "sql": script((step.sql,)), **undo}
+        case ConcurrentStep():
+            looks = {"done": step.done, "broken": step.broken, "mend": step.mend}
+            told = {key: value for key, value in looks.items() if value}
+            names = {"table": format_name(step.table)}
+            return {**head, "kind": "concurrent", **names, "sql": script((step.sql,)), **told, **undo}
         case BackfillStep():
-            work = {"set": step.assignments, "where": step.pending}
-            return {**head, "kind": "backfill", "table": format_name(step.table), **work, **undo}
+            names = {"table": format_name(step.table)}
+            return {**head, "kind": "backfill", **names, **_rows(step), "where": step.pending, **undo}
         case VerifyStep():
             proof = {"key": list(step.key), "mismatch": step.mismatch, "passes": step.passes}
             return {**head, "kind": "verify", "table": format_name(step.table), **proof, **undo}
         case _:
             raise TypeError(f"no form in a plan file for {type(step).__name__}")
+
+
+def _rows(step: BackfillStep) -> dict[str, Any]:
+    """What becomes of the rows of a batch."""
+    if step.delete:
+        return {"delete": True}
+    if step.copy is None:
+        return {"set": step.assignments}
+    copy = step.copy
+    return {"into": format_name(copy.into), "columns": list(copy.columns), "values": list(copy.values)}
 
 
 def script(statements: tuple[str, ...]) -> str:
@@ -266,6 +285,7 @@ def _read_step(fields: Fields, stage: Stage) -> Step:
         "title": fields.text("title"),
         "stage": stage,
         "undo": _statements(fields, "undo", optional=True),
+        "undo_apart": fields.flag("undo_apart", default=False),
     }
     step: Step
     match fields.text("kind"):
@@ -274,13 +294,16 @@ def _read_step(fields: Fields, stage: Stage) -> Step:
             patient = fields.flag("patient", default=False)
             step = DdlStep(**head, sql=_statements(fields, "sql"), locks=locks, patient=patient)
         case "index":
-            sql = _statements(fields, "sql")
-            if len(sql) != 1:
-                raise fields.error("'sql' must be one CREATE INDEX CONCURRENTLY")
-            step = IndexStep(**head, index=fields.name("index"), table=fields.name("table"), sql=sql[0])
+            (sql,) = _one_statement(fields)
+            step = IndexStep(**head, index=fields.name("index"), table=fields.name("table"), sql=sql)
+        case "concurrent":
+            (sql,) = _one_statement(fields)
+            looks = {key: fields.text(key, "") for key in ("done", "broken", "mend")}
+            step = ConcurrentStep(**head, table=fields.name("table"), sql=sql, **looks)
         case "backfill":
-            texts = {"assignments": fields.text("set"), "pending": fields.text("where")}
-            step = BackfillStep(**head, table=fields.name("table"), **texts)
+            step = BackfillStep(
+                **head, table=fields.name("table"), pending=fields.text("where"), **_read_rows(fields)
+            )
         case "verify":
             step = VerifyStep(
                 **head,
@@ -290,9 +313,34 @@ def _read_step(fields: Fields, stage: Stage) -> Step:
                 passes=fields.whole("passes", 2),
             )
         case other:
-            raise fields.error(f"unknown kind '{other}'", advice="Known kinds: ddl, index, backfill, verify.")
+            known = "ddl, index, concurrent, backfill, verify"
+            raise fields.error(f"unknown kind '{other}'", advice=f"Known kinds: {known}.")
     fields.done()
     return step
+
+
+def _one_statement(fields: Fields) -> tuple[str]:
+    statements = _statements(fields, "sql")
+    if len(statements) != 1:
+        raise fields.error("'sql' must be one statement")
+    return (statements[0],)
+
+
+def _read_rows(fields: Fields) -> dict[str, Any]:
+    assignments = fields.text("set", "")
+    delete = fields.flag("delete", default=False)
+    into = fields.text("into", None)
+    columns, values = fields.texts("columns"), fields.texts("values")
+    if bool(assignments) + delete + (into is not None) != 1:
+        raise fields.error(
+            "a backfill has one of: 'set', 'delete = true', 'into' with 'columns' and 'values'"
+        )
+    if into is None:
+        return {"assignments": assignments, "delete": delete}
+    target = parse_name(into)
+    if target is None or not columns or len(columns) != len(values):
+        raise fields.error("'into' must be a table, and 'columns' and 'values' lists of the same length")
+    return {"copy": CopyRows(into=target, columns=columns, values=values)}
 
 
 def _statements(fields: Fields, key: str, *, optional: bool = False) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from migsafe.directives import DOWN, UP, read_directives
 from migsafe.errors import PlanError
 from migsafe.sql.operations import Begin, Commit, Operation, ResetSetting, SetSetting
 from migsafe.sql.position import Lines
@@ -15,11 +16,17 @@ _TIMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One operation of a migration. `sql` does this and nothing else; `line` is where it stands."""
+    """One operation of a migration. `sql` does this and nothing else; `line` is where it stands.
+
+    `up` and `down` are the expressions that a person gave in comments before or in the statement
+    (`-- migsafe: up EXPRESSION`): the new value from the old row, and the old value from the new row.
+    """
 
     operation: Operation
     sql: str
     line: int
+    up: str | None = None
+    down: str | None = None
 
 
 def read_migration(text: str, *, file: str = "the migration") -> tuple[Wanted, ...]:
@@ -47,10 +54,31 @@ def _wanted(statement: ReadStatement, *, line: int, file: str) -> Iterator[Wante
                 "plan would have to do again",
                 advice="Write names with their schema and values with their type, and leave the SET out.",
             )
+    said = _said(statement, line=line, file=file)
     if len(operations) == 1 and len(statement.operations) == 1:
-        yield Wanted(operation=operations[0], sql=statement.text, line=line)
+        yield Wanted(operation=operations[0], sql=statement.text, line=line, **said)
     elif operations:
+        if said:
+            raise PlanError(
+                f"{file}:{line}: an expression is given for a statement that does several things",
+                advice="Write a statement for each of them, and the comment before the one that it is about.",
+            )
         yield from _taken_apart(statement, line=line, file=file)
+
+
+def _said(statement: ReadStatement, *, line: int, file: str) -> dict[str, str]:
+    """The expressions that comments give for this statement, by `up` and `down`."""
+    found: dict[str, str] = {}
+    for comment in statement.source.comments:
+        for directive in read_directives(comment.text):
+            if directive.verb not in {UP, DOWN}:
+                continue
+            if directive.problem or directive.verb in found:
+                raise PlanError(
+                    f"{file}:{line}: `migsafe: {directive.verb}`: {directive.problem or 'is said twice'}"
+                )
+            found[directive.verb] = directive.expression
+    return found
 
 
 def _is_frame(operation: Operation) -> bool:

@@ -46,12 +46,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step. `id` is unique in the plan; `stage` is the stage that its phase leads to."""
+    """One step. `id` is unique in the plan; `stage` is the stage that its phase leads to.
+
+    `undo` takes it back: statements of one transaction, or, with `undo_apart`, of a transaction each (one of
+    them takes as long as the table is big, or is CONCURRENTLY). Apart, they are repeated from the first one
+    after a crash, so that doing any of them twice must do no harm.
+    """
 
     id: str
     stage: Stage
     title: str
-    undo: tuple[str, ...] = ()  # statements of one transaction that take the step back
+    undo: tuple[str, ...] = ()
+    undo_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +83,47 @@ class IndexStep(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillStep(Step):
-    """UPDATE table SET `assignments` WHERE `pending`, in batches until no row is pending.
+class ConcurrentStep(Step):
+    """One statement that runs only outside of a transaction, such as DROP INDEX CONCURRENTLY.
 
-    `pending` is true exactly for the rows that are not right yet, so that repeating it does no harm.
+    `done` is a condition that holds once its work is there; empty when only the ledger can tell. `broken` is
+    a condition that holds when an attempt was broken off half-way, and `mend` the statement that helps then.
+    https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION
     """
 
     table: Name
-    assignments: str
+    sql: str
+    done: str = ""
+    broken: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRows:
+    """INSERT INTO `into` (`columns`) SELECT `values` FROM the step's table; rows that are there stay.
+
+    `values` are expressions over a row of the table.
+    """
+
+    into: Name
+    columns: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillStep(Step):
+    """The rows of `table` for which `pending` holds, in batches until there is none: one of three things.
+
+    They get `assignments` (UPDATE table SET ...), or they are copied to another table (`copy`), or they are
+    taken away (`delete`). `pending` is true exactly for the rows that are not right yet, so that repeating
+    it does no harm.
+    """
+
+    table: Name
     pending: str
+    assignments: str = ""
+    copy: CopyRows | None = None
+    delete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,10 @@ from migsafe.sql.operations import (
 )
 
 Recipe = Callable[[Any, Wanted, Scene], Draft]
+# Sees in the next operations something that they are only together, such as a column that is split; says how
+# many of them its draft stands in for.
+Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
+PATTERNS: tuple[Pattern, ...] = ()
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
@@ -66,15 +70,15 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
     history = advance(History(catalog=catalog), Begin())
     drafts: list[Draft] = []
     harmless = True
-    for each in wanted:
+    while wanted:
         scene = replace(scene, catalog=history.catalog)
-        draft = as_it_is(each, scene)
-        if draft is None:
-            harmless = False
-            draft = _by_recipe(each, scene, file=file)
-        _refuse_touching(drafts, each, history.catalog, file=file)
+        draft, count, safe = _next(wanted, scene, file=file)
+        harmless = harmless and safe
+        _refuse_touching(drafts, wanted[0], history.catalog, file=file)
         drafts.append(draft)
-        history = advance(history, each.operation)
+        for each in wanted[:count]:
+            history = advance(history, each.operation)
+        wanted = wanted[count:]
     if harmless and options.traffic is None:
         raise PlanError(
             "the migration needs no rollout: each of its statements is instant, and every version of the "
@@ -82,6 +86,18 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
             advice="Run it as it is, with a short lock_timeout and a retry.",
         )
     return compose(drafts, scene, text)
+
+
+def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, int, bool]:
+    """The draft of the next operations, how many it is of, and whether they are harmless as they are."""
+    for pattern in PATTERNS:
+        found = pattern(wanted, scene)
+        if found is not None:
+            return (*found, False)
+    harmless = as_it_is(wanted[0], scene)
+    if harmless is not None:
+        return harmless, 1, True
+    return _by_recipe(wanted[0], scene, file=file), 1, False
 
 
 def _by_recipe(wanted: Wanted, scene: Scene, *, file: str) -> Draft:

@@ -1,5 +1,6 @@
 """Plan files: what is written is what is read, and mistakes are named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from migsafe.catalog.model import Catalog, Column, Constraint, Table
 from migsafe.errors import PlanError, UsageError
 from migsafe.plan.durations import format_duration, parse_duration
 from migsafe.plan.file import dump_plan, fingerprint, load_plan, load_traffic, read_plan
-from migsafe.plan.model import Contract, Gate, Plan, Traffic
+from migsafe.plan.model import BackfillStep, ConcurrentStep, Contract, CopyRows, Gate, Plan, Step, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
+from migsafe.plan.stages import Stage
 from migsafe.sql.names import Name, format_name, parse_name, quote_identifier
 from migsafe.sql.operations import ConstraintKind, TypeName
 
@@ -122,3 +124,43 @@ def test_durations_read_back(seconds: float) -> None:
 @given(st.text(letters, min_size=1), st.none() | st.text(letters, min_size=1))
 def test_names_read_back(name: str, schema: str | None) -> None:
     assert parse_name(format_name(Name(name, schema))) == Name(name, schema)
+
+
+STEPS = (
+    ConcurrentStep(
+        id="drop",
+        stage=Stage.DROPPED,
+        title="Drop the index",
+        table=Name("users", "public"),
+        sql="DROP INDEX CONCURRENTLY public.users_name",
+        done="to_regclass('public.users_name') IS NULL",
+        broken="false",
+        mend="SELECT 1",
+        undo=("DROP INDEX CONCURRENTLY IF EXISTS i", "CREATE INDEX CONCURRENTLY i ON users (name)"),
+        undo_apart=True,
+    ),
+    BackfillStep(
+        id="delete", stage=Stage.BACKFILLED, title="x", table=Name("users"), pending="true", delete=True
+    ),
+    BackfillStep(
+        id="copy",
+        stage=Stage.BACKFILLED,
+        title="x",
+        table=Name("users"),
+        pending="true",
+        copy=CopyRows(into=Name("Other", "S"), columns=("a b", "c"), values=("id", "lower(name)")),
+    ),
+)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.id)
+def test_every_kind_of_step_survives_the_file(step: Step) -> None:
+    plan = replace(make_plan(), steps=(step,))
+    assert read_plan(dump_plan(plan), file="x.toml") == plan
+
+
+@pytest.mark.parametrize("keys", ["delete = true\nset = 'a = 1'", "", "into = 'x'\ncolumns = ['a']"])
+def test_a_backfill_does_one_thing(keys: str) -> None:
+    text = dump_plan(replace(make_plan(), steps=(STEPS[1],))).replace("delete = true", keys)
+    with pytest.raises(PlanError, match=r"a backfill has one of|same length"):
+        read_plan(text, file="x.toml")
