@@ -81,7 +81,7 @@ def work_locks(session: Session, step: Step) -> tuple[Lock, ...]:
 
 
 def execute(session: Session, statements: Sequence[str], deadline: Deadline, *, patient: bool) -> None:
-    """Run the statements in the current transaction, within the deadline; patient ones as long as it takes."""
+    """Run the statements in this transaction, within the deadline; patient ones for as long as it takes."""
     for statement in statements:
         deadline.apply(patient=patient)
         session.conn.execute(statement.encode())
