@@ -1,4 +1,4 @@
-"""Statements that run only outside of a transaction: asked of the catalog whether they are done or broken off.
+"""Statements outside of a transaction: the catalog is asked whether they are done, or were broken off.
 
 https://www.postgresql.org/docs/current/sql-dropindex.html
 https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY
