@@ -1,4 +1,4 @@
-"""An undo whose statements commit one by one: some of it takes as long as the table is big, or is CONCURRENTLY."""
+"""An undo whose statements commit one by one: some take as long as the table is big, or are CONCURRENTLY."""
 
 from migsafe.catalog.model import Catalog
 from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of
