@@ -20,10 +20,14 @@ from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
 from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
+from migsafe.plan.recipes.objects import object_recipe
 from migsafe.plan.recipes.reindex import reindex
+from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.replace_index import replace_index
 from migsafe.plan.recipes.set_not_null import set_not_null
+from migsafe.plan.recipes.table_actions import table_action
+from migsafe.plan.recipes.triggers import remake_trigger
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
@@ -35,6 +39,7 @@ from migsafe.sql.operations import (
     DropIndex,
     DropNotNull,
     Operation,
+    OtherStatement,
     Reindex,
     RenameColumn,
     SetNotNull,
@@ -42,11 +47,16 @@ from migsafe.sql.operations import (
     Update,
 )
 
-Recipe = Callable[[Any, Wanted, Scene], Draft]
+Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (replace_index,)
+PATTERNS: tuple[Pattern, ...] = (
+    remake_trigger,
+    remake_views,
+    replace_index,
+    table_action,
+)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
@@ -55,6 +65,7 @@ RECIPES: dict[type[Operation], Recipe] = {
     DropConstraint: drop_constraint,
     DropIndex: drop_index,
     DropNotNull: drop_not_null,
+    OtherStatement: object_recipe,
     Reindex: reindex,
     RenameColumn: rename_column,
     SetNotNull: set_not_null,
