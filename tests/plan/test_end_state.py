@@ -112,8 +112,7 @@ def test_taken_back_from_any_stage_everything_is_as_it_was(places: Places, case:
             for stage in reversed(reached[:last]):
                 runner.undo(stage)
         if case.stays and last == 1:
-            with psycopg.connect(places.make(case.schema + case.stays)) as connection:
-                before = schema_of(connection.info.dsn)
+            before = schema_of(places.make(case.schema + case.stays))
         assert schema_of(dsn) == before, reached[last - 1]
 
 
