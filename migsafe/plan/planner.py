@@ -8,6 +8,7 @@ from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
 from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of
 from migsafe.errors import PlanError
+from migsafe.plan.busy import refuse_busy
 from migsafe.plan.draft import Draft, Scene, compose
 from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
@@ -18,7 +19,9 @@ from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.drop_table import drop_table
 from migsafe.plan.recipes.rename_column import rename_column
+from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
@@ -27,9 +30,12 @@ from migsafe.sql.operations import (
     AlterColumnType,
     Begin,
     CreateIndex,
+    DropTable,
     Operation,
     RenameColumn,
+    RenameTable,
     SetNotNull,
+    SetSchema,
     TableOperation,
     Update,
 )
@@ -44,8 +50,11 @@ RECIPES: dict[type[Operation], Recipe] = {
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
     CreateIndex: create_index,
+    DropTable: drop_table,
     RenameColumn: rename_column,
+    RenameTable: rename_table,
     SetNotNull: set_not_null,
+    SetSchema: rename_table,
     Update: update_rows,
 }
 
@@ -117,6 +126,7 @@ def _by_recipe(wanted: Wanted, scene: Scene, *, file: str) -> Draft:
 def _refuse_touching(before: Sequence[Draft], wanted: Wanted, catalog: Catalog, *, file: str) -> None:
     """A column that is being replaced has two forms for a while: nothing else may happen to it meanwhile."""
     operation = wanted.operation
+    refuse_busy(before, wanted, catalog, file=file)
     if not isinstance(operation, TableOperation):
         return
     table = catalog.resolve(operation.table)
