@@ -18,6 +18,7 @@ from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.update_rows import update_rows
@@ -27,6 +28,7 @@ from migsafe.sql.operations import (
     AlterColumnType,
     Begin,
     CreateIndex,
+    DropColumn,
     Operation,
     RenameColumn,
     SetNotNull,
@@ -44,6 +46,7 @@ RECIPES: dict[type[Operation], Recipe] = {
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
     CreateIndex: create_index,
+    DropColumn: drop_column,
     RenameColumn: rename_column,
     SetNotNull: set_not_null,
     Update: update_rows,
