@@ -9,6 +9,7 @@ from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
@@ -23,6 +24,7 @@ from migsafe.sql.operations import (
     AddConstraint,
     AlterColumnType,
     CreateIndex,
+    DropColumn,
     DropConstraint,
     DropIndex,
     DropNotNull,
@@ -46,6 +48,7 @@ RECIPES: dict[type[Operation], Recipe] = {
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
     CreateIndex: create_index,
+    DropColumn: drop_column,
     DropConstraint: drop_constraint,
     DropIndex: drop_index,
     DropNotNull: drop_not_null,
