@@ -21,6 +21,7 @@ from migsafe.plan.recipes.create_index import create_index
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.update_rows import update_rows
+from migsafe.plan.rehearsal import with_predicted_locks
 from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
@@ -85,7 +86,7 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
             "application works before and after it",
             advice="Run it as it is, with a short lock_timeout and a retry.",
         )
-    return compose(drafts, scene, text)
+    return with_predicted_locks(compose(drafts, scene, text), catalog)
 
 
 def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, int, bool]:
