@@ -15,6 +15,7 @@ from migsafe.plan.naming import rollout_name
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.registry import PATTERNS, RECIPES
+from migsafe.plan.rehearsal import with_predicted_locks
 from migsafe.sql.operations import Begin, TableOperation
 
 
@@ -53,7 +54,7 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
             "application works before and after it",
             advice="Run it as it is, with a short lock_timeout and a retry.",
         )
-    return compose(drafts, scene, text)
+    return with_predicted_locks(compose(drafts, scene, text), catalog)
 
 
 def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, int, bool]:
