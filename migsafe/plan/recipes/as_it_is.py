@@ -8,12 +8,15 @@ from migsafe.effects.predict import effects_of
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
+from migsafe.plan.recipes import common
 from migsafe.plan.recipes.objects import recipe_of
 from migsafe.plan.stages import Stage
 from migsafe.plan.undo import undo_of
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     OPAQUE_TAGS,
+    AddColumn,
+    AlterColumnType,
     CreateTable,
     Delete,
     DropConstraint,
@@ -37,7 +40,9 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
         return None
     subject = _subject(operation, catalog)
     back = undo_of(operation, catalog)
-    warnings = () if back is not None else (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
+    warnings = _stale(operation, catalog)
+    if back is None:
+        warnings += (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
     stage = _stage(operation, catalog)
     place = "expand" if stage is Stage.EXPANDED else "verify"
     return Draft(
@@ -63,6 +68,20 @@ def _stage(operation: Operation, catalog: Catalog) -> Stage:
     views = operation.tag.startswith(("CREATE VIEW", "ALTER VIEW", "ALTER MATERIALIZED VIEW"))
     about = operation.target is not None and catalog.view(operation.target) is not None
     return Stage.VERIFIED if views or about else Stage.EXPANDED
+
+
+def _stale(operation: Operation, catalog: Catalog) -> tuple[str, ...]:
+    """What clients that keep prepared statements get from it, although the statements stay right."""
+    table = catalog.table(operation.table) if isinstance(operation, TableOperation) else None
+    if table is None or catalog.created_now(table):
+        return ()
+    match operation:
+        case AddColumn():
+            return (common.stale_star(table.name),)
+        case AlterColumnType(column=column):
+            return (common.stale_column(column),)
+        case _:
+            return ()
 
 
 def _is_harmless(operation: Operation, catalog: Catalog, effects: Effects) -> bool:

@@ -117,10 +117,13 @@ def _release(change: AlterDomain, wanted: Wanted, domain: Domain) -> Draft:
             f"ALTER DOMAIN {domain.name.sql} ADD CONSTRAINT {quote_identifier(found.name)} "
             f"{found.definition} NOT VALID",
         )
-        told = f"A revert brings {found.name} back as NOT VALID: new values are checked, old ones were not."
+        told = (
+            f"That {found.name} was valid is not taken back by a revert: it comes back NOT VALID, and checks "
+            "new values only."
+        )
     else:
         undo = ()
-        told = f"A revert does not bring back what {domain.name} demanded: writes would wait for the proof."
+        told = f"What {domain.name} demanded is not taken back by a revert: writes would wait for the proof."
     return Draft(
         change=Change(
             kind="drop_domain_constraint",

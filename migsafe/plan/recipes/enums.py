@@ -40,7 +40,7 @@ def add_value(change: AddLabel, wanted: Wanted, scene: Scene) -> Draft:
             ),
         ),
         warnings=(
-            f"The value {change.label} of {name} stays after a revert: PostgreSQL never drops a value.",
+            f"The value {change.label} of {name} is not taken back by a revert: no value is ever dropped.",
             f"From the first row with {change.label} on, the version that runs today may read a value that "
             "it "
             "does not know: deploy a version that can read it before the one that writes it.",

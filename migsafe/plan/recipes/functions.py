@@ -56,11 +56,11 @@ def replace_function(change: CreateFunction, wanted: Wanted, scene: Scene) -> Dr
 
 def _undo(old: Function, wanted: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not old.definition:
-        return (), (f"The old body of {old.name} is not known, so a revert does not bring it back.",)
+        return (), (f"The old body of {old.name} is not known: it is not taken back by a revert.",)
     if _defaults(wanted.sql) > _defaults(old.definition):
         return (), (
-            f"{old.name} gets a default for an argument, which PostgreSQL never takes away again: a revert "
-            "leaves the new body.",
+            f"The new body of {old.name} is not taken back by a revert: it gives an argument a default, "
+            "which PostgreSQL never takes away again.",
         )
     return (old.definition,), ()
 

@@ -74,8 +74,10 @@ def _indexes(operation: Reindex, target: Name, catalog: Catalog) -> tuple[list[_
             tables = [*family(catalog, relation.name)] if whole else [relation]
             found = [(each, index) for each in tables for index in each.indexes]
         case _:
-            relations: list[Table | View] = [*catalog.tables.values(), *catalog.views.values()]
-            here = [each for each in relations if each.name.schema == target.name]
+            relations: tuple[Table | View, ...] = (*catalog.tables.values(), *catalog.views.values())
+            here = sorted(
+                (each for each in relations if each.name.schema == target.name), key=lambda e: e.name
+            )
             found = [(each, index) for each in here for index in each.indexes]
     stored = [each for each in found if not (isinstance(each[0], Table) and each[0].partitioned)]
     excluded = [index.name for relation, index in stored if _excludes(relation, index)]

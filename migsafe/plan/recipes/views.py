@@ -148,7 +148,7 @@ def replace_view(change: CreateView, wanted: Wanted, scene: Scene) -> Draft:
         "be what the old version expects."
     ]
     if not undo:
-        told.append(f"The old query of {view.name} is not known, so a revert does not bring it back.")
+        told.append(f"The old query of {view.name} is not known: it is not taken back by a revert.")
     if _columns(change) != view.columns:
         told.append(
             f"Clients that prepare `SELECT * FROM {view.name}` get 'cached plan must not change result type' "
