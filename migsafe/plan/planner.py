@@ -17,8 +17,10 @@ from migsafe.plan.options import PlanOptions
 from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
+from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.detach_partition import detach_partition
 from migsafe.plan.recipes.drop_table import drop_table
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
@@ -28,8 +30,10 @@ from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumnType,
+    AttachPartition,
     Begin,
     CreateIndex,
+    DetachPartition,
     DropTable,
     Operation,
     RenameColumn,
@@ -44,12 +48,14 @@ Recipe = Callable[[Any, Wanted, Scene], Draft]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = ()
+PATTERNS: tuple[Pattern, ...] = (create_partition,)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
+    AttachPartition: attach_partition,
     CreateIndex: create_index,
+    DetachPartition: detach_partition,
     DropTable: drop_table,
     RenameColumn: rename_column,
     RenameTable: rename_table,
