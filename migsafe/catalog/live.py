@@ -143,17 +143,8 @@ def _catalog(found: Mapping[str, Sequence[Row]], version: int) -> Catalog:
 
 
 _PARTS = (
-    *(
-        "columns",
-        "constraints",
-        "indexes",
-        "triggers",
-        "dependents",
-        "references",
-        "parents",
-        "reads",
-        "grants",
-    ),
+    *("columns", "constraints", "indexes", "triggers", "dependents", "references", "parents", "reads"),
+    *("adorned", "grants"),
 )
 
 

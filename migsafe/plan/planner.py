@@ -1,8 +1,7 @@
 """From a migration to a plan: every operation as it is when it is harmless, else by its recipe."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
@@ -14,55 +13,10 @@ from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
 from migsafe.plan.naming import rollout_name
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.recipes.add_column import add_column
-from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
-from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
-from migsafe.plan.recipes.change_type import change_type
-from migsafe.plan.recipes.create_index import create_index
-from migsafe.plan.recipes.detach_partition import detach_partition
-from migsafe.plan.recipes.drop_table import drop_table
-from migsafe.plan.recipes.rename_column import rename_column
-from migsafe.plan.recipes.rename_table import rename_table
-from migsafe.plan.recipes.set_not_null import set_not_null
-from migsafe.plan.recipes.update_rows import update_rows
-from migsafe.sql.operations import (
-    AddColumn,
-    AddConstraint,
-    AlterColumnType,
-    AttachPartition,
-    Begin,
-    CreateIndex,
-    DetachPartition,
-    DropTable,
-    Operation,
-    RenameColumn,
-    RenameTable,
-    SetNotNull,
-    SetSchema,
-    TableOperation,
-    Update,
-)
-
-Recipe = Callable[[Any, Wanted, Scene], Draft]
-# Sees in the next operations something that they are only together, such as a column that is split; says how
-# many of them its draft stands in for.
-Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (create_partition,)
-RECIPES: dict[type[Operation], Recipe] = {
-    AddColumn: add_column,
-    AddConstraint: add_constraint,
-    AlterColumnType: change_type,
-    AttachPartition: attach_partition,
-    CreateIndex: create_index,
-    DetachPartition: detach_partition,
-    DropTable: drop_table,
-    RenameColumn: rename_column,
-    RenameTable: rename_table,
-    SetNotNull: set_not_null,
-    SetSchema: rename_table,
-    Update: update_rows,
-}
+from migsafe.plan.recipes.registry import PATTERNS, RECIPES
+from migsafe.plan.rehearsal import with_predicted_locks
+from migsafe.sql.operations import Begin, TableOperation
 
 
 def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: str = "the migration") -> Plan:
@@ -100,7 +54,7 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
             "application works before and after it",
             advice="Run it as it is, with a short lock_timeout and a retry.",
         )
-    return compose(drafts, scene, text)
+    return with_predicted_locks(compose(drafts, scene, text), catalog)
 
 
 def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, int, bool]:
