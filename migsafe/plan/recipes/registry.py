@@ -7,8 +7,10 @@ from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
+from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.detach_partition import detach_partition
 from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
@@ -27,7 +29,9 @@ from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumnType,
+    AttachPartition,
     CreateIndex,
+    DetachPartition,
     DropColumn,
     DropConstraint,
     DropIndex,
@@ -53,11 +57,14 @@ PATTERNS: tuple[Pattern, ...] = (
     replace_index,
     table_action,
 )
+PATTERNS: tuple[Pattern, ...] = (create_partition, replace_index)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
+    AttachPartition: attach_partition,
     CreateIndex: create_index,
+    DetachPartition: detach_partition,
     DropColumn: drop_column,
     DropConstraint: drop_constraint,
     DropIndex: drop_index,
@@ -65,6 +72,7 @@ RECIPES: dict[type[Operation], Recipe] = {
     OtherStatement: object_recipe,
     Reindex: reindex,
     DropTable: drop_table,
+    Reindex: reindex,
     RenameColumn: rename_column,
     RenameTable: rename_table,
     SetNotNull: set_not_null,
