@@ -18,8 +18,11 @@ from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.delete_rows import delete_rows
+from migsafe.plan.recipes.insert_rows import insert_rows
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.set_not_null import set_not_null
+from migsafe.plan.recipes.truncate_table import truncate_table
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
@@ -27,10 +30,13 @@ from migsafe.sql.operations import (
     AlterColumnType,
     Begin,
     CreateIndex,
+    Delete,
+    Insert,
     Operation,
     RenameColumn,
     SetNotNull,
     TableOperation,
+    Truncate,
     Update,
 )
 
@@ -44,8 +50,11 @@ RECIPES: dict[type[Operation], Recipe] = {
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
     CreateIndex: create_index,
+    Delete: delete_rows,
+    Insert: insert_rows,
     RenameColumn: rename_column,
     SetNotNull: set_not_null,
+    Truncate: truncate_table,
     Update: update_rows,
 }
 
