@@ -62,7 +62,8 @@ def delete_rows(operation: Delete, wanted: Wanted, scene: Scene) -> Draft:
                 (
                     not_kept,
                     f"Rows of {table.name} that are written meanwhile and satisfy the condition are deleted "
-                    "too, until the rollout has left stage verified behind.",
+                    "too, until the rollout has left stage verified behind. If the application goes on "
+                    "writing such rows, there is no end to it: bound the condition, by a key or a time.",
                 ),
                 rows.deleted_along(table, scene.catalog),
                 rows.needs_index(scene.catalog, delete.sources, delete.where),

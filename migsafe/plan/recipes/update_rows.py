@@ -68,7 +68,12 @@ def update_rows(operation: Update, wanted: Wanted, scene: Scene) -> Draft:
         ),
         warnings=rows.batched(
             (
-                (not_kept,),
+                (
+                    not_kept,
+                    f"Rows of {table.name} that are written meanwhile and satisfy the condition are set too. "
+                    "If the application goes on writing such rows, there is no end to it: bound the "
+                    "condition, by a key or a time.",
+                ),
                 _of_others(table, update, scene.catalog),
                 common.fired_by_backfill(table),
             )
