@@ -10,11 +10,13 @@ from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.delete_rows import delete_rows
 from migsafe.plan.recipes.detach_partition import detach_partition
 from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
+from migsafe.plan.recipes.insert_rows import insert_rows
 from migsafe.plan.recipes.objects import object_recipe
 from migsafe.plan.recipes.reindex import reindex
 from migsafe.plan.recipes.remake_views import remake_views
@@ -24,6 +26,7 @@ from migsafe.plan.recipes.replace_index import replace_index
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.table_actions import table_action
 from migsafe.plan.recipes.triggers import remake_trigger
+from migsafe.plan.recipes.truncate_table import truncate_table
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
@@ -31,12 +34,14 @@ from migsafe.sql.operations import (
     AlterColumnType,
     AttachPartition,
     CreateIndex,
+    Delete,
     DetachPartition,
     DropColumn,
     DropConstraint,
     DropIndex,
     DropNotNull,
     DropTable,
+    Insert,
     Operation,
     OtherStatement,
     Reindex,
@@ -44,6 +49,7 @@ from migsafe.sql.operations import (
     RenameTable,
     SetNotNull,
     SetSchema,
+    Truncate,
     Update,
 )
 
@@ -65,11 +71,13 @@ RECIPES: dict[type[Operation], Recipe] = {
     AttachPartition: attach_partition,
     CreateIndex: create_index,
     DetachPartition: detach_partition,
+    Delete: delete_rows,
     DropColumn: drop_column,
     DropConstraint: drop_constraint,
     DropIndex: drop_index,
     DropNotNull: drop_not_null,
     OtherStatement: object_recipe,
+    Insert: insert_rows,
     Reindex: reindex,
     DropTable: drop_table,
     Reindex: reindex,
@@ -77,5 +85,6 @@ RECIPES: dict[type[Operation], Recipe] = {
     RenameTable: rename_table,
     SetNotNull: set_not_null,
     SetSchema: rename_table,
+    Truncate: truncate_table,
     Update: update_rows,
 }
