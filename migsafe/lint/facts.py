@@ -103,7 +103,8 @@ class Facts:
     base_type: str = ""  # PostgreSQL's own name, without modifiers: "character varying"
     type_limited: bool = False  # it has modifiers, such as a length
     in_primary_key: bool = False
-    column_created_here: bool = False  # by this very script, so no running version knows it
+    column_created_here: bool = False  # by this very script or by a plan, so no running version knows it
+    name_kept: bool = False  # its transaction gives the name to another column, so everybody finds one
 
     # The column whose type changes.
     narrows: bool = False

@@ -22,7 +22,7 @@ from migsafe.lint.sizes import SmallTables
 from migsafe.sources.model import Source
 from migsafe.sql import operations as ops
 from migsafe.sql.changes import RenameObject
-from migsafe.sql.names import Name
+from migsafe.sql.names import WORKING_NAMES, Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation, Unread
 from migsafe.sql.script import ReadStatement, Script, read_script
 
@@ -165,10 +165,10 @@ class _Walker(Follower):
         if session.transaction is not None and not effects.fails:
             refused = with_new_labels(effects, statement, self.catalog, self.version)
             facts.uses_new_enum_value = bool(refused.fails)
-            facts.refusal = refused.fails
+            facts.refusal = refused.fails or facts.refusal
         if isinstance(operation, ops.RenameColumn | ops.DropColumn):
             own = (self.catalog.resolve(operation.table), operation.column)
-            facts.column_created_here = own in self.columns
+            facts.column_created_here = own in self.columns or operation.column.startswith(WORKING_NAMES)
         self.note_timeouts(facts)
         depends_on = effects.depends_on if not effects.certain else ()
         self.note(operation, facts, statement, depends_on)
