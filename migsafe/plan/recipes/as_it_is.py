@@ -9,15 +9,19 @@ from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
 from migsafe.plan.no_way import why_not
+from migsafe.plan.recipes import common
 from migsafe.plan.stages import Stage
 from migsafe.plan.undo import undo_of
 from migsafe.sql.changes import AddLabel, CreateFunction, CreateView, SchemaChange
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     OPAQUE_TAGS,
+    AddColumn,
+    AlterColumnType,
     CreateTable,
     Delete,
     DropConstraint,
+    DropNotNull,
     Insert,
     Operation,
     OtherStatement,
@@ -41,7 +45,9 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
         return None
     subject = _subject(operation, catalog)
     back = undo_of(operation, catalog)
-    warnings = () if back is not None else (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
+    warnings = _stale(operation, catalog)
+    if back is None:
+        warnings += (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
     return Draft(
         change=Change(kind=operation.kind, summary=_short(wanted.sql), subject=subject),
         steps=(
@@ -58,6 +64,20 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
     )
 
 
+def _stale(operation: Operation, catalog: Catalog) -> tuple[str, ...]:
+    """What clients that keep prepared statements get from it, although the statements stay right."""
+    table = catalog.table(operation.table) if isinstance(operation, TableOperation) else None
+    if table is None or catalog.created_now(table):
+        return ()
+    match operation:
+        case AddColumn():
+            return (common.stale_star(table.name),)
+        case AlterColumnType(column=column):
+            return (common.stale_column(column),)
+        case _:
+            return ()
+
+
 def _is_harmless(operation: Operation, sql: str, catalog: Catalog, effects: Effects) -> bool:
     if isinstance(operation, _DATA):
         return False
@@ -69,8 +89,8 @@ def _is_harmless(operation: Operation, sql: str, catalog: Catalog, effects: Effe
         return False
     if phase_of(operation, catalog) not in (Phase.EXPAND, Phase.NEUTRAL):
         return False  # what takes something away waits for its stage
-    if isinstance(operation, DropConstraint) and _is_key(operation, catalog):
-        return False  # ON CONFLICT of the running version may need it
+    if isinstance(operation, DropConstraint | DropNotNull):
+        return False  # instant, but what the running version may need, and how to go back, takes a recipe
     works = compatibility_of(operation, catalog)
     quiet = not (effects.rewrites or effects.scans or effects.builds_index or effects.may_scan)
     alone = effects.needs_no_transaction or effects.waits_for_others or effects.fails
@@ -106,12 +126,6 @@ def _replaces(change: SchemaChange, catalog: Catalog) -> bool:
             return not catalog.complete or any(each.name == name.name for each in catalog.functions)
         case _:
             return False
-
-
-def _is_key(operation: DropConstraint, catalog: Catalog) -> bool:
-    table = catalog.table(operation.table)
-    found = table.constraint(operation.constraint) if table else None
-    return found is None or found.index is not None
 
 
 def _subject(operation: Operation, catalog: Catalog) -> Name:
