@@ -196,6 +196,9 @@ class Facts:
     first_without_lock_timeout: bool = False
     first_without_statement_timeout: bool = False
     first_with_long_lock_timeout: bool = False
+    # A step of a plan: all locks of an attempt have one deadline below deadlock_timeout, and it is tried
+    # again; the plan says what going back costs.
+    in_plan: bool = False
     beside_ddl: bool = False
     altered_again: bool = False
     only_statement: bool = False
