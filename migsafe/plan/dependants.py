@@ -73,7 +73,7 @@ def dependants_exchange(change: Replacement) -> Exchange:
     else:
         before += [f"DROP VIEW {view.name.sql}" for view in reversed(views)]
         for view in views:
-            after += [_create(view, replace=False), *view.extras]
+            after += [_create(view, replace=False), *view.adorned]
     locks = [view.name for view in views]
     for each in _dependants(change):
         match each.kind:
@@ -148,8 +148,8 @@ def _views(change: Replacement) -> tuple[View, ...]:
 
 def _create(view: View, *, replace: bool) -> str:
     verb = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
-    options = f" WITH ({view.options})" if view.options else ""
-    return f"{verb} {view.name.sql}{options} AS {view.definition.strip()}"
+    options = f" WITH ({', '.join(view.options)})" if view.options else ""
+    return f"{verb} {view.name.sql}{options} AS {view.definition}"
 
 
 def _trigger(change: Replacement, name: str) -> Iterator[str]:

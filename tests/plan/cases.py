@@ -8,6 +8,7 @@ Every file is one case:
     migration = "ALTER TABLE ..."   # as a developer would write it
     naive = "..."                   # what to compare the end with, where it is not the migration itself
     same_rows = "SELECT ..."        # rows that must be the same at the end, compared with the naive migration
+    stays = "ALTER TYPE ..."        # what a revert cannot take back: done to the schema, it looks the same
     min_version = 150000            # the oldest server_version_num that knows the statements
     [options]                       # new_column, on_misfit
     [blue]                          # the old version of the application; [green] is the new one
@@ -15,8 +16,10 @@ Every file is one case:
     reads = ["SELECT note FROM orders WHERE id = %(id)s"]
     writes = ["UPDATE orders SET note = %(text)s WHERE id = %(id)s"]
 
-A statement may use %(id)s (1 to 2000), %(new)s (never used before, above 1,000,000), %(text)s, %(int)s (0 to
-1000), %(day)s (a date of 2025).
+A statement may use %(id)s (1 to 2000), %(new)s (never used before, above 1,000,000), %(text)s (short, another
+one each time), %(int)s (0 to 1000), %(day)s (a date of 2025); a percent sign of its own is written twice. The
+first column of a view is the key of its rows: the number in it says whose they are (load/values.py). Each
+write should change rows of %(id)s or %(new)s only, so that it can be told from what others wrote.
 """
 
 import tomllib
@@ -24,12 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migsafe.plan.model import Plan
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.sync import OnMisfit
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "rollouts"
 _KEYS = {
-    *("title", "schema", "schema_from", "before", "migration", "naive", "same_rows", "min_version"),
+    *("title", "schema", "schema_from", "before", "migration", "naive", "same_rows", "min_version", "stays"),
     *("options", "blue", "green"),
 }
 
@@ -53,6 +57,7 @@ class Case:
     migration: str
     naive: str
     same_rows: str
+    stays: str
     min_version: int
     options: dict[str, Any]
     blue: Application
@@ -64,6 +69,11 @@ class Case:
         if "on_misfit" in chosen:
             chosen["on_misfit"] = OnMisfit(chosen["on_misfit"])
         return PlanOptions(name=name, **chosen)
+
+
+def is_taken_back(plan: Plan) -> bool:
+    """Whether a revert leaves the schema as it was; what does not is named before the plan starts."""
+    return not any("is not taken back by a revert" in warning for warning in plan.warnings)
 
 
 def load_cases() -> dict[str, Case]:
@@ -84,6 +94,7 @@ def _load(path: Path) -> Case:
         migration=table["migration"],
         naive=table.get("naive", table["migration"]),
         same_rows=table.get("same_rows", ""),
+        stays=table.get("stays", ""),
         min_version=table.get("min_version", 140000),
         options=table.get("options", {}),
         blue=_application(table.get("blue", {})),

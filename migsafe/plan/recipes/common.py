@@ -11,6 +11,7 @@ from migsafe.plan.sync import OnMisfit, Side, Sync, is_sync_trigger, make_tag
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name, quote_identifier
 from migsafe.sql.operations import TypeName
 
+_DELETE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?DELETE ")
 _ANY_UPDATE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?UPDATE(?! OF) ")
 
 
@@ -130,6 +131,24 @@ def warnings(change: Replacement) -> tuple[str, ...]:
     return tuple(told)
 
 
+def stale_star(table: Name) -> str:
+    """What a person must know of a table that gets a column more."""
+    return (
+        f"Clients that prepare `SELECT * FROM {table}` get 'cached plan must not change result type' once, "
+        "until they prepare it again."
+    )
+
+
+def stale_column(column: str) -> str:
+    """What a person must know of a column whose type changes where it stands, be it only in its length."""
+    return (
+        f"Clients that prepare statements which return {column} (psycopg after five executions, JDBC, most "
+        "ORMs) get 'cached plan must not change result type' once, until they prepare them again. Before it "
+        "starts, set prepareThreshold=0 / prepare_threshold=None or see to it that they reconnect on that "
+        "error."
+    )
+
+
 def fired_by_backfill(table: Table) -> tuple[str, ...]:
     """What a person must know of the triggers that a backfill sets off."""
     fired = [each.name for each in table.triggers if _fires_on_backfill(each)]
@@ -139,6 +158,14 @@ def fired_by_backfill(table: Table) -> tuple[str, ...]:
         f"The backfill changes every row, and these triggers fire each time: {', '.join(fired)}. See to "
         "it that they can bear that (updated_at becomes now, an audit trail gets a line for each row).",
     )
+
+
+def fired_by_delete(table: Table) -> tuple[str, ...]:
+    """What a person must know of the triggers that deleting rows sets off."""
+    fired = [each.name for each in table.triggers if _DELETE.search(each.definition)]
+    if not fired:
+        return ()
+    return (f"These triggers fire for each deleted row of {table.name}: {', '.join(fired)}.",)
 
 
 def _fires_on_backfill(trigger: Trigger) -> bool:
