@@ -19,6 +19,7 @@ from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
 from migsafe.plan.recipes.drop_column import drop_column
+from migsafe.plan.recipes.fill_column import fill_columns
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.update_rows import update_rows
@@ -40,7 +41,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = ()
+PATTERNS: tuple[Pattern, ...] = (fill_columns,)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
