@@ -22,6 +22,7 @@ from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.fill_column import fill_columns
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.set_not_null import set_not_null
+from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
@@ -41,7 +42,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (fill_columns,)
+PATTERNS: tuple[Pattern, ...] = (fill_columns, split_columns)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
