@@ -113,7 +113,7 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
         (not alike and operation.column in index.keys) or _is_built_again(index) for index in using
     ):
         # ON ONLY is forgotten: the index of a partitioned table is then made on all of its partitions.
-        built = prediction.stored(table.name)
+        built = prediction.stored(table.name) if table.partitioned else [table.name]
         prediction.build(built)
         prediction.scan(built)
 

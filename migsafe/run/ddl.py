@@ -20,7 +20,7 @@ def run_ddl(session: Session, step: DdlStep, reaches: Stage | None) -> None:
     """
 
     def work(deadline: Deadline) -> float | None:
-        _execute(session, step.sql, deadline, patient=step.patient)
+        execute(session, step.sql, deadline, patient=step.patient)
         return finish(session, step, reaches)
 
     climb_and_report(session, step, reaches, work_locks(session, step), work)
@@ -35,7 +35,7 @@ def undo_ddl(session: Session, step: Step, falls_to: Stage | None) -> None:
     """
 
     def work(deadline: Deadline) -> float | None:
-        _execute(session, step.undo, deadline, patient=False)
+        execute(session, step.undo, deadline, patient=False)
         return forget(session, step, falls_to)
 
     climb_and_report(session, step, falls_to, work_locks(session, step), work)
@@ -80,7 +80,8 @@ def work_locks(session: Session, step: Step) -> tuple[Lock, ...]:
     return tuple(Lock(subject, LockMode.ACCESS_EXCLUSIVE) for subject in session.plan.subjects)
 
 
-def _execute(session: Session, statements: Sequence[str], deadline: Deadline, *, patient: bool) -> None:
+def execute(session: Session, statements: Sequence[str], deadline: Deadline, *, patient: bool) -> None:
+    """Run the statements in this transaction, within the deadline; patient ones for as long as it takes."""
     for statement in statements:
         deadline.apply(patient=patient)
         session.conn.execute(statement.encode())

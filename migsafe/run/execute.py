@@ -8,10 +8,12 @@ import psycopg
 from psycopg import errors
 
 from migsafe.errors import MigsafeError, RunError
-from migsafe.plan.model import BackfillStep, DdlStep, IndexStep, Step, VerifyStep
+from migsafe.plan.model import BackfillStep, ConcurrentStep, DdlStep, IndexStep, Step, VerifyStep
 from migsafe.plan.stages import Stage
 from migsafe.run import ddl
+from migsafe.run.apart import undo_apart
 from migsafe.run.backfill import run_backfill
+from migsafe.run.concurrent import run_concurrent
 from migsafe.run.events import StepFinished, StepStarted
 from migsafe.run.index import require_free_name, run_index, undo_index
 from migsafe.run.ledger import steps
@@ -64,11 +66,13 @@ def undo_step(session: Session, step: Step, falls_to: Stage | None) -> None:
     if row.state is StepState.PENDING:
         return
     persist(session, session.check)
-    has_statements = bool(step.undo) and row.state is StepState.DONE
+    has_statements = bool(step.undo) and (step.undo_apart or row.state is StepState.DONE)
 
     def work() -> None:
         if isinstance(step, IndexStep):
             undo_index(session, step, falls_to)
+        elif has_statements and step.undo_apart:
+            undo_apart(session, step, falls_to)
         elif has_statements:
             ddl.undo_ddl(session, step, falls_to)
         else:  # nothing of it is there, or what came before it takes it along
@@ -83,7 +87,7 @@ def undo_step(session: Session, step: Step, falls_to: Stage | None) -> None:
             work,
             ends=StepState.PENDING,
             stage=falls_to,
-            may_repeat=isinstance(step, IndexStep) or not has_statements,
+            may_repeat=isinstance(step, IndexStep) or step.undo_apart or not has_statements,
         )
 
 
@@ -104,6 +108,8 @@ def _work(session: Session, step: Step, reaches: Stage | None) -> None:
             ddl.run_ddl(session, step, reaches)
         case IndexStep():
             run_index(session, step, reaches)
+        case ConcurrentStep():
+            run_concurrent(session, step, reaches)
         case BackfillStep():
             run_backfill(session, step, reaches)
         case VerifyStep():

@@ -35,10 +35,7 @@ def add_column(operation: AddColumn, _wanted: Wanted, scene: Scene) -> Draft:
             subject=table.name,
         ),
         steps=_steps(table, column),
-        warnings=(
-            f"Clients that prepare `SELECT * FROM {table.name}` get 'cached plan must not change result "
-            "type' once, until they prepare it again.",
-        ),
+        warnings=(common.stale_star(table.name),),
     )
 
 

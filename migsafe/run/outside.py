@@ -1,0 +1,110 @@
+"""A statement outside of a transaction: on a connection of its own, watched, and cancelled on request.
+
+Such a statement waits for other transactions and may take hours. Its client may die meanwhile, and then the
+server may still be at work on it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from migsafe.errors import RunError
+from migsafe.run.connect import Conn, application_name, connect, is_pooled
+from migsafe.run.events import Waiting
+from migsafe.run.session import Session
+
+_POLL_SECONDS = 0.25
+_QUERY_BYTES = 200  # pg_stat_activity cuts queries, at 1024 bytes unless told otherwise
+
+
+def run(session: Session, statement: str, tell: Callable[[], None] = lambda: None) -> None:
+    """Run the statement; `tell` is called every quarter of a second while it is at work.
+
+    Raises:
+        psycopg.Error: It failed.
+        RunError: There is no connection on which it could wait as long as it must.
+        StopRequested: Somebody asked us to stop; it was cancelled.
+    """
+    session.check()
+    conn = connect(
+        session.settings.direct_dsn or session.dsn,
+        timeout=session.settings.connect_timeout,
+        application_name=application_name(session.plan.name),
+    )
+    with conn:
+        _unlimit(session, conn)
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                conn.execute(statement.encode())
+            except psycopg.Error as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=work, name="migsafe-outside")
+        thread.start()
+        try:
+            _watch(session, thread, tell)
+        except BaseException:
+            conn.cancel_safe(timeout=5.0)
+            raise
+        finally:
+            thread.join()
+        if failure:
+            raise failure[0]
+
+
+def wait_for_earlier(session: Session, statements: Sequence[str], does: str) -> None:
+    """Wait while a backend that lost its client is still at one of these, rather than do it twice.
+
+    Raises:
+        StopRequested: Somebody asked us to stop.
+    """
+    told = False
+    while pid := _backend(session.conn, statements):
+        if not told:
+            session.emit(Waiting(reason=f"an earlier attempt still {does} (pid {pid})"))
+            told = True
+        time.sleep(_POLL_SECONDS)
+        session.check()
+
+
+def _backend(conn: Conn, statements: Sequence[str]) -> int | None:
+    row = conn.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND state = 'active' AND usename = current_user "
+        "AND left(query, %(size)s) = ANY (%(queries)s) LIMIT 1",
+        {"size": _QUERY_BYTES, "queries": [text[:_QUERY_BYTES] for text in statements if text]},
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _unlimit(session: Session, conn: Conn) -> None:
+    """No timeouts for a statement that waits for others but that nobody waits for.
+
+    On a direct connection of our own a session setting is harmless; behind a pooler it would leak.
+    """
+    if not is_pooled(conn):
+        conn.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        if session.server.checks_clients:
+            conn.execute("SET client_connection_check_interval = 1000")
+        return
+    row = conn.execute(
+        "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0'"
+    ).fetchone()
+    if row is not None and row[0]:
+        raise RunError(
+            "what runs CONCURRENTLY needs a connection without timeouts, not a pooler",
+            advice="Give a direct URL to the server as well (--direct-database or MIGSAFE_DIRECT_URL).",
+        )
+
+
+def _watch(session: Session, thread: threading.Thread, tell: Callable[[], None]) -> None:
+    while True:
+        thread.join(_POLL_SECONDS)
+        if not thread.is_alive():
+            return
+        session.check()
+        tell()
