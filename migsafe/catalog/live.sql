@@ -27,11 +27,56 @@ SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
        c.relkind = 'm' AS materialized, c.relpersistence = 't' AS temporary,
        CASE WHEN c.reltuples < 0 OR c.relkind = 'v' THEN NULL ELSE c.reltuples::bigint END AS row_estimate,
        ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text[] AS columns
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text[] AS columns,
+       pg_catalog.pg_get_viewdef(c.oid) AS definition, coalesce(c.reloptions, '{{}}')::text[] AS options
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('v', 'm') AND {is_user_schema}
 ORDER BY n.nspname, c.relname;
+
+-- name: adorned
+-- What a view has beside its query, as statements that give it to another one of its name, in the order in
+-- which they can run. Its owner's own privileges come with it.
+WITH v AS (
+    SELECT c.oid, c.relowner, c.relacl,
+           format('%%I.%%I', {schema}, c.relname) AS named,
+           CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = ANY (%(views)s::oid[])
+), parts (oid, place, statement) AS (
+    SELECT v.oid, 1, format('ALTER %%s %%s OWNER TO %%I', v.kind, v.named, r.rolname)
+    FROM v JOIN pg_catalog.pg_roles r ON r.oid = v.relowner WHERE r.rolname <> current_user
+    UNION ALL
+    SELECT v.oid, 2, format('ALTER VIEW %%s ALTER COLUMN %%I SET DEFAULT %%s', v.named, a.attname,
+                            pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+    FROM v JOIN pg_catalog.pg_attrdef d ON d.adrelid = v.oid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    UNION ALL
+    SELECT v.oid, 3, format('COMMENT ON %%s %%s IS %%L', v.kind, v.named, o.description)
+    FROM v JOIN pg_catalog.pg_description o ON o.objoid = v.oid AND o.objsubid = 0
+     AND o.classoid = 'pg_catalog.pg_class'::regclass
+    UNION ALL
+    SELECT v.oid, 4, format('COMMENT ON COLUMN %%s.%%I IS %%L', v.named, a.attname, o.description)
+    FROM v JOIN pg_catalog.pg_description o ON o.objoid = v.oid AND o.objsubid > 0
+     AND o.classoid = 'pg_catalog.pg_class'::regclass
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = v.oid AND a.attnum = o.objsubid
+    UNION ALL
+    SELECT v.oid, 5, format('GRANT %%s ON %%s TO %%s%%s', g.privilege_type, v.named,
+                            coalesce(quote_ident(r.rolname), 'PUBLIC'),
+                            CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM v CROSS JOIN LATERAL pg_catalog.aclexplode(v.relacl) g
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> v.relowner
+    UNION ALL
+    SELECT v.oid, 6, format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, a.attname, v.named,
+                            coalesce(quote_ident(r.rolname), 'PUBLIC'),
+                            CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM v JOIN pg_catalog.pg_attribute a ON a.attrelid = v.oid AND a.attacl IS NOT NULL
+    CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) g
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> v.relowner
+)
+SELECT p.oid::bigint AS oid, p.statement AS statement
+FROM parts p ORDER BY p.oid, p.place, p.statement;
 
 -- name: reads
 -- The relations in the queries of views, not those that only their rules name.
@@ -222,7 +267,11 @@ SELECT n.nspname AS schema, p.proname AS name, p.prokind AS kind, p.provolatile 
        l.lanname AS language, pg_catalog.format_type(p.prorettype, NULL) AS returns,
        ARRAY(SELECT pg_catalog.format_type(a.type, NULL)
              FROM pg_catalog.unnest(p.proargtypes::oid[]) WITH ORDINALITY a(type, pos)
-             ORDER BY a.pos)::text[] AS arguments
+             ORDER BY a.pos)::text[] AS arguments,
+       CASE WHEN p.prokind <> 'a' AND NOT EXISTS (
+                 SELECT FROM pg_catalog.pg_depend e
+                 WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
+            THEN pg_catalog.pg_get_functiondef(p.oid) ELSE '' END AS definition
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang

@@ -99,6 +99,9 @@ def view(row: Row, parts: Parts, sizes: Mapping[int, int]) -> View:
         temporary=row["temporary"],
         row_estimate=row["row_estimate"],
         size_bytes=sizes.get(row["oid"]),
+        definition=row["definition"].strip().removesuffix(";"),
+        options=tuple(row["options"]),
+        adorned=tuple(part["statement"] for part in parts["adorned"]),
     )
 
 
@@ -163,6 +166,7 @@ def function(row: Row) -> Function:
         kind=_ROUTINES[row["kind"]],
         returns=_type(row["returns"]) if row["returns"] else None,
         language=row["language"],
+        definition=row["definition"].rstrip(),
     )
 
 

@@ -168,9 +168,11 @@ class Table:
 class View:
     """A view or a materialized view, and the relations its query reads.
 
-    `functions` are the user's functions that it calls. `columns_complete` is False for a replayed view
+    `columns_complete` is False for a replayed view
     whose query names its columns itself. `uses` are the columns of those relations that the query needs, None
-    where only the relations are known.
+    where only the relations are known. Live only: `definition` is its query, `options` what WITH (...) says,
+    `adorned` are the statements that give a new view of its name the owner, the comments, the defaults and
+    the privileges of this one.
     """
 
     name: Name
@@ -187,6 +189,9 @@ class View:
     created_in: str | None = None
     created_by: int | None = None
     assumed: bool = False
+    definition: str = ""
+    options: tuple[str, ...] = ()
+    adorned: tuple[str, ...] = ()
 
     def needs(self, relation: Name, column: str) -> bool | None:
         """Whether the query needs a column of a relation that it reads; None when that is not known."""
@@ -260,7 +265,10 @@ class Volatility(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """One overload of a function, procedure or aggregate, by the types of its arguments."""
+    """One overload of a function, procedure or aggregate, by the types of its arguments.
+
+    `definition` is what pg_get_functiondef() gives (live only; none for an aggregate or an extension's own).
+    """
 
     name: Name
     arguments: tuple[TypeName, ...] = ()
@@ -268,6 +276,7 @@ class Function:
     kind: str = "function"  # or procedure, aggregate, window
     returns: TypeName | None = None
     language: str | None = None
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

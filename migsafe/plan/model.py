@@ -102,7 +102,8 @@ class ConcurrentStep(Step):
 class CopyRows:
     """INSERT INTO `into` (`columns`) SELECT `values` FROM the step's table; rows that are there stay.
 
-    `values` are expressions over a row of the table.
+    `values` are expressions over a row of the table. The row is locked until its copy is committed, so that
+    AFTER ROW triggers which bring later writes over find the copy.
     """
 
     into: Name
@@ -116,7 +117,7 @@ class BackfillStep(Step):
 
     They get `assignments` (UPDATE table SET ...), or they are copied to another table (`copy`), or they are
     taken away (`delete`). `pending` is true exactly for the rows that are not right yet, so that repeating
-    it does no harm.
+    it does no harm. Expressions call a row by the table's name without its schema, in its partitions too.
     """
 
     table: Name

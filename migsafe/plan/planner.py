@@ -18,7 +18,11 @@ from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
+from migsafe.plan.recipes.drop_index import drop_index
+from migsafe.plan.recipes.reindex import reindex
 from migsafe.plan.recipes.rename_column import rename_column
+from migsafe.plan.recipes.replace_index import replace_index
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
@@ -27,7 +31,11 @@ from migsafe.sql.operations import (
     AlterColumnType,
     Begin,
     CreateIndex,
+    DropConstraint,
+    DropIndex,
+    DropNotNull,
     Operation,
+    Reindex,
     RenameColumn,
     SetNotNull,
     TableOperation,
@@ -38,12 +46,16 @@ Recipe = Callable[[Any, Wanted, Scene], Draft]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = ()
+PATTERNS: tuple[Pattern, ...] = (replace_index,)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
     CreateIndex: create_index,
+    DropConstraint: drop_constraint,
+    DropIndex: drop_index,
+    DropNotNull: drop_not_null,
+    Reindex: reindex,
     RenameColumn: rename_column,
     SetNotNull: set_not_null,
     Update: update_rows,

@@ -1,13 +1,15 @@
-"""Fills a column batch by batch, each exactly once, in an order that spares the table.
+"""Updates, copies or deletes rows batch by batch, each exactly once, in an order that spares the table.
 
-A window of pages is updated in several passes, each over every so many-th row: between two passes
-PostgreSQL prunes what the one before left dead, and most of the next updates find room in their own
+For an UPDATE, a window of pages is gone over in several passes, each over every so many-th row: between two
+passes PostgreSQL prunes what the one before left dead, and most of the next updates find room in their own
 page. They are HOT then: no index entry, little WAL, little bloat (docs/running.md has the figures).
 Rows that move while this goes on may be missed, so sweeps follow until one finds nothing.
 """
 
 import time
 from dataclasses import replace
+
+from psycopg import errors
 
 from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep
@@ -18,13 +20,22 @@ from migsafe.run.cursor import Cursor
 from migsafe.run.events import Waiting
 from migsafe.run.ledger import steps
 from migsafe.run.pace import WindowSize
-from migsafe.run.pages import Leaf, integer_key, read_leaves
+from migsafe.run.pages import Leaf, integer_key, is_there, read_leaves
 from migsafe.run.progress import Meter
 from migsafe.run.session import Session
+from migsafe.run.statements import participle
 from migsafe.run.throttle import BatchReport, Pause, Throttle, max_rows_per_second
 
 _SLICE_SECONDS = 0.25
 _LONGEST_REST_SECONDS = 30.0  # between two sweeps
+_ADVICE = {
+    "changed": "Look for a trigger of the application's that runs after the sync trigger and changes them "
+    "again, and for a long transaction that keeps rows locked. Then run it again.",
+    "copied": "Look for a unique constraint of the target by which they meet other rows, for a trigger that "
+    "refuses them, and for a long transaction that keeps rows locked. Then run it again.",
+    "deleted": "Look for a trigger that refuses to delete them, for an application that goes on making such "
+    "rows, and for a long transaction that keeps rows locked. Then run it again.",
+}
 
 
 def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) -> None:
@@ -77,9 +88,8 @@ class _Backfill:
         if self.sweeps >= self.session.settings.max_sweeps:
             raise RunError(
                 f"rows of {self.step.table} are still pending after {self.sweeps} sweeps "
-                f"({self.cursor.found} were changed in the last one)",
-                advice="Look for a trigger of the application's that runs after the sync trigger and changes "
-                "them again, and for a long transaction that keeps rows locked. Then run it again.",
+                f"({self.cursor.found} were found in the last one)",
+                advice=_ADVICE[participle(self.step)],
             )
         seconds = min(_LONGEST_REST_SECONDS, 0.1 * 2.0**self.sweeps)
         self._pause(Pause(seconds=seconds, reason="rows were locked or changed meanwhile"))
@@ -96,10 +106,16 @@ class _Backfill:
             if cursor is None:
                 continue
             self.cursor = cursor
-            self._leaf(leaf)
+            try:
+                self._leaf(leaf)
+            except errors.UndefinedTable:
+                if is_there(self.session.conn, leaf):
+                    raise
+                # Dropped meanwhile, or renamed: then the next sweep finds it.
+                self.cursor = replace(self.cursor, skipped=True)
 
     def _leaf(self, leaf: Leaf) -> None:
-        stripes = 1 if self.cursor.sweep else self.session.settings.stripes
+        stripes = self._stripes(self.cursor)
         key = integer_key(self.session.conn, leaf)
         while self.cursor.first < leaf.pages:
             if self.cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
@@ -111,9 +127,13 @@ class _Backfill:
             self._account(self.cursor, result)
             self.cursor = result.cursor
 
+    def _stripes(self, cursor: Cursor) -> int:
+        """In how many passes a window is done: several make room for new versions of rows, see above."""
+        return self.session.settings.stripes if self.step.assignments and not cursor.sweep else 1
+
     def _account(self, before: Cursor, result: BatchResult) -> None:
         self.rows_now += result.rows
-        stripes = 1 if before.sweep else self.session.settings.stripes
+        stripes = self._stripes(before)
         pages = (result.cursor.end - before.first) / stripes  # its end may have come nearer
         self.meter.add(pages=pages, rows=result.rows, seconds=result.seconds)
         report = BatchReport(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import errors, sql
 
-from migsafe.effects.model import Lock, LockMode
 from migsafe.errors import LockTimeout, RunError
 from migsafe.plan.model import BackfillStep
+from migsafe.run import statements
 from migsafe.run.blockers import find_blockers
+from migsafe.run.connect import Conn
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import LockRetry
 from migsafe.run.ledger import steps
@@ -78,9 +79,9 @@ def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSi
             size.after(result.seconds)
             return result
     raise LockTimeout(
-        f"pages {batch.cursor.first} to {batch.cursor.end} of {batch.leaf.name} could not be updated in "
-        f"{_ATTEMPTS} attempts: the table is locked, or a single row takes longer than "
-        f"{_LAST_RESORT_SECONDS:.0f} s",
+        f"pages {batch.cursor.first} to {batch.cursor.end} of {batch.leaf.name} could not be "
+        f"{statements.participle(step)} in {_ATTEMPTS} attempts: the table is locked, or a single row takes "
+        f"longer than {_LAST_RESORT_SECONDS:.0f} s",
         advice="Everything before is done. Run the same command again to go on.",
     )
 
@@ -102,36 +103,37 @@ def _attempt(
         asked = session.fence()
         if asked is not None:
             raise StopRequested(asked)
-        rows = conn.execute(_statement(step, batch, skipping=skipping)).rowcount
-        cursor = batch.cursor.next_stripe(batch.stripes, rows=rows, skipped=skipping)
+        found, rows = _work(conn, step, batch, skipping=skipping)
+        cursor = batch.cursor.next_stripe(batch.stripes, found=found, skipped=skipping)
         steps.move_cursor(
             conn, session.rollout_id, step.id, cursor.to_json(), rows=rows, progress=batch.progress
         )
     return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor)
 
 
-def _statement(step: BackfillStep, batch: Batch, *, skipping: bool) -> sql.Composed:
-    parts = {
-        "table": _raw(batch.leaf.name.sql),
-        "assignments": _raw(step.assignments),
-        "window": window(batch.cursor.first, batch.cursor.end),
-        "stripe": stripe(batch.key, batch.cursor.stripe, batch.stripes),
-        "pending": _raw(step.pending),
-    }
-    if not skipping:
-        return sql.SQL(
-            "UPDATE ONLY {table} SET {assignments} WHERE {window} AND {stripe} AND ({pending})"
-        ).format(**parts)
-    return sql.SQL(
-        "UPDATE ONLY {table} SET {assignments} FROM ("
-        "SELECT ctid AS migsafe_place FROM ONLY {table} WHERE {window} AND {stripe} AND ({pending}) "
-        "FOR NO KEY UPDATE SKIP LOCKED) AS migsafe_free WHERE ctid = migsafe_free.migsafe_place"
-    ).format(**parts)
+def _work(conn: Conn, step: BackfillStep, batch: Batch, *, skipping: bool) -> tuple[int, int]:
+    """Do the rows; returns how many were pending and how many were changed.
 
-
-def _raw(text: str) -> sql.SQL:
-    """SQL of the plan itself, which a person has reviewed, or a quoted name."""
-    return sql.SQL(text)  # not a literal, but not made from data either
+    The two are not always the same: a trigger may refuse a row without a word, and a row that is to be copied
+    may meet another one with a key of its own. Only a look beforehand shows it, so a sweep has one; the main
+    pass has no use for it.
+    """
+    cursor = batch.cursor
+    rows = statements.Rows(
+        leaf=batch.leaf,
+        table=step.table,
+        where=sql.SQL("{} AND {}").format(
+            window(cursor.first, cursor.end), stripe(batch.key, cursor.stripe, batch.stripes)
+        ),
+    )
+    pending = None
+    if cursor.sweep:
+        row = conn.execute(statements.count_pending(step, rows)).fetchone()
+        pending = int(row[0]) if row else 0
+    if pending == 0:
+        return 0, 0
+    changed = conn.execute(statements.change(step, rows, skipping=skipping)).rowcount
+    return changed if pending is None else pending, changed
 
 
 def _time_limit(session: Session, size: WindowSize) -> float:
@@ -154,7 +156,7 @@ def _smaller(batch: Batch, size: WindowSize) -> Batch:
 
 def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> None:
     seconds = min(_WAIT_SECONDS, 0.05 * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - just a pause
-    blockers = find_blockers(session.conn, [Lock(batch.leaf.name, LockMode.ROW_EXCLUSIVE)])
+    blockers = find_blockers(session.conn, statements.locks(step, batch.leaf))
     session.emit(
         LockRetry(
             step=step.id,
@@ -170,8 +172,9 @@ def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> N
 
 def _refused(step: BackfillStep, batch: Batch, error: psycopg.Error) -> RunError:
     cursor = batch.cursor
+    detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
     return RunError(
-        f"a row in pages {cursor.first} to {cursor.end} of {batch.leaf.name} cannot be changed by "
-        f"'{step.title}': {error.diag.message_primary}",
+        f"a row in pages {cursor.first} to {cursor.end} of {batch.leaf.name} cannot be "
+        f"{statements.participle(step)} by '{step.title}': {error.diag.message_primary}{detail}",
         advice="Nothing of that batch was applied. Correct the row, or the plan, and run it again.",
     )

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 class Cursor:
     """The next batch: stripe `stripe` of pages `first` to `end` (excluded) of relation `leaf`.
 
-    `sweep` 0 is the main pass. `found` counts the rows that this pass changed; `skipped` says that some
-    were locked and left for the next one.
+    `sweep` 0 is the main pass. `found` counts the rows that this pass found pending; `skipped` says that some
+    were left for the next one.
     """
 
     sweep: int = 0
@@ -25,9 +25,9 @@ class Cursor:
         """Whether this pass found nothing to do so far."""
         return not self.found and not self.skipped
 
-    def next_stripe(self, stripes: int, *, rows: int, skipped: bool) -> "Cursor":
+    def next_stripe(self, stripes: int, *, found: int, skipped: bool) -> "Cursor":
         """After a batch: the next stripe of the window, or the pages after it."""
-        after = replace(self, found=self.found + rows, skipped=self.skipped or skipped)
+        after = replace(self, found=self.found + found, skipped=self.skipped or skipped)
         if self.stripe + 1 < stripes:
             return replace(after, stripe=self.stripe + 1)
         return replace(after, first=self.end, stripe=0)

@@ -16,7 +16,8 @@ _LEAVES = """
     )
     SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text,
            CASE WHEN c.relkind = 'r'
-                THEN pg_relation_size(c.oid, 'main') / current_setting('block_size')::int8 ELSE 0 END
+                THEN coalesce(pg_relation_size(c.oid, 'main'), 0) / current_setting('block_size')::int8
+                ELSE 0 END
     FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind <> 'p'
     ORDER BY c.oid
@@ -58,6 +59,20 @@ def read_leaves(conn: Conn, table: Name) -> tuple[Leaf, ...]:
     return tuple(
         Leaf(oid=oid, name=Name(name, schema), pages=int(pages)) for oid, schema, name, _, pages in rows
     )
+
+
+def is_there(conn: Conn, leaf: Leaf) -> bool:
+    """Whether the relation still is, under its name: partitions are dropped while others are worked on."""
+    row = conn.execute("SELECT to_regclass(%s)::oid = %s::oid", (leaf.name.sql, leaf.oid)).fetchone()
+    return bool(row and row[0])
+
+
+def called_as(leaf: Leaf, table: Name) -> sql.Composed:
+    """The relation without its children, for FROM: expressions know it by the name of the whole table."""
+    alias = (
+        sql.SQL("") if leaf.name.name == table.name else sql.SQL(" AS {}").format(sql.Identifier(table.name))
+    )
+    return sql.SQL("ONLY {}{}").format(sql.SQL(leaf.name.sql), alias)  # quoted by Name
 
 
 def integer_key(conn: Conn, leaf: Leaf) -> str | None:

@@ -17,7 +17,7 @@ from migsafe.run import ddl
 from migsafe.run.cursor import Cursor
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.pace import WindowSize
-from migsafe.run.pages import Leaf, read_leaves, window
+from migsafe.run.pages import Leaf, called_as, is_there, read_leaves, window
 from migsafe.run.progress import Meter
 from migsafe.run.session import Session
 
@@ -67,8 +67,12 @@ class _Reading:
             if cursor is None:
                 continue
             self.cursor = cursor
-            while self.cursor.first < leaf.pages:
-                self._read_window(leaf)
+            try:
+                while self.cursor.first < leaf.pages:
+                    self._read_window(leaf)
+            except errors.UndefinedTable:
+                if is_there(self.session.conn, leaf):
+                    raise
         self.cursor = self.cursor.next_sweep()
 
     def _read_window(self, leaf: Leaf) -> None:
@@ -119,9 +123,9 @@ def _query(step: VerifyStep, leaf: Leaf, first: int, end: int) -> sql.Composed:
         sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(name)) for name in step.key
     ]
     columns.append(sql.SQL("'ctid', ctid::text"))
-    return sql.SQL("SELECT jsonb_build_object({}) FROM ONLY {} WHERE {} AND ({}) LIMIT {}").format(
+    return sql.SQL("SELECT jsonb_build_object({}) FROM {} WHERE {} AND ({}) LIMIT {}").format(
         sql.SQL(", ").join(columns),
-        sql.SQL(leaf.name.sql),  # quoted by Name
+        called_as(leaf, step.table),
         window(first, end),
         sql.SQL(step.mismatch),  # the plan's own SQL, which a person has reviewed
         sql.Literal(_LISTED),

@@ -19,6 +19,7 @@ from migsafe.sql.operations import (
     CreateTable,
     Delete,
     DropConstraint,
+    DropNotNull,
     Insert,
     Operation,
     OtherStatement,
@@ -82,18 +83,12 @@ def _is_harmless(operation: Operation, catalog: Catalog, effects: Effects) -> bo
             return not effects.needs_no_transaction  # nobody sees the table before the migration is through
     if phase_of(operation, catalog) not in (Phase.EXPAND, Phase.NEUTRAL):
         return False  # what takes something away waits for its stage
-    if isinstance(operation, DropConstraint) and _is_key(operation, catalog):
-        return False  # ON CONFLICT of the running version may need it
+    if isinstance(operation, DropConstraint | DropNotNull):
+        return False  # instant, but what the running version may need, and how to go back, takes a recipe
     works = compatibility_of(operation, catalog)
     quiet = not (effects.rewrites or effects.scans or effects.builds_index or effects.may_scan)
     alone = effects.needs_no_transaction or effects.waits_for_others or effects.fails
     return effects.certain and quiet and not alone and works.old and works.new
-
-
-def _is_key(operation: DropConstraint, catalog: Catalog) -> bool:
-    table = catalog.table(operation.table)
-    found = table.constraint(operation.constraint) if table else None
-    return found is None or found.index is not None
 
 
 def _subject(operation: Operation, catalog: Catalog) -> Name:
