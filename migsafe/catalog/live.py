@@ -144,7 +144,7 @@ def _catalog(found: Mapping[str, Sequence[Row]], version: int) -> Catalog:
 
 _PARTS = (
     *("columns", "constraints", "indexes", "triggers", "dependents", "references", "parents", "reads"),
-    "adorned",
+    *("adorned", "grants"),
 )
 
 

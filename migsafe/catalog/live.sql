@@ -9,6 +9,12 @@ SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
        pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS partition_bound,
        ty.typname AS of_name, tn.nspname AS of_schema,
        CASE WHEN am.amname <> 'heap' THEN am.amname END AS access_method, ts.spcname AS tablespace,
+       c.relforcerowsecurity AS force_row_security, c.relreplident AS replica_identity,
+       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
+       ARRAY(SELECT p.pubname FROM pg_catalog.pg_publication p
+             WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
+                                             WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
+             ORDER BY 1)::text[] AS publications,
        ARRAY(SELECT p.polname FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
              ORDER BY 1)::text[] AS policies,
        ARRAY(SELECT r.rulename FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid
@@ -217,6 +223,25 @@ JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 LEFT JOIN pg_catalog.pg_constraint above ON above.oid = c.conparentid
 WHERE c.contype = 'f' AND c.confrelid = ANY (%(oids)s::oid[]) AND above.conrelid IS DISTINCT FROM c.conrelid
 ORDER BY 1, 2, 3;
+
+-- name: grants
+-- What others than the owner may do with a table or view; columns that share a privilege stand together.
+SELECT g.oid::bigint AS oid, g.privilege, g.grantee, g.grantable,
+       pg_catalog.array_remove(pg_catalog.array_agg(g.attname ORDER BY g.attnum), NULL)::text[] AS columns
+FROM (SELECT c.oid, c.relowner, acl.privilege_type AS privilege, acl.grantee AS role, acl.is_grantable AS grantable,
+             CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(acl.grantee)::text END AS grantee,
+             NULL::text AS attname, 0 AS attnum
+      FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) acl
+      UNION ALL
+      SELECT c.oid, c.relowner, acl.privilege_type, acl.grantee, acl.is_grantable,
+             CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(acl.grantee)::text END,
+             a.attname::text, a.attnum
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid, pg_catalog.aclexplode(a.attacl) acl
+      WHERE a.attnum > 0 AND NOT a.attisdropped) g
+WHERE g.oid = ANY (%(oids)s::oid[] || %(views)s::oid[]) AND g.role <> g.relowner
+GROUP BY g.oid, g.privilege, g.grantee, g.grantable, g.attnum = 0
+ORDER BY 1, 3, 2, 4, 5;
 
 -- name: sequences
 SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name, c.relpersistence = 't' AS temporary,

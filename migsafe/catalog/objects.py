@@ -107,6 +107,19 @@ class Dependent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a role that is not the owner may do (live only); `grantee` None is PUBLIC.
+
+    With `columns` it is a privilege on these columns alone.
+    """
+
+    privilege: str
+    grantee: str | None
+    columns: tuple[str, ...] = ()
+    grantable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table, or a foreign one, with all that belongs to it.
 
@@ -115,7 +128,8 @@ class Table:
     server only. `not_nulls` are the NOT NULL constraints that have names: all of them from PostgreSQL 18 on.
     `partition_key` is what follows PARTITION BY, `partition_bound` what follows PARTITION OF or the name in
     ATTACH PARTITION; `detaching` marks one whose DETACH CONCURRENTLY has not ended. `assumed` marks what
-    IF NOT EXISTS made, or found in another shape.
+    IF NOT EXISTS made, or found in another shape. `owner`, `grants`, `force_row_security`,
+    `replica_identity` (pg_class.relreplident) and `publications` are known from a live server only.
     """
 
     name: Name
@@ -149,6 +163,11 @@ class Table:
     access_method: str | None = None
     tablespace: str | None = None
     assumed: bool = False
+    owner: str | None = field(default=None, compare=False)
+    grants: tuple[Grant, ...] = field(default=(), compare=False)
+    force_row_security: bool = field(default=False, compare=False)
+    replica_identity: str = field(default="d", compare=False)
+    publications: tuple[str, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> Column | None:
         """The column of this name, or None."""

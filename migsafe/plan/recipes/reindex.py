@@ -74,7 +74,7 @@ def _indexes(operation: Reindex, target: Name, catalog: Catalog) -> tuple[list[_
             tables = [*family(catalog, relation.name)] if whole else [relation]
             found = [(each, index) for each in tables for index in each.indexes]
         case _:
-            relations = (*catalog.tables.values(), *catalog.views.values())
+            relations: tuple[Table | View, ...] = (*catalog.tables.values(), *catalog.views.values())
             here = sorted(
                 (each for each in relations if each.name.schema == target.name), key=lambda e: e.name
             )
