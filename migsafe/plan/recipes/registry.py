@@ -16,6 +16,7 @@ from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
+from migsafe.plan.recipes.fill_column import fill_columns
 from migsafe.plan.recipes.insert_rows import insert_rows
 from migsafe.plan.recipes.objects import object_recipe
 from migsafe.plan.recipes.reindex import reindex
@@ -24,6 +25,7 @@ from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
 from migsafe.plan.recipes.set_not_null import set_not_null
+from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.table_actions import table_action
 from migsafe.plan.recipes.triggers import remake_trigger
 from migsafe.plan.recipes.truncate_table import truncate_table
@@ -58,28 +60,29 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
+    create_partition,
+    fill_columns,
     remake_trigger,
     remake_views,
     replace_index,
+    split_columns,
     table_action,
 )
-PATTERNS: tuple[Pattern, ...] = (create_partition, replace_index)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
     AttachPartition: attach_partition,
     CreateIndex: create_index,
-    DetachPartition: detach_partition,
     Delete: delete_rows,
+    DetachPartition: detach_partition,
     DropColumn: drop_column,
     DropConstraint: drop_constraint,
     DropIndex: drop_index,
     DropNotNull: drop_not_null,
-    OtherStatement: object_recipe,
-    Insert: insert_rows,
-    Reindex: reindex,
     DropTable: drop_table,
+    Insert: insert_rows,
+    OtherStatement: object_recipe,
     Reindex: reindex,
     RenameColumn: rename_column,
     RenameTable: rename_table,
