@@ -60,11 +60,11 @@ def fill(template: str, value: str) -> str:
     return template.replace("{value}", value)
 
 
-def guarded(fits: str, up: str, **down: object) -> Conversion:
-    """A conversion whose way up is defined only where `fits` holds; NULL always fits."""
+def guarded(condition: str, up: str, **down: object) -> Conversion:
+    """A conversion whose way up is defined only where the condition holds; NULL always fits."""
     return Conversion(
-        up=f"CASE WHEN {fits} THEN {up} END",
-        up_fits=f"({{value}} IS NULL OR {fits})",
+        up=f"CASE WHEN {condition} THEN {up} END",
+        up_fits=f"({{value}} IS NULL OR {condition})",
         **down,  # type: ignore[arg-type] # the other fields of Conversion
     )
 

@@ -11,7 +11,7 @@ from migsafe.errors import PlanError
 from migsafe.plan.exchange import Exchange, rename_column
 from migsafe.plan.replacement import Replacement
 from migsafe.plan.sync import is_sync_trigger
-from migsafe.sql.names import Name, quote_identifier
+from migsafe.sql.names import quote_identifier
 
 CARRIED = frozenset({"view", "policy", "trigger", "statistics", "foreign key", "privileges"})
 
@@ -159,6 +159,6 @@ def _trigger(change: Replacement, name: str) -> Iterator[str]:
         yield f"ALTER TABLE {change.name.sql} DISABLE TRIGGER {quote_identifier(name)}"
 
 
-def carried_views(change: Replacement) -> tuple[Name, ...]:
-    """The views that are said again."""
-    return tuple(view.name for view in _views(change))
+def needs_mending(change: Replacement) -> bool:
+    """Whether PostgreSQL would refuse to change the type because of what is said again here."""
+    return any(each.kind in {"view", "policy", "trigger"} for each in _dependants(change))

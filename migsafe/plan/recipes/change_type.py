@@ -5,6 +5,7 @@ from dataclasses import replace
 from migsafe.catalog.model import Column, Table
 from migsafe.errors import PlanError
 from migsafe.plan.conversions import Conversion
+from migsafe.plan.dependants import needs_mending
 from migsafe.plan.draft import EITHER, Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, ColumnChange, DownMap
@@ -16,6 +17,9 @@ from migsafe.plan.replacement import Replacement
 from migsafe.plan.sync import OnMisfit, Side, bounded, make_tag
 from migsafe.sql.operations import AlterColumnType, ConstraintKind, TypeName
 from migsafe.sql.types import is_built_in
+
+# Where the nearest value is refused, since it is there already or not there at all.
+_CHOOSY = {ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.FOREIGN_KEY}
 
 
 def change_type(operation: AlterColumnType, wanted: Wanted, scene: Scene) -> Draft:
@@ -75,6 +79,7 @@ def change_type(operation: AlterColumnType, wanted: Wanted, scene: Scene) -> Dra
         ),
         compatibility=EITHER if swap else TWO_NAMES,
         steps=build_steps(change),
+        mends=needs_mending(change),
         warnings=(
             *common.warnings(change),
             *_loss(conversion, on_misfit, old),
@@ -106,15 +111,14 @@ def _on_misfit(
     """
     if conversion.down_map is DownMap.TOTAL:
         return OnMisfit.FAIL  # nothing to decide: everything fits
-    single = any(
-        old.name in each.columns and each.kind in {ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE}
-        for each in table.constraints
-    ) or any(index.unique and old.name in index.columns for index in table.indexes)
+    single = any(old.name in each.columns and each.kind in _CHOOSY for each in table.constraints) or any(
+        index.unique and old.name in index.columns for index in table.indexes
+    )
     has_nearest = conversion.nearest is not None and not single
     best = OnMisfit.NULL if not old.not_null or (swap and not has_nearest) else OnMisfit.NEAREST
     choice = chosen or best
     if choice is OnMisfit.NEAREST and not has_nearest:
-        because = "and its values differ from each other" if single else f"has no nearest {old.type}"
+        because = "and a key at that" if single else f"has no nearest {old.type}"
         raise PlanError(
             f"{old.name} of {table.name} is NOT NULL, {because}: a new value that the old type cannot hold "
             "has no place there",
