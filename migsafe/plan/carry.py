@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migsafe.catalog.model import Constraint, Index
+from migsafe.effects.model import Lock, LockMode
 from migsafe.errors import PlanError
 from migsafe.plan.exchange import Exchange
 from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
 from migsafe.plan.model import DdlStep, IndexStep, Step
+from migsafe.plan.partitioned import Branch, branch_of, family, joined, joined_key, spares, whole
 from migsafe.plan.replacement import Replacement
 from migsafe.plan.stages import Stage
 from migsafe.sql.names import Name, quote_identifier, quote_literal
@@ -27,6 +29,7 @@ class Twin:
     original: str
     copy: str
     constraint: bool  # else a plain index
+    table: Name
     index: Index | None = None  # the original's
     comment: str | None = None
 
@@ -49,31 +52,21 @@ def carry_over(change: Replacement) -> Carried:
     twins: list[Twin] = []
     table, old = change.table, change.old
     by_constraint = {constraint.index for constraint in table.constraints if constraint.index}
-    for index in table.indexes:
-        if index.name in by_constraint:
-            continue
-        if not index.definition:  # its expressions and predicate could read the column
-            raise inexact(f"index {index.name} on {table.name}")
-        if old.name in index.columns:
-            copy = change.spare(index.name)
-            steps.append(index_step(change, index, copy, change.working))
-            twins.append(
-                Twin(original=index.name, copy=copy, constraint=False, index=index, comment=index.comment)
-            )
+    for owner in family(change.catalog, table) if table.partitioned else (table,):
+        for index in owner.indexes:
+            of_key = owner is table and index.name in by_constraint
+            if of_key or index.parent is not None:
+                continue
+            if not index.definition:  # its expressions and predicate could read the column
+                raise inexact(f"index {index.name} on {owner.name}")
+            if old.name in index.columns:
+                branch = branch_of(change.catalog, owner, index)
+                steps.extend(_index_steps(change, branch))
+                twins.extend(_index_twins(change, branch))
     for constraint in table.constraints:
         if old.name in constraint.columns and constraint.kind is not ConstraintKind.PRIMARY_KEY:
-            copy = change.spare(constraint.name)
-            steps.extend(_constraint_steps(change, constraint, copy))
-            behind = index_of(change, constraint) if constraint.kind is ConstraintKind.UNIQUE else None
-            twins.append(
-                Twin(
-                    original=constraint.name,
-                    copy=copy,
-                    constraint=True,
-                    index=behind,
-                    comment=constraint.comment,
-                )
-            )
+            steps.extend(_constraint_steps(change, constraint, change.spare(constraint.name)))
+            twins.extend(_constraint_twins(change, constraint))
     if old.not_null:
         named = next((each for each in table.not_nulls if old.name in each.columns), None)
         if named is None:
@@ -83,8 +76,71 @@ def carry_over(change: Replacement) -> Carried:
             copy = change.spare(named.name)
             body = f"NOT NULL {quote_identifier(change.working)}"
             steps.extend(constraint_steps(table.name, copy, body, called=named.name))
-            twins.append(Twin(original=named.name, copy=copy, constraint=True, comment=named.comment))
+            twins.append(
+                Twin(
+                    original=named.name,
+                    copy=copy,
+                    constraint=True,
+                    table=table.name,
+                    comment=named.comment,
+                )
+            )
     return Carried(steps=tuple(steps), twins=tuple(twins))
+
+
+def _index_steps(change: Replacement, branch: Branch) -> Iterator[Step]:
+    copies = spares(change, branch)
+    for leaf in branch.leaves():
+        name = change.spare(leaf.index.name)
+        yield index_step(change, leaf.index, name, change.working, table=leaf.table.name)
+    if not branch.table.partitioned:
+        return
+    index, table = branch.index, branch.table.name
+    make = "CREATE UNIQUE INDEX" if index.unique else "CREATE INDEX"
+    copy = Name(change.spare(index.name), table.schema)
+    moved = replace_column(_tail(change, index), change.old.name, change.working)
+    yield DdlStep(
+        id=f"verify.index.{index.name}",
+        stage=Stage.VERIFIED,
+        title=f"Join the indexes of the partitions of {table} to one like {index.name}",
+        sql=(*joined(branch, copies, make, moved), whole(branch, copy.name)),
+        undo=(f"DROP INDEX IF EXISTS {copy.sql}",),
+        locks=tuple(Lock(each.table.name, LockMode.SHARE) for each in branch.all() if each.table.partitioned),
+    )
+
+
+def _index_twins(change: Replacement, branch: Branch) -> Iterator[Twin]:
+    for each in branch.all():
+        yield Twin(
+            original=each.index.name,
+            copy=change.spare(each.index.name),
+            constraint=False,
+            table=each.table.name,
+            index=each.index,
+            comment=each.index.comment,
+        )
+
+
+def _constraint_twins(change: Replacement, constraint: Constraint) -> Iterator[Twin]:
+    if constraint.kind is not ConstraintKind.UNIQUE:
+        copy = change.spare(constraint.name)
+        yield Twin(
+            original=constraint.name,
+            copy=copy,
+            constraint=True,
+            table=change.name,
+            comment=constraint.comment,
+        )
+        return
+    for each in branch_of(change.catalog, change.table, index_of(change, constraint)).all():
+        yield Twin(
+            original=each.index.name,  # that of the constraint too
+            copy=change.spare(each.index.name),
+            constraint=True,
+            table=each.table.name,
+            index=each.index,
+            comment=constraint.comment if each.table is change.table else None,
+        )
 
 
 def twins_exchange(change: Replacement, twins: tuple[Twin, ...]) -> Exchange:
@@ -96,13 +152,13 @@ def twins_exchange(change: Replacement, twins: tuple[Twin, ...]) -> Exchange:
         return Exchange(after=tuple(there), undo_after=tuple(back))
     return Exchange(
         after=(
-            *(rename(change.name, twin, twin.original, grave) for twin, grave in graves),
-            *(rename(change.name, twin, twin.copy, twin.original) for twin in twins),
+            *(rename(twin, twin.original, grave) for twin, grave in graves),
+            *(rename(twin, twin.copy, twin.original) for twin in twins),
             *there,
         ),
         undo_after=(
-            *(rename(change.name, twin, twin.original, twin.copy) for twin in twins),
-            *(rename(change.name, twin, grave, twin.original) for twin, grave in graves),
+            *(rename(twin, twin.original, twin.copy) for twin in twins),
+            *(rename(twin, grave, twin.original) for twin, grave in graves),
             *back,
         ),
     )
@@ -114,25 +170,26 @@ def _marks(change: Replacement, twin: Twin, *, there: bool) -> Iterator[str]:
     if twin.comment and there:
         quoted = quote_identifier(name)
         what = (
-            f"CONSTRAINT {quoted} ON {change.name.sql}"
+            f"CONSTRAINT {quoted} ON {twin.table.sql}"
             if twin.constraint
-            else f"INDEX {Name(name, change.name.schema).sql}"
+            else f"INDEX {Name(name, twin.table.schema).sql}"
         )
         yield f"COMMENT ON {what} IS {quote_literal(twin.comment)}"
     if twin.index is not None:
-        yield from again(change, twin.index, name)
+        yield from again(twin.table, twin.index, name)
 
 
-def again(change: Replacement, index: Index, name: str) -> Iterator[str]:
+def again(table: Name, index: Index, name: str) -> Iterator[str]:
     """The replica identity and the order of CLUSTER, if they were this index's."""
     if index.identifies:
-        yield f"ALTER TABLE {change.name.sql} REPLICA IDENTITY USING INDEX {quote_identifier(name)}"
+        yield f"ALTER TABLE {table.sql} REPLICA IDENTITY USING INDEX {quote_identifier(name)}"
     if index.clustered:
-        yield f"ALTER TABLE {change.name.sql} CLUSTER ON {quote_identifier(name)}"
+        yield f"ALTER TABLE {table.sql} CLUSTER ON {quote_identifier(name)}"
 
 
-def rename(table: Name, twin: Twin, old_name: str, new_name: str) -> str:
+def rename(twin: Twin, old_name: str, new_name: str) -> str:
     """Give an index or a constraint another name."""
+    table = twin.table
     if twin.constraint:
         target = f"{quote_identifier(old_name)} TO {quote_identifier(new_name)}"
         return f"ALTER TABLE {table.sql} RENAME CONSTRAINT {target}"
@@ -151,13 +208,15 @@ def index_of(change: Replacement, constraint: Constraint) -> Index:
     return index
 
 
-def index_step(change: Replacement, index: Index, copy: str, column: str, *, title: str = "") -> IndexStep:
-    """An index like this one, but on another column, under the name `copy`.
+def index_step(
+    change: Replacement, index: Index, copy: str, column: str, *, table: Name | None = None, title: str = ""
+) -> IndexStep:
+    """An index like this one, but on another column, under the name `copy`; `table` is its partition.
 
     Raises:
         PlanError: It is invalid, or its definition is not known.
     """
-    table = change.name
+    table = table or change.name
     name = Name(copy, table.schema)
     if not index.valid:
         raise PlanError(
@@ -169,11 +228,11 @@ def index_step(change: Replacement, index: Index, copy: str, column: str, *, tit
         f"CREATE {unique}INDEX CONCURRENTLY {quote_identifier(copy)} ON {table.sql} "
         f"{replace_column(_tail(change, index), change.old.name, column)}"
     )
+    called = f"{index.name} again on {column}{f', {title}' if title else ''}"
     return IndexStep(
         id=f"verify.index.{copy if title else index.name}",
         stage=Stage.VERIFIED,
-        title=f"Build index {index.name} again on {column}{f', {title}' if title else ''}, while reads and "
-        "writes go on",
+        title=f"Build index {called}, while reads and writes go on",
         index=name,
         table=table,
         sql=sql,
@@ -202,6 +261,13 @@ def inexact(what: str) -> PlanError:
 
 def _constraint_steps(change: Replacement, constraint: Constraint, copy: str) -> Iterator[Step]:
     old, new = change.old.name, change.working
+    if change.table.partitioned and constraint.kind is ConstraintKind.FOREIGN_KEY:
+        raise PlanError(
+            f"{old} of the partitioned table {change.name} is part of the foreign key {constraint.name}: it "
+            "would get parts with names of their own, or be added without NOT VALID",
+            advice="Drop the foreign key first; afterwards give each partition its own, NOT VALID, validate "
+            "them, and add that of the whole table.",
+        )
     match constraint.kind:
         case ConstraintKind.CHECK:
             yield from _copied(change, constraint, copy, replace_column(constraint.definition, old, new))
@@ -234,16 +300,18 @@ def _copied(change: Replacement, constraint: Constraint, copy: str, definition: 
 
 
 def _unique_steps(change: Replacement, constraint: Constraint, copy: str) -> Iterator[Step]:
-    yield index_step(change, index_of(change, constraint), copy, change.working)
-    _, deferrable, suffix = constraint.definition.partition(" DEFERRABLE")
+    branch = branch_of(change.catalog, change.table, index_of(change, constraint))
+    for leaf in branch.leaves():
+        name = change.spare(leaf.index.name)
+        yield index_step(change, leaf.index, name, change.working, table=leaf.table.name)
+    body = replace_column(constraint.definition, change.old.name, change.working)
+    copies = spares(change, branch)
+    check = (whole(branch, copy),) if change.table.partitioned else ()
     yield DdlStep(
         id=f"verify.{constraint.name}.add",
         stage=Stage.VERIFIED,
         title=f"Make the new index the constraint {constraint.name}",
-        sql=(
-            f"ALTER TABLE {change.name.sql} ADD CONSTRAINT {quote_identifier(copy)} "
-            f"UNIQUE USING INDEX {quote_identifier(copy)}{deferrable}{suffix}",
-        ),
+        sql=(*joined_key(branch, copies, copies, body), *check),
         undo=(f"ALTER TABLE {change.name.sql} DROP CONSTRAINT IF EXISTS {quote_identifier(copy)}",),
-        locks=strong(change.name),
+        locks=strong(*(each.table.name for each in branch.all())),
     )

@@ -8,16 +8,17 @@ https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-
 from collections.abc import Iterator
 
 from migsafe.catalog.model import Constraint
-from migsafe.errors import PlanError
 from migsafe.plan.carry import again, index_of, index_step
 from migsafe.plan.exchange import Exchange
 from migsafe.plan.gentle import strong
 from migsafe.plan.model import DdlStep, DownMap, Step
+from migsafe.plan.partitioned import Branch, branch_of, graves, joined_key, originals, spares, whole
 from migsafe.plan.replacement import Replacement
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync import OnMisfit
-from migsafe.sql.names import quote_identifier, quote_literal
+from migsafe.sql.names import Name, quote_identifier, quote_literal
 from migsafe.sql.operations import ConstraintKind
+from migsafe.sql.rename import replace_column
 
 
 def key_of(change: Replacement) -> Constraint | None:
@@ -33,15 +34,18 @@ def key_indexes(change: Replacement) -> Iterator[Step]:
     key = key_of(change)
     if key is None:
         return
-    if change.table.partitioned:
-        raise PlanError(
-            f"{change.old.name} is in the primary key of the partitioned table {change.name}: PostgreSQL "
-            "cannot make an index of it the key, so the key would have to be built under a lock",
-            advice="Make a new partitioned table with the new type, and move the rows there.",
+    branch = branch_of(change.catalog, change.table, index_of(change, key))
+    for leaf in branch.leaves():
+        name, table = leaf.index.name, leaf.table.name
+        yield index_step(change, leaf.index, change.spare(name), change.working, table=table)
+        yield index_step(
+            change,
+            leaf.index,
+            change.grave(name),
+            change.old.name,
+            table=table,
+            title="for the way back",
         )
-    index = index_of(change, key)
-    yield index_step(change, index, change.spare(key.name), change.working)
-    yield index_step(change, index, _spare(change, key), change.old.name, title="for the way back")
 
 
 def key_exchange(change: Replacement) -> Exchange:
@@ -50,21 +54,21 @@ def key_exchange(change: Replacement) -> Exchange:
     if key is None:
         return Exchange()
     drop = f"ALTER TABLE {change.name.sql} DROP CONSTRAINT {quote_identifier(key.name)}"
+    branch = branch_of(change.catalog, change.table, index_of(change, key))
     return Exchange(
         before=(drop,),
-        after=_made(change, key, change.spare(key.name)),
+        after=_made(change, key, branch, spares(change, branch), change.final),
         undo_before=(drop,),
-        undo_after=_made(change, key, _spare(change, key)),
+        undo_after=_made(change, key, branch, graves(change, branch), change.old.name),
+        locks=tuple(each.table.name for each in branch.all()),
     )
 
 
-def _spare(change: Replacement, key: Constraint) -> str:
-    return change.grave(key.name)
-
-
-def _made(change: Replacement, key: Constraint, index: str) -> tuple[str, ...]:
+def _made(
+    change: Replacement, key: Constraint, branch: Branch, built: dict[Name, str], column: str
+) -> tuple[str, ...]:
     """ADD PRIMARY KEY USING INDEX gives the index the name of the key."""
-    _, deferrable, suffix = key.definition.partition(" DEFERRABLE")
+    body = replace_column(key.definition, change.old.name, column)
     name = quote_identifier(key.name)
     told = (
         (f"COMMENT ON CONSTRAINT {name} ON {change.name.sql} IS {quote_literal(key.comment)}",)
@@ -72,10 +76,10 @@ def _made(change: Replacement, key: Constraint, index: str) -> tuple[str, ...]:
         else ()
     )
     return (
-        f"ALTER TABLE {change.name.sql} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX "
-        f"{quote_identifier(index)}{deferrable}{suffix}",
+        *joined_key(branch, originals(branch), built, body),
+        *((whole(branch, key.name),) if change.table.partitioned else ()),
         *told,
-        *again(change, index_of(change, key), key.name),
+        *(sql for each in branch.all() for sql in again(each.table.name, each.index, each.index.name)),
     )
 
 

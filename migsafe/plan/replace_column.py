@@ -6,6 +6,7 @@ becomes a tombstone after blue is gone; or both use one name (a type change), an
 one transaction once every row is verified.
 """
 
+import re
 from collections.abc import Iterator
 
 from migsafe.catalog.model import Column, Table
@@ -19,6 +20,7 @@ from migsafe.plan.gentle import strong
 from migsafe.plan.key import key_exchange, key_indexes, relax_step
 from migsafe.plan.model import BackfillStep, DdlStep, Step, VerifyStep
 from migsafe.plan.numbering import numbering
+from migsafe.plan.partitioned import refuse_partitions
 from migsafe.plan.references import let_go, made_again, named_back, references_to, released
 from migsafe.plan.replacement import Replacement, primary_key
 from migsafe.plan.stages import Compatibility, Stage, Window
@@ -42,10 +44,17 @@ def refuse_unsupported(table: Table, column: Column) -> None:
         PlanError: It is not: why, and what to do about it.
     """
     what = f"column {column.name} of {table.name}"
-    if table.partitioned or table.partition_of:
+    if table.partition_of:
         raise PlanError(
-            f"{table.name} is partitioned; there is no recipe for that yet",
-            advice="Change it partition by partition, or wait for the recipe.",
+            f"{table.name} is a partition of {table.partition_of}, from which it has its columns",
+            advice=f"Change {table.partition_of}: all its partitions change with it.",
+        )
+    if table.partitioned and (column.generated or re.search(_word(column.name), table.partition_key or "")):
+        why = "an identity" if column.generated else "part of the partition key"
+        raise PlanError(
+            f"{what} is {why}, and the table is partitioned: PostgreSQL has no way to give that to another "
+            "column",
+            advice="Make a new partitioned table with the new type, and move the rows there.",
         )
     if table.inherits or table.of_type or table.foreign:
         kind = "a foreign table" if table.foreign else "made from another table or a type"
@@ -72,6 +81,10 @@ def refuse_unsupported(table: Table, column: Column) -> None:
         )
 
 
+def _word(name: str) -> str:
+    return rf"(?<![\w$]){re.escape(name)}(?![\w$])"
+
+
 def build_steps(change: Replacement) -> tuple[Step, ...]:
     """All steps, in order.
 
@@ -79,6 +92,8 @@ def build_steps(change: Replacement) -> tuple[Step, ...]:
         PlanError: Something hangs on the column that cannot be carried over; says what.
     """
     refuse_dependants(change)
+    if change.table.partitioned:
+        refuse_partitions(change.catalog, change.table, change.old.name)
     references = references_to(change)
     carried = carry_over(change)
     whole = together(
@@ -210,7 +225,7 @@ def _unequal(change: Replacement) -> str:
 def _drop(change: Replacement, carried: Carried) -> DdlStep:
     renames: tuple[str, ...] = ()
     if not change.swap:  # a swap has renamed them already
-        renames = tuple(rename(change.name, twin, twin.copy, twin.original) for twin in carried.twins)
+        renames = tuple(rename(twin, twin.copy, twin.original) for twin in carried.twins)
     parents = {each.references for each in change.table.constraints if change.old.name in each.columns}
     return DdlStep(
         id="contract.drop",
