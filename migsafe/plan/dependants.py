@@ -41,6 +41,12 @@ def refuse_dependants(change: Replacement) -> None:
                 advice="Drop the trigger first, or let it fire on every UPDATE and look at both columns.",
             )
     for view in _views(change):
+        if change.around.dropped and view.name not in change.around.dropped:
+            raise PlanError(
+                f"{what} is used by: view {view.name}, which the migration does not drop and make again",
+                advice="Drop it and make it again in the migration as well, or none of the views: then they "
+                "are carried over.",
+            )
         if view.materialized:
             raise PlanError(
                 f"{what} is used by: materialized view {view.name}, which would be filled again while nobody "
@@ -68,34 +74,40 @@ def dependants_exchange(change: Replacement) -> Exchange:
     views = _views(change)
     before: list[str] = []
     after: list[str] = []
+    back: list[str] = []  # the views as they were
+    undrop: list[str] = []  # the views as the migration makes them
     if change.alike:
         after += [_create(view, replace=True) for view in views]
     else:
         before += [f"DROP VIEW {view.name.sql}" for view in reversed(views)]
         for view in views:
-            after += [_create(view, replace=False), *view.adorned]
+            back += [_create(view, replace=False), *view.adorned]
+        after += change.around.made or back
+        undrop += [f"DROP VIEW {name.sql}" for name in reversed(change.around.names)]
     locks = [view.name for view in views]
+    away: list[str] = []
+    again: list[str] = []
     for each in _dependants(change):
         match each.kind:
             case "policy" if each.name and each.table:
                 policy = quote_identifier(each.name.name)
-                after.append(f"ALTER POLICY {policy} ON {each.table.sql}{each.definition}")
+                again.append(f"ALTER POLICY {policy} ON {each.table.sql}{each.definition}")
                 locks.append(each.table)
             case "trigger" if each.name:
-                before.append(f"DROP TRIGGER {quote_identifier(each.name.name)} ON {change.name.sql}")
-                after += _trigger(change, each.name.name)
+                away.append(f"DROP TRIGGER {quote_identifier(each.name.name)} ON {change.name.sql}")
+                again += _trigger(change, each.name.name)
             case "statistics" if each.name and each.definition:
-                before.append(f"DROP STATISTICS {each.name.sql}")
-                after.append(each.definition)
+                away.append(f"DROP STATISTICS {each.name.sql}")
+                again.append(each.definition)
             case _:
                 pass
-    if not after:
+    if not (after or again):
         return Exchange()
     return Exchange(
-        before=tuple(before),
-        after=_under_old_name(change, tuple(after)),
-        undo_before=tuple(before),
-        undo_after=tuple(after),
+        before=(*before, *away),
+        after=_under_old_name(change, (*after, *again)),
+        undo_before=(*(undrop or before), *away),
+        undo_after=(*(back or after), *again),
         locks=tuple(locks),
     )
 
@@ -131,7 +143,7 @@ def _views(change: Replacement) -> tuple[View, ...]:
     ]
     if change.alike:
         return tuple(found)
-    names = {view.name for view in found}
+    names = {view.name for view in found} | {*change.around.dropped}
     while more := {
         view.name for view in catalog.views.values() if view.name not in names and names & {*view.reads}
     }:

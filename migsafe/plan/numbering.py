@@ -22,19 +22,18 @@ def numbering(change: Replacement) -> Exchange:
     """
     if change.old.generated is Generated.IDENTITY:
         return _identity(change)
-    default = change.old.default
-    if default is None and not change.old.sequences:
-        return Exchange()
-    drop, take = "DROP DEFAULT", f"SET DEFAULT {default}"
+    default, drop = change.old.default, "DROP DEFAULT"
+    then = change.around.default or default
     return Exchange(
         before=(_column(change, change.old.name, drop),) if default else (),
-        after=(*((_column(change, change.final, take),) if default else ()), *_owned(change, there=True)),
-        undo_before=(_column(change, change.final, drop),) if default else (),
-        undo_after=(
-            *((_column(change, change.old.name, take),) if default else ()),
-            *_owned(change, there=False),
-        ),
+        after=(*_take(change, change.final, then), *_owned(change, there=True)),
+        undo_before=(_column(change, change.final, drop),) if then else (),
+        undo_after=(*_take(change, change.old.name, default), *_owned(change, there=False)),
     )
+
+
+def _take(change: Replacement, column: str, default: str | None) -> tuple[str, ...]:
+    return (_column(change, column, f"SET DEFAULT {default}"),) if default else ()
 
 
 def widened(change: Replacement) -> tuple[Name, ...]:

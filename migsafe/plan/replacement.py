@@ -19,6 +19,19 @@ class Helpers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the migration does around the change of type: another default, views dropped and made again.
+
+    `made` are the statements that make the views (their `names`) and say who may read them.
+    """
+
+    default: str | None = None
+    dropped: tuple[Name, ...] = ()
+    made: tuple[str, ...] = ()
+    names: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
     """One column that makes way: `sync` names both columns as they are until they are exchanged.
 
@@ -34,6 +47,7 @@ class Replacement:
     catalog: Catalog = field(default_factory=Catalog)
     server_version: int
     helpers: Helpers = field(default_factory=Helpers)
+    around: Around = field(default_factory=Around)
 
     @property
     def name(self) -> Name:

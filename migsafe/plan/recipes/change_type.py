@@ -13,7 +13,7 @@ from migsafe.plan.numbering import widened
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.way import way_of
 from migsafe.plan.replace_column import TWO_NAMES, build_steps
-from migsafe.plan.replacement import Replacement
+from migsafe.plan.replacement import Around, Replacement
 from migsafe.plan.sync import OnMisfit, Side, bounded, make_tag
 from migsafe.sql.operations import AlterColumnType, ConstraintKind, TypeName
 from migsafe.sql.types import is_built_in
@@ -22,8 +22,10 @@ from migsafe.sql.types import is_built_in
 _CHOOSY = {ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.FOREIGN_KEY}
 
 
-def change_type(operation: AlterColumnType, wanted: Wanted, scene: Scene) -> Draft:
-    """The rollout of a column's new type.
+def change_type(
+    operation: AlterColumnType, wanted: Wanted, scene: Scene, *, around: Around | None = None
+) -> Draft:
+    """The rollout of a column's new type; `around` is what the migration says before and after.
 
     Raises:
         PlanError: No conversion is known, or something cannot be carried over.
@@ -62,6 +64,7 @@ def change_type(operation: AlterColumnType, wanted: Wanted, scene: Scene) -> Dra
         catalog=scene.catalog,
         server_version=scene.server_version,
         helpers=way.helpers,
+        around=around or Around(),
     )
     return Draft(
         change=Change(

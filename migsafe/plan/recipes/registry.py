@@ -24,6 +24,7 @@ from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
+from migsafe.plan.recipes.retype import retype
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.table_actions import table_action
@@ -63,6 +64,7 @@ PATTERNS: tuple[Pattern, ...] = (
     create_partition,
     fill_columns,
     remake_trigger,
+    retype,  # before remake_views, which would see the views alone
     remake_views,
     replace_index,
     split_columns,
