@@ -55,7 +55,7 @@ def column_of(plan: Plan) -> ColumnChange:
             "ALTER TABLE t ALTER a TYPE integer",
             "no safe",
         ),
-        ("CREATE TABLE t (a int)", "CLUSTER t", "there is no recipe for"),
+        ("CREATE TABLE t (a int)", "CLUSTER t", "no plan makes this safe"),
         ("CREATE TABLE t (a int)", "ALTER TABLE t ADD RIDDLE !", "a statement could not be read"),
         (
             "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger"
