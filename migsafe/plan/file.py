@@ -11,6 +11,7 @@ from migsafe.errors import PlanError, UsageError
 from migsafe.plan.document import SECTIONS, fingerprint, from_document, read_traffic, to_document
 from migsafe.plan.fields import Fields
 from migsafe.plan.model import Plan, Traffic
+from migsafe.plan.places import find_places
 
 __all__ = ["dump_plan", "fingerprint", "load_plan", "load_traffic", "read_plan"]
 
@@ -59,7 +60,7 @@ def read_plan(text: str, *, file: str) -> Plan:
     Raises:
         PlanError: It is not a plan: which key, and where.
     """
-    return from_document(_parse(text, file), file=file)
+    return from_document(_parse(text, file), file=file, lines=find_places(text).lines)
 
 
 def load_traffic(path: Path) -> Traffic:
@@ -69,7 +70,8 @@ def load_traffic(path: Path) -> Traffic:
         UsageError: The file cannot be read.
         PlanError: It is not valid: which key, and where.
     """
-    traffic = read_traffic(Fields(_parse(_read(path), str(path)), file=str(path)))
+    text = _read(path)
+    traffic = read_traffic(Fields(_parse(text, str(path)), file=str(path), lines=find_places(text).lines))
     if traffic is None:
         raise PlanError(f"{path}: there is no traffic in it")
     return traffic
