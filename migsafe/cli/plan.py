@@ -1,5 +1,7 @@
 """`migsafe plan`: from a migration to a plan file."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def plan(
-    migration: Path = typer.Argument(help="The SQL file with the unsafe change."),
+    migration: Path = typer.Argument(
+        help="The SQL file with the unsafe change, or - for standard input; a plan with --check, --explain."
+    ),
     *,
     database: str | None = typer.Option(
         None,
@@ -41,9 +45,16 @@ def plan(
         "--on-misfit",
         help="What becomes of a value that the old type cannot hold: null, nearest or fail.",
     ),
+    check: bool = typer.Option(
+        False, "--check", help="Judge a plan that may have been edited; nothing is written."
+    ),
+    explain: bool = typer.Option(False, "--explain", help="Show the stages as a table; nothing is written."),
     output_format: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
 ) -> None:
-    """Turn an unsafe change into a rollout that keeps the application running."""
+    """Turn an unsafe change into a rollout that keeps the application running.
+
+    Exit codes: 0 done, 1 --check found something to put right, 2 there is no plan.
+    """
     from migsafe.plan.durations import parse_duration
     from migsafe.plan.file import dump_plan, fingerprint
     from migsafe.plan.model import Contract
@@ -51,6 +62,18 @@ def plan(
     from migsafe.plan.planner import plan_migration
     from migsafe.plan.sync import OnMisfit
 
+    if check and explain:
+        raise UsageError("--check and --explain exclude each other")
+    if check:
+        from migsafe.cli.plan_check import check_plan
+
+        raise typer.Exit(check_plan(migration, catalog_of(database, schema), output_format))
+    if explain and migration.suffix == ".toml":
+        from migsafe.cli.plan_explain import explain_plan
+        from migsafe.plan.file import load_plan
+
+        explain_plan(load_plan(migration), catalog_of(database, schema), output_format)
+        return
     if on_misfit is not None and on_misfit not in set(OnMisfit):
         raise UsageError(f"--on-misfit {on_misfit} is unknown", advice="Use null, nearest or fail.")
     options = PlanOptions(
@@ -65,9 +88,15 @@ def plan(
         ),
     )
     text = _text(migration)
-    made = plan_migration(text, _catalog(database, schema), options, file=str(migration))
+    catalog = needed_catalog(database, schema)
+    made = plan_migration(text, catalog, options, file=_called(migration))
+    if explain:
+        from migsafe.cli.plan_explain import explain_plan
+
+        explain_plan(made, catalog, output_format)
+        return
     written = dump_plan(made)
-    target = output or migration.with_suffix(".plan.toml")
+    target = output or (Path("-") if str(migration) == "-" else migration.with_suffix(".plan.toml"))
     if str(target) == "-":
         typer.echo(written, nl=False)
         return
@@ -75,29 +104,51 @@ def plan(
     _report(made, target, fingerprint(made), output_format)
 
 
+def _called(migration: Path) -> str:
+    return "standard input" if str(migration) == "-" else str(migration)
+
+
 def _text(migration: Path) -> str:
+    if str(migration) != "-" and migration.suffix == ".toml":
+        raise UsageError(
+            f"{migration} is no SQL file",
+            advice=f"If it is a plan: migsafe plan --check {migration}, or migsafe run {migration}.",
+        )
     try:
+        if str(migration) == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
         return migration.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"there is no file {migration}") from None
     except IsADirectoryError:
         raise UsageError(f"{migration} is a folder", advice="Give the one file with the change.") from None
     except UnicodeDecodeError:
-        raise PlanError(f"{migration} is not a text file in UTF-8") from None
+        raise PlanError(f"{_called(migration)} is not a text file in UTF-8") from None
     except OSError as error:
         raise UsageError(f"{migration} cannot be read: {error.strerror}") from None
 
 
-def _catalog(database: str | None, schema: Path | None) -> "Catalog":
+def catalog_of(database: str | None, schema: Path | None) -> "Catalog | None":
+    """The schema that a plan is for; None when nobody says where it is."""
+    from migsafe.run.connect import VARIABLES
+
+    asked = bool(schema or database or any(os.environ.get(name) for name in VARIABLES))
+    return needed_catalog(database, schema) if asked else None
+
+
+def needed_catalog(database: str | None, schema: Path | None) -> "Catalog":
+    """The schema that a plan is for.
+
+    Raises:
+        UsageError: Nobody says where it is, or it cannot be read.
+        SqlError: A statement of the schema file was not understood.
+    """
     if database and schema:
         raise UsageError("--database and --schema exclude each other")
     if schema is not None:
-        from migsafe.catalog.history import load_schema
+        from migsafe.lint.run import read_schema
 
-        try:
-            return load_schema(schema.read_text(encoding="utf-8-sig"), source=str(schema))
-        except FileNotFoundError:
-            raise UsageError(f"there is no file {schema}") from None
+        return read_schema(str(schema))
     from migsafe.catalog.live import read_catalog
     from migsafe.run.connect import connect, database_url
 

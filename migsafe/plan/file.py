@@ -51,7 +51,7 @@ def load_plan(path: Path) -> Plan:
         UsageError: The file cannot be read.
         PlanError: It is not a plan: which key, and where.
     """
-    return read_plan(_read(path), file=str(path))
+    return read_plan(read_text(path), file=str(path))
 
 
 def read_plan(text: str, *, file: str) -> Plan:
@@ -70,14 +70,20 @@ def load_traffic(path: Path) -> Traffic:
         UsageError: The file cannot be read.
         PlanError: It is not valid: which key, and where.
     """
-    text = _read(path)
+    text = read_text(path)
     traffic = read_traffic(Fields(_parse(text, str(path)), file=str(path), lines=find_places(text).lines))
     if traffic is None:
         raise PlanError(f"{path}: there is no traffic in it")
     return traffic
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file that should be a plan.
+
+    Raises:
+        UsageError: It cannot be read.
+        PlanError: It is not text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -19,14 +19,15 @@ _OTHER = re.compile(r"""[^\[\]{}"'#\n]+""")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The lines of keys and tables by their paths (`verify 4.sql`), and the offsets of texts in the file.
+    """The lines of keys and tables by their paths (`verify 4.sql`), and where texts stand in the file.
 
-    A text begins where its first character stands. `exact` are those that stand there as they are, without
-    escapes.
+    A text begins at the offset of its first character. `exact` are those that stand there as they are,
+    without escapes.
     """
 
     lines: dict[str, int] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
     exact: set[str] = field(default_factory=set)
 
 
@@ -36,11 +37,12 @@ def find_places(text: str) -> Places:
     for name, at, value in _keys(text):
         found.lines.setdefault(name, text.count("\n", 0, at) + 1)
         if value is not None:
-            start = value.start() + (3 if value.lastgroup in {"ml", "mb"} else 1)
-            if value.lastgroup in {"ml", "mb"} and text.startswith("\n", start):
+            kind = value.lastgroup or "b"
+            start, end = value.span(kind)
+            if kind in {"ml", "mb"} and text.startswith("\n", start):
                 start += 1
-            found.starts[name] = start
-            if value.lastgroup in {"ml", "l"} or "\\" not in value[0]:
+            found.starts[name], found.lengths[name] = start, end - start
+            if kind in {"ml", "l"} or "\\" not in value[0]:
                 found.exact.add(name)
     return found
 
