@@ -1,6 +1,5 @@
 """`migsafe plan`: from a migration to a plan file."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,16 +7,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
+from migsafe.cli.plan_revision import Asked, find_revision_project, plan_revision
+from migsafe.cli.plan_schema import catalog_of, needed_catalog
 from migsafe.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
-    from migsafe.catalog.model import Catalog
     from migsafe.plan.model import Plan, Traffic
 
 
 def plan(
     migration: Path = typer.Argument(
-        help="The SQL file with the unsafe change, or - for standard input; a plan with --check, --explain."
+        help="The SQL file with the unsafe change (- is standard input), or an Alembic revision; "
+        "with --check or --explain a plan."
     ),
     *,
     database: str | None = typer.Option(
@@ -49,6 +50,9 @@ def plan(
         False, "--check", help="Judge a plan that may have been edited; nothing is written."
     ),
     explain: bool = typer.Option(False, "--explain", help="Show the stages as a table; nothing is written."),
+    revisions: bool = typer.Option(
+        False, "--revisions", help="Replace the Alembic revision by revisions that carry out its plan."
+    ),
     output_format: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
 ) -> None:
     """Turn an unsafe change into a rollout that keeps the application running.
@@ -73,7 +77,7 @@ def plan(
         from migsafe.plan.file import load_plan
 
         explain_plan(load_plan(migration), catalog_of(database, schema), output_format)
-        return
+        return None
     if on_misfit is not None and on_misfit not in set(OnMisfit):
         raise UsageError(f"--on-misfit {on_misfit} is unknown", advice="Use null, nearest or fail.")
     options = PlanOptions(
@@ -87,6 +91,12 @@ def plan(
             blue_application_name=blue_application_name,
         ),
     )
+    project = find_revision_project(migration, revisions=revisions)
+    if project is not None:
+        asked = Asked(
+            database=database, output=output, force=force, revisions=revisions, output_format=output_format
+        )
+        return plan_revision(project, migration, options, asked)
     text = _text(migration)
     catalog = needed_catalog(database, schema)
     made = plan_migration(text, catalog, options, file=_called(migration))
@@ -94,14 +104,14 @@ def plan(
         from migsafe.cli.plan_explain import explain_plan
 
         explain_plan(made, catalog, output_format)
-        return
+        return None
     written = dump_plan(made)
     target = output or (Path("-") if str(migration) == "-" else migration.with_suffix(".plan.toml"))
     if str(target) == "-":
         typer.echo(written, nl=False)
-        return
+        return None
     _write(target, written, force=force)
-    _report(made, target, fingerprint(made), output_format)
+    return _report(made, target, fingerprint(made), output_format)
 
 
 def _called(migration: Path) -> str:
@@ -126,34 +136,6 @@ def _text(migration: Path) -> str:
         raise PlanError(f"{_called(migration)} is not a text file in UTF-8") from None
     except OSError as error:
         raise UsageError(f"{migration} cannot be read: {error.strerror}") from None
-
-
-def catalog_of(database: str | None, schema: Path | None) -> "Catalog | None":
-    """The schema that a plan is for; None when nobody says where it is."""
-    from migsafe.run.connect import VARIABLES
-
-    asked = bool(schema or database or any(os.environ.get(name) for name in VARIABLES))
-    return needed_catalog(database, schema) if asked else None
-
-
-def needed_catalog(database: str | None, schema: Path | None) -> "Catalog":
-    """The schema that a plan is for.
-
-    Raises:
-        UsageError: Nobody says where it is, or it cannot be read.
-        SqlError: A statement of the schema file was not understood.
-    """
-    if database and schema:
-        raise UsageError("--database and --schema exclude each other")
-    if schema is not None:
-        from migsafe.lint.run import read_schema
-
-        return read_schema(str(schema))
-    from migsafe.catalog.live import read_catalog
-    from migsafe.run.connect import connect, database_url
-
-    with connect(database_url(database)) as connection:
-        return read_catalog(connection)
 
 
 def _traffic(path: Path | None) -> "Traffic | None":

@@ -10,6 +10,7 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
 from migsafe.plan.no_way import why_not
 from migsafe.plan.recipes import common
+from migsafe.plan.recipes.objects import recipe_of
 from migsafe.plan.stages import Stage
 from migsafe.plan.undo import undo_of
 from migsafe.sql.changes import AddLabel, CreateFunction, CreateView, SchemaChange
@@ -48,12 +49,14 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
     warnings = _stale(operation, catalog)
     if back is None:
         warnings += (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
+    stage = _stage(operation, catalog)
+    place = "expand" if stage is Stage.EXPANDED else "verify"
     return Draft(
         change=Change(kind=operation.kind, summary=_short(wanted.sql), subject=subject),
         steps=(
             DdlStep(
-                id=f"expand.{operation.kind}.{subject.name}",
-                stage=Stage.EXPANDED,
+                id=f"{place}.{operation.kind}.{subject.name}",
+                stage=stage,
                 title=_short(wanted.sql),
                 sql=(wanted.sql,),
                 undo=back or (),
@@ -62,6 +65,15 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
         ),
         warnings=warnings,
     )
+
+
+def _stage(operation: Operation, catalog: Catalog) -> Stage:
+    """Views come, and are changed, when all that they may read is there and filled."""
+    if not isinstance(operation, OtherStatement):
+        return Stage.EXPANDED
+    views = operation.tag.startswith(("CREATE VIEW", "ALTER VIEW", "ALTER MATERIALIZED VIEW"))
+    about = operation.target is not None and catalog.view(operation.target) is not None
+    return Stage.VERIFIED if views or about else Stage.EXPANDED
 
 
 def _stale(operation: Operation, catalog: Catalog) -> tuple[str, ...]:
@@ -91,6 +103,8 @@ def _is_harmless(operation: Operation, sql: str, catalog: Catalog, effects: Effe
         return False  # what takes something away waits for its stage
     if isinstance(operation, DropConstraint | DropNotNull):
         return False  # instant, but what the running version may need, and how to go back, takes a recipe
+    if recipe_of(operation, catalog) is not None:
+        return False
     works = compatibility_of(operation, catalog)
     quiet = not (effects.rewrites or effects.scans or effects.builds_index or effects.may_scan)
     alone = effects.needs_no_transaction or effects.waits_for_others or effects.fails
