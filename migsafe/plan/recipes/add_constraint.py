@@ -12,7 +12,7 @@ from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep, Step, VerifyStep
-from migsafe.plan.recipes import common
+from migsafe.plan.recipes import common, parts
 from migsafe.plan.recipes.create_index import concurrent_index
 from migsafe.plan.replace_column import primary_key
 from migsafe.plan.stages import Stage
@@ -94,23 +94,36 @@ def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint) -> 
             f"{table.name} is partitioned: PostgreSQL cannot make an index of it a key",
             advice="Give each partition its key first, from an index built CONCURRENTLY; then the table.",
         )
-    columns = ", ".join(quote_identifier(column) for column in wanted.columns)
+    given = next((index for index in table.indexes if index.name == wanted.using_index), None)
+    if wanted.using_index and given is None:
+        raise PlanError(f"{table.name} has no index {wanted.using_index}")
+    names = given.keys if given else wanted.columns
     key, rest = _KEYS[wanted.kind], _behind_columns(wanted)
     if wanted.kind is ConstraintKind.PRIMARY_KEY:
-        for name in wanted.columns:
+        for name in names:
             column = table.column(name)
             if column is not None and not column.not_null:
                 yield _no_row_breaks(table, f"not_null.{name}", f"{quote_identifier(name)} IS NOT NULL")
                 tag = make_tag(str(table.name), name, made.name)
                 yield from not_null_steps(table.name, name, bounded("migsafe_not_null", name, tag))
-    yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
     quoted = quote_identifier(made.name)
+    undo = [f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}"]
+    if given is None:
+        columns = ", ".join(quote_identifier(column) for column in names)
+        yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+    else:  # the constraint takes the index along when it goes
+        again = parts.concurrently(given, f"index {given.name}")
+        undo.append(again.replace(" CONCURRENTLY ", " CONCURRENTLY IF NOT EXISTS ", 1))
     yield DdlStep(
         id=f"verify.{made.name}.add",
         stage=Stage.VERIFIED,
-        title=f"Make the new index the {key.lower()} {made.name}",
-        sql=(f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {key} USING INDEX {quoted}{rest}",),
-        undo=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}",),
+        title=f"Make the index the {key.lower()} {made.name}",
+        sql=(
+            f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {key} USING INDEX "
+            f"{quote_identifier(given.name if given else made.name)}{rest}",
+        ),
+        undo=tuple(undo),
+        undo_apart=given is not None,
         locks=strong(table.name),
     )
 
