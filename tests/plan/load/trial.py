@@ -69,7 +69,7 @@ class Trial:
         self.recorder.stage = CALM
         with (
             Watch(self.dsn, self.recorder),
-            Audit(self.case, self.dsn, self.recorder) as audit,
+            Audit(self.expected.lens, self.dsn, self.recorder) as audit,
             hold(self.plan, self.dsn, settings=SETTINGS) as runner,
         ):
             try:
