@@ -38,7 +38,8 @@ def proof_row(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ended = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]
-    rows = sorted(row for test in ended for key, row in test.user_properties if key == PROOF_ROW)
+    # Each once: a heading comes with every row below it.
+    rows = sorted({row for test in ended for key, row in test.user_properties if key == PROOF_ROW})
     if rows:
         terminalreporter.section("proofs")
     for row in rows:

@@ -142,7 +142,10 @@ def _catalog(found: Mapping[str, Sequence[Row]], version: int) -> Catalog:
     )
 
 
-_PARTS = (*("columns", "constraints", "indexes", "triggers", "dependents", "references", "parents", "reads"),)
+_PARTS = (
+    *("columns", "constraints", "indexes", "triggers", "dependents", "references", "parents", "reads"),
+    *("adorned", "grants"),
+)
 
 
 def _queries(version: int) -> dict[str, LiteralString]:

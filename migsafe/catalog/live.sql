@@ -9,6 +9,12 @@ SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
        pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS partition_bound,
        ty.typname AS of_name, tn.nspname AS of_schema,
        CASE WHEN am.amname <> 'heap' THEN am.amname END AS access_method, ts.spcname AS tablespace,
+       c.relforcerowsecurity AS force_row_security, c.relreplident AS replica_identity,
+       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
+       ARRAY(SELECT p.pubname FROM pg_catalog.pg_publication p
+             WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
+                                             WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
+             ORDER BY 1)::text[] AS publications,
        ARRAY(SELECT p.polname FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
              ORDER BY 1)::text[] AS policies,
        ARRAY(SELECT r.rulename FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid
@@ -27,11 +33,56 @@ SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
        c.relkind = 'm' AS materialized, c.relpersistence = 't' AS temporary,
        CASE WHEN c.reltuples < 0 OR c.relkind = 'v' THEN NULL ELSE c.reltuples::bigint END AS row_estimate,
        ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text[] AS columns
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text[] AS columns,
+       pg_catalog.pg_get_viewdef(c.oid) AS definition, coalesce(c.reloptions, '{{}}')::text[] AS options
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('v', 'm') AND {is_user_schema}
 ORDER BY n.nspname, c.relname;
+
+-- name: adorned
+-- What a view has beside its query, as statements that give it to another one of its name, in the order in
+-- which they can run. Its owner's own privileges come with it.
+WITH v AS (
+    SELECT c.oid, c.relowner, c.relacl,
+           format('%%I.%%I', {schema}, c.relname) AS named,
+           CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = ANY (%(views)s::oid[])
+), parts (oid, place, statement) AS (
+    SELECT v.oid, 1, format('ALTER %%s %%s OWNER TO %%I', v.kind, v.named, r.rolname)
+    FROM v JOIN pg_catalog.pg_roles r ON r.oid = v.relowner WHERE r.rolname <> current_user
+    UNION ALL
+    SELECT v.oid, 2, format('ALTER VIEW %%s ALTER COLUMN %%I SET DEFAULT %%s', v.named, a.attname,
+                            pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+    FROM v JOIN pg_catalog.pg_attrdef d ON d.adrelid = v.oid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    UNION ALL
+    SELECT v.oid, 3, format('COMMENT ON %%s %%s IS %%L', v.kind, v.named, o.description)
+    FROM v JOIN pg_catalog.pg_description o ON o.objoid = v.oid AND o.objsubid = 0
+     AND o.classoid = 'pg_catalog.pg_class'::regclass
+    UNION ALL
+    SELECT v.oid, 4, format('COMMENT ON COLUMN %%s.%%I IS %%L', v.named, a.attname, o.description)
+    FROM v JOIN pg_catalog.pg_description o ON o.objoid = v.oid AND o.objsubid > 0
+     AND o.classoid = 'pg_catalog.pg_class'::regclass
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = v.oid AND a.attnum = o.objsubid
+    UNION ALL
+    SELECT v.oid, 5, format('GRANT %%s ON %%s TO %%s%%s', g.privilege_type, v.named,
+                            coalesce(quote_ident(r.rolname), 'PUBLIC'),
+                            CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM v CROSS JOIN LATERAL pg_catalog.aclexplode(v.relacl) g
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> v.relowner
+    UNION ALL
+    SELECT v.oid, 6, format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, a.attname, v.named,
+                            coalesce(quote_ident(r.rolname), 'PUBLIC'),
+                            CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM v JOIN pg_catalog.pg_attribute a ON a.attrelid = v.oid AND a.attacl IS NOT NULL
+    CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) g
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> v.relowner
+)
+SELECT p.oid::bigint AS oid, p.statement AS statement
+FROM parts p ORDER BY p.oid, p.place, p.statement;
 
 -- name: reads
 -- The relations in the queries of views, not those that only their rules name.
@@ -173,6 +224,25 @@ LEFT JOIN pg_catalog.pg_constraint above ON above.oid = c.conparentid
 WHERE c.contype = 'f' AND c.confrelid = ANY (%(oids)s::oid[]) AND above.conrelid IS DISTINCT FROM c.conrelid
 ORDER BY 1, 2, 3;
 
+-- name: grants
+-- What others than the owner may do with a table or view; columns that share a privilege stand together.
+SELECT g.oid::bigint AS oid, g.privilege, g.grantee, g.grantable,
+       pg_catalog.array_remove(pg_catalog.array_agg(g.attname ORDER BY g.attnum), NULL)::text[] AS columns
+FROM (SELECT c.oid, c.relowner, acl.privilege_type AS privilege, acl.grantee AS role, acl.is_grantable AS grantable,
+             CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(acl.grantee)::text END AS grantee,
+             NULL::text AS attname, 0 AS attnum
+      FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) acl
+      UNION ALL
+      SELECT c.oid, c.relowner, acl.privilege_type, acl.grantee, acl.is_grantable,
+             CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(acl.grantee)::text END,
+             a.attname::text, a.attnum
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid, pg_catalog.aclexplode(a.attacl) acl
+      WHERE a.attnum > 0 AND NOT a.attisdropped) g
+WHERE g.oid = ANY (%(oids)s::oid[] || %(views)s::oid[]) AND g.role <> g.relowner
+GROUP BY g.oid, g.privilege, g.grantee, g.grantable, g.attnum = 0
+ORDER BY 1, 3, 2, 4, 5;
+
 -- name: sequences
 SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name, c.relpersistence = 't' AS temporary,
        pg_catalog.format_type(s.seqtypid, NULL) AS type, d.deptype = 'i' AS identity,
@@ -222,7 +292,11 @@ SELECT n.nspname AS schema, p.proname AS name, p.prokind AS kind, p.provolatile 
        l.lanname AS language, pg_catalog.format_type(p.prorettype, NULL) AS returns,
        ARRAY(SELECT pg_catalog.format_type(a.type, NULL)
              FROM pg_catalog.unnest(p.proargtypes::oid[]) WITH ORDINALITY a(type, pos)
-             ORDER BY a.pos)::text[] AS arguments
+             ORDER BY a.pos)::text[] AS arguments,
+       CASE WHEN p.prokind <> 'a' AND NOT EXISTS (
+                 SELECT FROM pg_catalog.pg_depend e
+                 WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
+            THEN pg_catalog.pg_get_functiondef(p.oid) ELSE '' END AS definition
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang

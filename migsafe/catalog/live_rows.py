@@ -10,6 +10,7 @@ from migsafe.catalog.model import (
     Dependent,
     Domain,
     Function,
+    Grant,
     Index,
     Table,
     Trigger,
@@ -79,6 +80,20 @@ def table(row: Row, parts: Parts, owned: Owned, sizes: Mapping[int, int]) -> Tab
         of_type=Name(row["of_name"], row["of_schema"]) if row["of_name"] else None,
         access_method=row["access_method"],
         tablespace=row["tablespace"],
+        owner=row["owner"],
+        grants=tuple(_grant(part) for part in parts["grants"]),
+        force_row_security=row["force_row_security"],
+        replica_identity=row["replica_identity"],
+        publications=tuple(row["publications"]),
+    )
+
+
+def _grant(row: Row) -> Grant:
+    return Grant(
+        privilege=row["privilege"],
+        grantee=row["grantee"],
+        columns=tuple(row["columns"]),
+        grantable=row["grantable"],
     )
 
 
@@ -99,6 +114,9 @@ def view(row: Row, parts: Parts, sizes: Mapping[int, int]) -> View:
         temporary=row["temporary"],
         row_estimate=row["row_estimate"],
         size_bytes=sizes.get(row["oid"]),
+        definition=row["definition"].strip().removesuffix(";"),
+        options=tuple(row["options"]),
+        adorned=tuple(part["statement"] for part in parts["adorned"]),
     )
 
 
@@ -163,6 +181,7 @@ def function(row: Row) -> Function:
         kind=_ROUTINES[row["kind"]],
         returns=_type(row["returns"]) if row["returns"] else None,
         language=row["language"],
+        definition=row["definition"].rstrip(),
     )
 
 

@@ -107,6 +107,19 @@ class Dependent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a role that is not the owner may do (live only); `grantee` None is PUBLIC.
+
+    With `columns` it is a privilege on these columns alone.
+    """
+
+    privilege: str
+    grantee: str | None
+    columns: tuple[str, ...] = ()
+    grantable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table, or a foreign one, with all that belongs to it.
 
@@ -115,7 +128,8 @@ class Table:
     server only. `not_nulls` are the NOT NULL constraints that have names: all of them from PostgreSQL 18 on.
     `partition_key` is what follows PARTITION BY, `partition_bound` what follows PARTITION OF or the name in
     ATTACH PARTITION; `detaching` marks one whose DETACH CONCURRENTLY has not ended. `assumed` marks what
-    IF NOT EXISTS made, or found in another shape.
+    IF NOT EXISTS made, or found in another shape. `owner`, `grants`, `force_row_security`,
+    `replica_identity` (pg_class.relreplident) and `publications` are known from a live server only.
     """
 
     name: Name
@@ -149,6 +163,11 @@ class Table:
     access_method: str | None = None
     tablespace: str | None = None
     assumed: bool = False
+    owner: str | None = field(default=None, compare=False)
+    grants: tuple[Grant, ...] = field(default=(), compare=False)
+    force_row_security: bool = field(default=False, compare=False)
+    replica_identity: str = field(default="d", compare=False)
+    publications: tuple[str, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> Column | None:
         """The column of this name, or None."""
@@ -168,9 +187,11 @@ class Table:
 class View:
     """A view or a materialized view, and the relations its query reads.
 
-    `functions` are the user's functions that it calls. `columns_complete` is False for a replayed view
+    `columns_complete` is False for a replayed view
     whose query names its columns itself. `uses` are the columns of those relations that the query needs, None
-    where only the relations are known.
+    where only the relations are known. Live only: `definition` is its query, `options` what WITH (...) says,
+    `adorned` are the statements that give a new view of its name the owner, the comments, the defaults and
+    the privileges of this one.
     """
 
     name: Name
@@ -187,6 +208,9 @@ class View:
     created_in: str | None = None
     created_by: int | None = None
     assumed: bool = False
+    definition: str = ""
+    options: tuple[str, ...] = ()
+    adorned: tuple[str, ...] = ()
 
     def needs(self, relation: Name, column: str) -> bool | None:
         """Whether the query needs a column of a relation that it reads; None when that is not known."""
@@ -260,7 +284,10 @@ class Volatility(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """One overload of a function, procedure or aggregate, by the types of its arguments."""
+    """One overload of a function, procedure or aggregate, by the types of its arguments.
+
+    `definition` is what pg_get_functiondef() gives (live only; none for an aggregate or an extension's own).
+    """
 
     name: Name
     arguments: tuple[TypeName, ...] = ()
@@ -268,6 +295,7 @@ class Function:
     kind: str = "function"  # or procedure, aggregate, window
     returns: TypeName | None = None
     language: str | None = None
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Locks that a transaction takes are held until it ends, and settings last as Post
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from migsafe.catalog.history import History
@@ -45,7 +45,8 @@ class StatementEffects:
     `transaction` is the number of the transaction it runs in, None for one of its own. `held` are the locks
     that its transaction holds behind it, `held_blocks` what an application feels of them, and
     `held_certain` whether no uncertain statement was among those that took them. The timeouts are
-    those in effect when it starts, in milliseconds; None when there is none.
+    those in effect when it starts, in milliseconds; None when there is none. `moved` are the relations that
+    get another name in it, and that name.
     """
 
     statement: ReadStatement
@@ -58,6 +59,7 @@ class StatementEffects:
     held_certain: bool
     lock_timeout: float | None
     statement_timeout: float | None
+    moved: Mapping[Name, Name] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,7 @@ def script_effects(
                 held_certain=held_certain,
                 lock_timeout=before.lock_timeout,
                 statement_timeout=before.statement_timeout,
+                moved=moved,
             )
         )
         state = with_moved(state, moved)

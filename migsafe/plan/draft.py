@@ -7,6 +7,7 @@ from migsafe.catalog.model import Catalog
 from migsafe.plan.model import Change, Plan, Step
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.stages import Compatibility, Stage, Window
+from migsafe.sql.names import Name
 
 # Both versions work with either shape; the new one waits until all of it is there and proven.
 EITHER = Compatibility(
@@ -30,12 +31,17 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The safe form of one operation."""
+    """The safe form of one operation.
+
+    `busy` are relations that are something else than the schema says while the rollout lasts: no later
+    operation of the migration may touch them.
+    """
 
     change: Change
     steps: tuple[Step, ...]
     compatibility: Compatibility = EITHER
     warnings: tuple[str, ...] = ()
+    busy: tuple[Name, ...] = ()
 
 
 def compose(drafts: Sequence[Draft], scene: Scene, migration: str) -> Plan:

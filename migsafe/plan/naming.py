@@ -11,7 +11,9 @@ from migsafe.sql.operations import (
     CreateIndex,
     Operation,
     RenameColumn,
+    RenameTable,
     SetNotNull,
+    SetSchema,
     TableOperation,
 )
 
@@ -36,6 +38,10 @@ def _name(operation: Operation, catalog: Catalog) -> str:
             return f"change_{table}_{column}_to_{type_.name}"
         case AddColumn(column=column):
             return f"add_column_{table}_{column.name}"
+        case RenameTable(new_name=new):
+            return f"rename_{table}_to_{new}"
+        case SetSchema(new_schema=schema):
+            return f"move_{table}_to_{schema}"
         case CreateIndex(key_names=keys):
             return f"create_index_{table}_{'_'.join(keys)}"
         case SetNotNull(column=column_name):

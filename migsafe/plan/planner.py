@@ -1,58 +1,22 @@
 """From a migration to a plan: every operation as it is when it is harmless, else by its recipe."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
 from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of
 from migsafe.errors import PlanError
+from migsafe.plan.busy import refuse_busy
 from migsafe.plan.draft import Draft, Scene, compose
 from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
 from migsafe.plan.naming import rollout_name
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.recipes.add_column import add_column
-from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.as_it_is import as_it_is
-from migsafe.plan.recipes.change_type import change_type
-from migsafe.plan.recipes.create_index import create_index
-from migsafe.plan.recipes.drop_column import drop_column
-from migsafe.plan.recipes.fill_column import fill_columns
-from migsafe.plan.recipes.rename_column import rename_column
-from migsafe.plan.recipes.set_not_null import set_not_null
-from migsafe.plan.recipes.split_columns import split_columns
-from migsafe.plan.recipes.update_rows import update_rows
-from migsafe.sql.operations import (
-    AddColumn,
-    AddConstraint,
-    AlterColumnType,
-    Begin,
-    CreateIndex,
-    DropColumn,
-    Operation,
-    RenameColumn,
-    SetNotNull,
-    TableOperation,
-    Update,
-)
-
-Recipe = Callable[[Any, Wanted, Scene], Draft]
-# Sees in the next operations something that they are only together, such as a column that is split; says how
-# many of them its draft stands in for.
-Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (fill_columns, split_columns)
-RECIPES: dict[type[Operation], Recipe] = {
-    AddColumn: add_column,
-    AddConstraint: add_constraint,
-    AlterColumnType: change_type,
-    CreateIndex: create_index,
-    DropColumn: drop_column,
-    RenameColumn: rename_column,
-    SetNotNull: set_not_null,
-    Update: update_rows,
-}
+from migsafe.plan.recipes.registry import PATTERNS, RECIPES
+from migsafe.plan.rehearsal import with_predicted_locks
+from migsafe.sql.operations import Begin, TableOperation
 
 
 def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: str = "the migration") -> Plan:
@@ -90,7 +54,7 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
             "application works before and after it",
             advice="Run it as it is, with a short lock_timeout and a retry.",
         )
-    return compose(drafts, scene, text)
+    return with_predicted_locks(compose(drafts, scene, text), catalog)
 
 
 def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, int, bool]:
@@ -122,6 +86,7 @@ def _by_recipe(wanted: Wanted, scene: Scene, *, file: str) -> Draft:
 def _refuse_touching(before: Sequence[Draft], wanted: Wanted, catalog: Catalog, *, file: str) -> None:
     """A column that is being replaced has two forms for a while: nothing else may happen to it meanwhile."""
     operation = wanted.operation
+    refuse_busy(before, wanted, catalog, file=file)
     if not isinstance(operation, TableOperation):
         return
     table = catalog.resolve(operation.table)

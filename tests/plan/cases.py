@@ -15,8 +15,10 @@ Every file is one case:
     reads = ["SELECT note FROM orders WHERE id = %(id)s"]
     writes = ["UPDATE orders SET note = %(text)s WHERE id = %(id)s"]
 
-A statement may use %(id)s (1 to 2000), %(new)s (never used before, above 1,000,000), %(text)s, %(int)s (0 to
-1000), %(day)s (a date of 2025).
+A statement may use %(id)s (1 to 2000), %(new)s (never used before, above 1,000,000), %(text)s (short, another
+one each time), %(int)s (0 to 1000), %(day)s (a date of 2025); a percent sign of its own is written twice. The
+first column of a view is the key of its rows: the number in it says whose they are (load/values.py). Each
+write should change rows of %(id)s or %(new)s only, so that it can be told from what others wrote.
 """
 
 import tomllib
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migsafe.plan.model import Plan
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.sync import OnMisfit
 
@@ -64,6 +67,11 @@ class Case:
         if "on_misfit" in chosen:
             chosen["on_misfit"] = OnMisfit(chosen["on_misfit"])
         return PlanOptions(name=name, **chosen)
+
+
+def is_taken_back(plan: Plan) -> bool:
+    """Whether a revert leaves the schema as it was; what does not is named before the plan starts."""
+    return not any("is not taken back by a revert" in warning for warning in plan.warnings)
 
 
 def load_cases() -> dict[str, Case]:

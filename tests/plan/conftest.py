@@ -1,6 +1,7 @@
 """A place to try a plan's statements by hand, without the runner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from migsafe.plan.model import DdlStep, IndexStep, Plan
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import Stage
+from tests.verify.conftest import Servers
 
 NOTE_SYNC = """
 CREATE SCHEMA migsafe;
@@ -17,6 +19,14 @@ CREATE TABLE migsafe.noted (kind text, detail text);
 CREATE FUNCTION migsafe.note_sync(rollout text, relation text, kind text, detail text) RETURNS void
 LANGUAGE sql AS 'INSERT INTO migsafe.noted VALUES (kind, detail)';
 """
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Servers of every version, each started when it is first asked for."""
+    with ExitStack() as stack:
+        yield Servers(stack)
+
 
 Planner = Callable[..., Plan]
 

@@ -8,14 +8,18 @@ from migsafe.effects.predict import effects_of
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
+from migsafe.plan.recipes import common
 from migsafe.plan.stages import Stage
 from migsafe.plan.undo import undo_of
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     OPAQUE_TAGS,
+    AddColumn,
+    AlterColumnType,
     CreateTable,
     Delete,
     DropConstraint,
+    DropNotNull,
     Insert,
     Operation,
     OtherStatement,
@@ -35,7 +39,9 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
         return None
     subject = _subject(operation, catalog)
     back = undo_of(operation, catalog)
-    warnings = () if back is not None else (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
+    warnings = _stale(operation, catalog)
+    if back is None:
+        warnings += (f"`{_short(wanted.sql)}` is not taken back by a revert.",)
     return Draft(
         change=Change(kind=operation.kind, summary=_short(wanted.sql), subject=subject),
         steps=(
@@ -52,6 +58,20 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
     )
 
 
+def _stale(operation: Operation, catalog: Catalog) -> tuple[str, ...]:
+    """What clients that keep prepared statements get from it, although the statements stay right."""
+    table = catalog.table(operation.table) if isinstance(operation, TableOperation) else None
+    if table is None or catalog.created_now(table):
+        return ()
+    match operation:
+        case AddColumn():
+            return (common.stale_star(table.name),)
+        case AlterColumnType(column=column):
+            return (common.stale_column(column),)
+        case _:
+            return ()
+
+
 def _is_harmless(operation: Operation, catalog: Catalog, effects: Effects) -> bool:
     if isinstance(operation, _DATA):
         return False
@@ -63,18 +83,12 @@ def _is_harmless(operation: Operation, catalog: Catalog, effects: Effects) -> bo
             return not effects.needs_no_transaction  # nobody sees the table before the migration is through
     if phase_of(operation, catalog) not in (Phase.EXPAND, Phase.NEUTRAL):
         return False  # what takes something away waits for its stage
-    if isinstance(operation, DropConstraint) and _is_key(operation, catalog):
-        return False  # ON CONFLICT of the running version may need it
+    if isinstance(operation, DropConstraint | DropNotNull):
+        return False  # instant, but what the running version may need, and how to go back, takes a recipe
     works = compatibility_of(operation, catalog)
     quiet = not (effects.rewrites or effects.scans or effects.builds_index or effects.may_scan)
     alone = effects.needs_no_transaction or effects.waits_for_others or effects.fails
     return effects.certain and quiet and not alone and works.old and works.new
-
-
-def _is_key(operation: DropConstraint, catalog: Catalog) -> bool:
-    table = catalog.table(operation.table)
-    found = table.constraint(operation.constraint) if table else None
-    return found is None or found.index is not None
 
 
 def _subject(operation: Operation, catalog: Catalog) -> Name:

@@ -123,6 +123,24 @@ def warnings(change: Replacement) -> tuple[str, ...]:
     return tuple(told)
 
 
+def stale_star(table: Name) -> str:
+    """What a person must know of a table that gets a column more."""
+    return (
+        f"Clients that prepare `SELECT * FROM {table}` get 'cached plan must not change result type' once, "
+        "until they prepare it again."
+    )
+
+
+def stale_column(column: str) -> str:
+    """What a person must know of a column whose type changes where it stands, be it only in its length."""
+    return (
+        f"Clients that prepare statements which return {column} (psycopg after five executions, JDBC, most "
+        "ORMs) get 'cached plan must not change result type' once, until they prepare them again. Before it "
+        "starts, set prepareThreshold=0 / prepare_threshold=None or see to it that they reconnect on that "
+        "error."
+    )
+
+
 def fired_by_backfill(table: Table) -> tuple[str, ...]:
     """What a person must know of the triggers that a backfill sets off."""
     fired = [each.name for each in table.triggers if _fires_on_backfill(each)]

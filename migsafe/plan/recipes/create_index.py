@@ -35,7 +35,7 @@ def create_index(operation: CreateIndex, wanted: Wanted, scene: Scene) -> Draft:
         raise PlanError(f"{table.name} already has an index {name}")
     recipe = _Recipe(
         make="CREATE UNIQUE INDEX" if operation.unique else "CREATE INDEX",
-        tail=_tail(wanted.sql),
+        tail=tail_of(wanted.sql),
         before=scene.catalog,
         after=after,
     )
@@ -138,8 +138,8 @@ def _made(before: Catalog, after: Catalog, table: Name) -> str:
     return made[0]
 
 
-def _tail(sql: str) -> str:
-    """What follows the table's name."""
+def tail_of(sql: str) -> str:
+    """What follows the table's name in a CREATE INDEX."""
     (statement,) = read_script(sql).statements
     words = words_of(statement)
     at = words.find("on", 0, len(words.tokens))

@@ -1,0 +1,64 @@
+"""Which recipe is for which operation, and which see several operations together."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from migsafe.plan.draft import Draft, Scene
+from migsafe.plan.migration import Wanted
+from migsafe.plan.recipes.add_column import add_column
+from migsafe.plan.recipes.add_constraint import add_constraint
+from migsafe.plan.recipes.change_type import change_type
+from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.drop_column import drop_column
+from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
+from migsafe.plan.recipes.drop_index import drop_index
+from migsafe.plan.recipes.drop_table import drop_table
+from migsafe.plan.recipes.fill_column import fill_columns
+from migsafe.plan.recipes.reindex import reindex
+from migsafe.plan.recipes.rename_column import rename_column
+from migsafe.plan.recipes.rename_table import rename_table
+from migsafe.plan.recipes.replace_index import replace_index
+from migsafe.plan.recipes.set_not_null import set_not_null
+from migsafe.plan.recipes.split_columns import split_columns
+from migsafe.plan.recipes.update_rows import update_rows
+from migsafe.sql.operations import (
+    AddColumn,
+    AddConstraint,
+    AlterColumnType,
+    CreateIndex,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropNotNull,
+    DropTable,
+    Operation,
+    Reindex,
+    RenameColumn,
+    RenameTable,
+    SetNotNull,
+    SetSchema,
+    Update,
+)
+
+Recipe = Callable[[Any, Wanted, Scene], Draft]
+# Sees in the next operations something that they are only together, such as a column that is split; says how
+# many of them its draft stands in for.
+Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
+PATTERNS: tuple[Pattern, ...] = (fill_columns, replace_index, split_columns)
+RECIPES: dict[type[Operation], Recipe] = {
+    AddColumn: add_column,
+    AddConstraint: add_constraint,
+    AlterColumnType: change_type,
+    CreateIndex: create_index,
+    DropColumn: drop_column,
+    DropConstraint: drop_constraint,
+    DropIndex: drop_index,
+    DropNotNull: drop_not_null,
+    Reindex: reindex,
+    DropTable: drop_table,
+    RenameColumn: rename_column,
+    RenameTable: rename_table,
+    SetNotNull: set_not_null,
+    SetSchema: rename_table,
+    Update: update_rows,
+}

@@ -1,0 +1,86 @@
+"""Both versions see the same: their views hold the same rows, as text, in one snapshot, all the time."""
+
+import threading
+from collections import Counter
+from typing import Self
+
+import psycopg
+
+from migsafe.plan.stages import Version
+from tests.plan.cases import Case
+
+from .figures import Recorder
+
+_PAUSE_SECONDS = 0.05
+
+
+class Audit:
+    """Compares the views again and again while both versions may work; made and ended by a block."""
+
+    def __init__(self, case: Case, dsn: str, recorder: Recorder) -> None:
+        self._case, self._dsn, self._recorder = case, dsn, recorder
+        self._wanted = threading.Event()
+        self._ended = threading.Event()
+        self._rounds = 0
+        self._round = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="audit")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._wanted.set()
+        self._thread.join()
+
+    def allow(self, *, both: bool) -> None:
+        """Whether both versions may work from now on. Not any more: the current comparison is ended first."""
+        if both and self._case.blue.view and self._case.green.view:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+            with self._round:
+                pass
+
+    def finish_round(self) -> None:
+        """Wait until a comparison that begins now has been made, where they are made."""
+        with self._round:
+            after = self._rounds + 1
+            self._round.wait_for(lambda: self._rounds >= after or not self._wanted.is_set(), timeout=30)
+
+    def _run(self) -> None:
+        with psycopg.connect(self._dsn, autocommit=True, application_name="audit") as conn:
+            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            while True:
+                self._wanted.wait()
+                if self._ended.is_set():
+                    return
+                with self._round:
+                    if self._wanted.is_set():
+                        self._compare(conn)
+                    self._rounds += 1
+                    self._round.notify_all()
+                self._ended.wait(_PAUSE_SECONDS)
+
+    def _compare(self, conn: psycopg.Connection) -> None:
+        # In one statement: its locks come before its snapshot, so that no DDL can come between the two.
+        query = " UNION ALL ".join(
+            f"SELECT '{version}', (whole)::text FROM ({view}) AS whole"
+            for version, view in (
+                (Version.BLUE, self._case.blue.view),
+                (Version.GREEN, self._case.green.view),
+            )
+        )
+        try:
+            rows = conn.execute(query.encode()).fetchall()
+        except psycopg.Error as error:
+            self._recorder.failed(f"the views cannot be compared: {error}")
+            return
+        blue, green = (Counter(row for whose, row in rows if whose == version) for version in Version)
+        self._recorder.compared(len(rows) // 2)
+        if blue != green:
+            only_blue, only_green = list((blue - green).elements()), list((green - blue).elements())
+            self._recorder.failed(
+                f"blue and green see different rows: only blue {only_blue[:3]}, only green {only_green[:3]}"
+            )

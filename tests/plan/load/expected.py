@@ -1,0 +1,67 @@
+"""What must be there: the acknowledged writes, done again on databases that no plan ever touched.
+
+Blue's are done on the old schema, green's on the one that the naive migration makes. Every version then
+finds its own rows there as it wrote them, and so it must in the database of the rollout: whatever became
+of its schema, nothing that was acknowledged is lost.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import psycopg
+
+from migsafe.plan.stages import Version
+from tests.plan.cases import Case
+
+from .clients import Write
+from .crew import application_of
+from .values import OWNED, share_of
+
+Rows = dict[str, list[str]]  # by key
+
+
+class Expected:
+    """Two databases that follow what each version wrote: `dsns` by version."""
+
+    def __init__(self, case: Case, dsns: dict[Version, str]) -> None:
+        self._case, self._dsns = case, dsns
+
+    def follow(self, version: Version, writes: Sequence[Write]) -> None:
+        """Do these writes as well."""
+        with psycopg.connect(self._dsns[version], cursor_factory=psycopg.ClientCursor) as conn:
+            for write in writes:
+                conn.execute(write.statement.encode(), write.values)
+
+    def compare(self, dsn: str, viewer: Version) -> tuple[int, list[str]]:
+        """How many rows the viewer's view was compared in, and what is wrong with it, in words."""
+        view = application_of(self._case, viewer).view
+        if not view:
+            return 0, []
+        found, wrong, compared = rows_of(dsn, view), list[str](), 0
+        for version in Version:
+            own_view = application_of(self._case, version).view
+            if not own_view:
+                continue
+            expected = _owned(rows_of(self._dsns[version], own_view), version)
+            present = _owned(found, version)
+            compared += len(expected)
+            wrong += [
+                f"{version} wrote {expected.get(key, [])}, {viewer} sees {present.get(key, [])}"
+                for key in sorted(expected.keys() | present.keys())
+                if expected.get(key) != present.get(key)
+            ]
+        return compared, wrong
+
+
+def rows_of(dsn: str, view: str) -> Rows:
+    """The rows of a view as text, by what stands in its first column."""
+    rows: Rows = defaultdict(list)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        query = f"SELECT whole.key::text, (whole)::text FROM ({view}) AS whole(key) ORDER BY 1, 2"
+        for key, row in conn.execute(query.encode()).fetchall():
+            rows[str(key)].append(row)
+    return dict(rows)
+
+
+def _owned(rows: Rows, version: Version) -> Rows:
+    return {key: row for key, row in rows.items() if share_of(key) in OWNED[version]}
