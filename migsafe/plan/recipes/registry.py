@@ -14,6 +14,7 @@ from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
 from migsafe.plan.recipes.fill_column import fill_columns
+from migsafe.plan.recipes.move_column import move_column
 from migsafe.plan.recipes.reindex import reindex
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
@@ -44,7 +45,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (fill_columns, replace_index, split_columns)
+PATTERNS: tuple[Pattern, ...] = (fill_columns, move_column, replace_index, split_columns)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
