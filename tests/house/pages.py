@@ -15,9 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BLOCK = re.compile(
-    r"^```(\w+)(?: (\S+))?\n(.*?)^```$|^<!-- wait (\d+) -->$", re.MULTILINE | re.DOTALL
-)
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$|^<!-- wait (\d+) -->$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
 from migsafe.plan.recipes.fill_column import fill_columns
 from migsafe.plan.recipes.insert_rows import insert_rows
+from migsafe.plan.recipes.move_column import move_column
 from migsafe.plan.recipes.objects import object_recipe
 from migsafe.plan.recipes.reindex import reindex
 from migsafe.plan.recipes.remake_views import remake_views
@@ -60,6 +61,7 @@ Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
     create_partition,
     fill_columns,
+    move_column,
     remake_trigger,
     remake_views,
     replace_index,
