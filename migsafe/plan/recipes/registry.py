@@ -9,6 +9,7 @@ from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.change_type import change_type
+from migsafe.plan.recipes.copied_table import copied_table
 from migsafe.plan.recipes.create_index import create_index
 from migsafe.plan.recipes.detach_partition import detach_partition
 from migsafe.plan.recipes.drop_column import drop_column
@@ -46,7 +47,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (create_partition, replace_index)
+PATTERNS: tuple[Pattern, ...] = (copied_table, create_partition, replace_index)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
