@@ -1,99 +1,118 @@
-"""ADD COLUMN that would rewrite the table: added empty, then filled in batches.
+"""ADD COLUMN that would rewrite, scan or block: added empty, then filled in batches, then constrained.
 
 https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
 """
 
+from collections.abc import Iterator
+
 from migsafe.catalog.model import Table
+from migsafe.effects.predict import effects_of
 from migsafe.errors import PlanError
-from migsafe.plan.draft import Draft, Scene
-from migsafe.plan.gentle import not_null_steps, strong
+from migsafe.plan.draft import EITHER, Draft, Scene
 from migsafe.plan.migration import Wanted
-from migsafe.plan.model import BackfillStep, Change, DdlStep, Step, VerifyStep
+from migsafe.plan.model import Change, Step
 from migsafe.plan.recipes import common
-from migsafe.plan.replace_column import primary_key
-from migsafe.plan.stages import Stage
-from migsafe.plan.sync import bounded, make_tag
+from migsafe.plan.recipes.computed_column import computed_steps, told_of_computed
+from migsafe.plan.recipes.inline_constraints import constraints_of, without_constraints
+from migsafe.plan.recipes.new_column import (
+    Filling,
+    add_sql,
+    drop_sql,
+    expand_step,
+    filling_steps,
+    refuse_table,
+    told_of_new_column,
+)
+from migsafe.plan.recipes.numbered_column import identity_steps, serial_steps, told_of_numbers
 from migsafe.sql.names import quote_identifier
-from migsafe.sql.operations import AddColumn, ColumnDefinition, ConstraintKind
-
-_HARMLESS = frozenset({ConstraintKind.NOT_NULL})
+from migsafe.sql.operations import AddColumn, ColumnDefinition, Generated
 
 
-def add_column(operation: AddColumn, _wanted: Wanted, scene: Scene) -> Draft:
-    """A column whose default is another value for each row.
+def add_column(operation: AddColumn, wanted: Wanted, scene: Scene) -> Draft:
+    """A column that every version works with: the server gives its value to rows that come without.
 
     Raises:
         PlanError: There is no way for this column, or nobody has said what its rows should hold.
     """
     table, column = common.known_table(scene.catalog, operation.table), operation.column
-    common.refuse_taken(table, column.name)
-    _refuse(table, column)
+    refuse_table(table, column)
+    constraints, told = constraints_of(operation, wanted, scene)
+    bare = without_constraints(operation)
     return Draft(
         change=Change(
             kind=operation.kind,
-            summary=f"Add {column.name} to {table.name} and fill it in batches",
+            summary=f"Add {column.name} to {table.name} without work that blocks",
             subject=table.name,
         ),
-        steps=_steps(table, column),
-        warnings=(common.stale_star(table.name),),
+        compatibility=EITHER,
+        steps=(*_steps(table, bare, wanted, scene), *constraints),
+        warnings=(*_told(table, column, scene), *told),
     )
 
 
-def _refuse(table: Table, column: ColumnDefinition) -> None:
-    what = f"column {column.name} of {table.name}"
-    if table.partitioned or table.partition_of:
-        raise PlanError(f"{table.name} is partitioned; there is no recipe for {what} yet")
-    if column.is_serial or column.generated:
-        kind = column.generated.value if column.generated else "serial"
-        raise PlanError(f"{what} is {kind}; there is no recipe for that yet")
+def _steps(table: Table, operation: AddColumn, wanted: Wanted, scene: Scene) -> Iterator[Step]:
+    column = operation.column
+    if column.generated is Generated.STORED:
+        return computed_steps(table, column, scene)
+    if column.generated is Generated.IDENTITY:
+        return identity_steps(table, column, wanted, scene)
+    if column.is_serial:
+        return serial_steps(table, operation, scene)
+    effects = effects_of(operation, scene.catalog, scene.server_version)
+    if effects.certain and not (effects.rewrites or effects.scans or effects.fails):
+        return iter(_at_once(table, column, scene))
+    return _with_default(table, column, scene)
+
+
+def _at_once(table: Table, column: ColumnDefinition, scene: Scene) -> tuple[Step, ...]:
+    """The column with its default as it is: only what comes with it needs time."""
+    if column.not_null and column.default is None:
+        raise _no_value(table, column)
+    default = f" DEFAULT {column.default.text}" if column.default is not None else ""
+    if column.generated_as is not None:
+        default = f" GENERATED ALWAYS AS ({column.generated_as.text}) VIRTUAL"
+    not_null = " NOT NULL" if column.not_null else ""
+    return (
+        expand_step(
+            table,
+            column.name,
+            f"Add {column.name}",
+            (f"{add_sql(table, column, scene)}{default}{not_null}",),
+            (drop_sql(table, column.name),),
+        ),
+    )
+
+
+def _with_default(table: Table, column: ColumnDefinition, scene: Scene) -> Iterator[Step]:
     if column.default is None:
-        raise PlanError(
-            f"nobody says what {what} should hold in the rows that are there",
-            advice="Give it a DEFAULT; the plan keeps it, and a later migration may drop it.",
-        )
-    others = [each for each in column.constraints if each.kind not in _HARMLESS]
-    if others:
-        raise PlanError(
-            f"{what} comes with the constraint {others[0].text}",
-            advice="Add the constraint in a statement of its own, behind this one.",
-        )
+        raise _no_value(table, column)
+    quoted = quote_identifier(column.name)
+    yield expand_step(
+        table,
+        column.name,
+        f"Add {column.name}; only new rows get its default",
+        (
+            add_sql(table, column, scene),
+            f"ALTER TABLE {table.name.sql} ALTER COLUMN {quoted} SET DEFAULT {column.default.text}",
+        ),
+        (drop_sql(table, column.name),),
+    )
+    filling = Filling(value=column.default.text, pending=f"{quoted} IS NULL")
+    yield from filling_steps(table, column.name, filling, not_null=column.not_null)
 
 
-def _steps(table: Table, column: ColumnDefinition) -> tuple[Step, ...]:
-    name, quoted = table.name, quote_identifier(column.name)
-    assert column.default is not None  # noqa: S101 -- _refuse has seen to it
-    collation = f" COLLATE {column.collation.sql}" if column.collation else ""
-    is_null = f"{quoted} IS NULL"
-    steps: list[Step] = [
-        DdlStep(
-            id=f"expand.{column.name}",
-            stage=Stage.EXPANDED,
-            title=f"Add {column.name}; only new rows get its default",
-            sql=(
-                f"ALTER TABLE {name.sql} ADD COLUMN {quoted} {column.type}{collation}",
-                f"ALTER TABLE {name.sql} ALTER COLUMN {quoted} SET DEFAULT {column.default.text}",
-            ),
-            undo=(f"ALTER TABLE {name.sql} DROP COLUMN IF EXISTS {quoted}",),
-            locks=strong(name),
-        ),
-        BackfillStep(
-            id=f"backfill.{column.name}",
-            stage=Stage.BACKFILLED,
-            title=f"Give every row that was there before its {column.name}",
-            table=name,
-            assignments=f"{quoted} = {column.default.text}",
-            pending=is_null,
-        ),
-        VerifyStep(
-            id=f"verify.{column.name}.rows",
-            stage=Stage.VERIFIED,
-            title=f"Prove that every row has its {column.name}",
-            table=name,
-            key=primary_key(table),
-            mismatch=is_null,
-        ),
-    ]
-    if column.not_null:
-        tag = make_tag(str(name), column.name, "new")
-        steps += not_null_steps(name, column.name, bounded("migsafe_not_null", column.name, tag))
-    return tuple(steps)
+def _no_value(table: Table, column: ColumnDefinition) -> PlanError:
+    return PlanError(
+        f"nobody says what column {column.name} of {table.name} should hold in the rows that are there, and "
+        "in those of the version that does not know it",
+        advice="Say it in a comment before the statement, over the other columns: `-- migsafe: up "
+        "EXPRESSION`; or UPDATE the new column in the same migration; or give it a DEFAULT.",
+    )
+
+
+def _told(table: Table, column: ColumnDefinition, scene: Scene) -> Iterator[str]:
+    if column.generated is Generated.STORED:
+        yield from told_of_computed(table, column, scene)
+    if column.is_serial or column.generated is Generated.IDENTITY:
+        yield from told_of_numbers(table, column)
+    yield from told_of_new_column(table)

@@ -351,7 +351,7 @@ def _warnings(script: Script, change: TableReplacement) -> Iterator[str]:
             "must not change result type' at the change of names."
         )
     if old.publications and not new.publications:
-        yield f"{old.name} is published by {', '.join(old.publications)}: add the new table there, or it is not."
+        yield f"{old.name} is published by {', '.join(old.publications)}: add {new.name} there, or it is not."
     yield (
         f"Every write of {old.name} is done twice until the rollout ends, and the disk must hold the table "
         "twice."
