@@ -8,6 +8,7 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
+from migsafe.plan.recipes.change_primary_key import change_primary_key
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.copied_table import copied_table
 from migsafe.plan.recipes.create_index import create_index
@@ -61,6 +62,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
+    change_primary_key,
     copied_table,
     create_partition,
     fill_columns,
