@@ -30,8 +30,9 @@ class Counter:
 class TableReplacement:
     """`new` has a working name until it takes `old`'s; `grave` is the old table's name from then on.
 
-    `build` makes the new table with all that belongs to it. `old_key` is the old table's primary key,
-    `new_key` a unique key of the new one that contains it. `at_swap` runs after the names have changed.
+    `build` makes the new table with all that belongs to it, `ties` its foreign keys. `old_key` is the old
+    table's primary key, `new_key` a unique key of the new one that contains it. `at_swap` runs after the
+    names have changed.
     """
 
     rollout: str
@@ -43,6 +44,7 @@ class TableReplacement:
     old_key: tuple[str, ...]
     new_key: tuple[str, ...]
     build: tuple[str, ...]
+    ties: tuple[str, ...] = ()
     counters: tuple[Counter, ...] = ()
     at_swap: tuple[str, ...] = ()
     at_swap_undo: tuple[str, ...] = ()
@@ -82,7 +84,16 @@ def build_steps(change: TableReplacement) -> Iterator[Step]:
         sql=(*change.build, *copy_grants(change.old, new)),
         undo=(f"DROP TABLE IF EXISTS {new.sql}",),
         locks=strong(new),
+        # Nobody else knows the new table; of others only foreign keys in its definition lock anything.
+        patient="references" not in " ".join(change.build).lower(),
     )
+    for number, statement in enumerate(change.ties, 1):
+        yield DdlStep(
+            id=f"expand.tie.{new.name}.{number}",
+            stage=Stage.EXPANDED,
+            title=f"Give {new} foreign key {number} of {len(change.ties)}",
+            sql=(statement,),
+        )
     yield DdlStep(
         id=f"expand.mirror.{old.name}",
         stage=Stage.EXPANDED,

@@ -5,55 +5,29 @@ copies, loses what is written meanwhile, and blocks or breaks the application at
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from migsafe.catalog.model import Catalog, Constraint, Table
-from migsafe.catalog.replay import apply
+from migsafe.catalog.model import Constraint, Table
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.mirror import fires_before
 from migsafe.plan.model import Change
+from migsafe.plan.recipes.copy_script import Script, read_copy_script
 from migsafe.plan.recipes.drop_table import drop_steps
 from migsafe.plan.replace_column import primary_key
 from migsafe.plan.replace_table import Counter, TableReplacement, build_steps, end_mirror
 from migsafe.plan.sync import bounded, make_tag
-from migsafe.sql.copy_rows import PlainCopy, plain_copy
 from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.operations import (
+    AddConstraint,
     ConstraintKind,
-    CreateIndex,
     CreateTable,
-    DropTable,
     Generated,
-    Insert,
-    LockTable,
     Operation,
-    OtherStatement,
-    Query,
-    RenameConstraint,
-    RenameIndex,
-    RenameTable,
-    TableOperation,
 )
 
 _KEYS = (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """The script taken apart: `build` makes the new table, `after` follows the change of names.
-
-    `kept` is the name under which the old table stays, None when it is dropped.
-    """
-
-    old: Table
-    new: Table
-    copied: PlainCopy
-    build: tuple[Wanted, ...]
-    after: tuple[Wanted, ...]
-    kept: Name | None
-    length: int
 
 
 def copied_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | None:
@@ -62,9 +36,16 @@ def copied_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | 
     Raises:
         PlanError: The script is this one, but something on the old table could not follow.
     """
-    script = _read(wanted, scene.catalog)
-    if script is None:
-        return None
+    script = read_copy_script(wanted, scene.catalog)
+    return (copied(script, scene), script.length) if script else None
+
+
+def copied(script: Script, scene: Scene, *, triggers_follow: bool = False) -> Draft:
+    """The rollout of such a script; `triggers_follow` gives the new table the triggers of the old one.
+
+    Raises:
+        PlanError: Something on the old table could not follow.
+    """
     old, new = script.old, script.new
     _refuse_unsupported(script, scene)
     tag = make_tag(str(old.name), str(new.name))
@@ -79,9 +60,12 @@ def copied_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | 
         columns=_columns(script),
         old_key=primary_key(old),
         new_key=_new_key(old, new),
-        build=tuple(each.sql for each in script.build),
+        build=tuple(each.sql for each in script.build if not _ties(each.operation)),
+        ties=tuple(each.sql for each in script.build if _ties(each.operation)),
         counters=tuple(_counters(old, new)),
-        lenient=not _takes_every_row(new, old, scene.catalog, script),
+        at_swap=tuple(_at_swap(old, grave, follow=triggers_follow)),
+        at_swap_undo=tuple(_at_swap_undo(old, grave, follow=triggers_follow)),
+        lenient=not _takes_every_row(new, old, script),
     )
     ending = end_mirror(change)
     if script.kept is None:
@@ -89,116 +73,24 @@ def copied_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | 
         *before, dropping = last
         tail = (*before, replace(dropping, sql=(*_given_up(change), *dropping.sql, *renames)))
     else:
-        ending = replace(ending, sql=(*ending.sql, *renames))
+        awake = (f"ALTER TABLE {grave.sql} ENABLE TRIGGER {name}" for name in _awake(old))
+        ending = replace(ending, sql=(*ending.sql, *awake, *renames))
         tail = ()
     how = f", partitioned by {new.partition_key}" if new.partition_key else ""
-    draft = Draft(
+    return Draft(
         change=Change(
             kind="copied_table",
             summary=f"Make {old.name} anew{how}, while it is in use",
             subject=old.name,
         ),
         steps=(*build_steps(change), ending, *tail),
-        warnings=tuple(_warnings(script, change)),
+        warnings=tuple(_warnings(script, change, triggers_follow=triggers_follow)),
         busy=(old.name, new.name, grave),
     )
-    return draft, script.length
 
 
-def _read(wanted: Sequence[Wanted], catalog: Catalog) -> Script | None:
-    """The script, when the next operations are one from the first on."""
-    first = wanted[0].operation
-    if not isinstance(first, CreateTable) or first.partition_of or first.as_query or first.temporary:
-        return None
-    new = catalog.resolve(first.table)
-    at, copied, made = 1, None, {new}
-    build = [wanted[0]]
-    after_build = apply(catalog, first)
-    while at < len(wanted) and not _moves(wanted[at].operation, after_build, copied):
-        operation = wanted[at].operation
-        found = plain_copy(wanted[at].sql) if isinstance(operation, Insert) else None
-        if found is not None and catalog.resolve(found.into) == new:
-            if copied is not None:
-                return None
-            copied = found
-        elif _builds(operation, after_build, made):
-            build.append(wanted[at])
-            after_build = apply(after_build, operation)
-            made |= {after_build.resolve(operation.table)} if isinstance(operation, CreateTable) else set()
-        elif not isinstance(operation, LockTable) and not _is_setval(wanted[at]):
-            return None
-        at += 1
-    old = catalog.table(copied.source) if copied else None
-    if copied is None or old is None:
-        return None
-    moved = _names_changed(wanted[at:], old.name, new)
-    if moved is None:
-        return None
-    kept, after, length = moved
-    return Script(
-        old=old,
-        new=after_build.tables[new],
-        copied=copied,
-        build=tuple(build),
-        after=after,
-        kept=kept,
-        length=at + length,
-    )
-
-
-def _moves(operation: Operation, catalog: Catalog, copied: PlainCopy | None) -> bool:
-    if copied is None or not isinstance(operation, RenameTable | DropTable):
-        return False
-    return catalog.resolve(operation.table) == catalog.resolve(copied.source)
-
-
-def _builds(operation: Operation, catalog: Catalog, made: set[Name]) -> bool:
-    match operation:
-        case CreateTable(partition_of=Name() as parent):
-            return catalog.resolve(parent) in made
-        case RenameTable():
-            return False
-        case CreateIndex(table=table, concurrently=concurrently):
-            return catalog.resolve(table) in made and not concurrently
-        case TableOperation(table=table):
-            return catalog.resolve(table) in made and not isinstance(operation, Insert)
-        case OtherStatement(tag=tag, target=Name() as target):
-            return catalog.resolve(target) in made and tag.startswith(("COMMENT", "GRANT"))
-        case _:
-            return False
-
-
-def _is_setval(wanted: Wanted) -> bool:
-    """The sequences go on by themselves."""
-    return isinstance(wanted.operation, Query) and "setval" in wanted.operation.functions
-
-
-def _names_changed(
-    wanted: Sequence[Wanted], old: Name, new: Name
-) -> tuple[Name | None, tuple[Wanted, ...], int] | None:
-    """Under which name the old table stays, what follows, and how many operations that are."""
-    if len(wanted) < 2:
-        return None
-    away, there = wanted[0].operation, wanted[1].operation
-    if not isinstance(there, RenameTable) or there.table.name != new.name or there.new_name != old.name:
-        return None
-    kept = Name(away.new_name, old.schema) if isinstance(away, RenameTable) else None
-    after: list[Wanted] = []
-    length = 2
-    for each in wanted[2:]:
-        operation = each.operation
-        if isinstance(operation, DropTable) and kept is not None and operation.table.name == kept.name:
-            kept = None
-        elif isinstance(operation, RenameIndex | RenameConstraint) or _owns(operation):
-            after.append(each)
-        else:
-            break
-        length += 1
-    return kept, tuple(after), length
-
-
-def _owns(operation: Operation) -> bool:
-    return isinstance(operation, OtherStatement) and operation.tag == "ALTER SEQUENCE"
+def _ties(operation: Operation) -> bool:
+    return isinstance(operation, AddConstraint) and operation.constraint.references is not None
 
 
 def _columns(script: Script) -> tuple[str, ...]:
@@ -221,6 +113,7 @@ def _new_key(old: Table, new: Table) -> tuple[str, ...]:
         columns = [new.column(name) for name in constraint.columns]
         if (
             constraint.kind in _KEYS
+            and not _is_deferrable(constraint)
             and known <= {*constraint.columns}
             and all(c and c.not_null for c in columns)
         ):
@@ -234,6 +127,11 @@ def _new_key(old: Table, new: Table) -> tuple[str, ...]:
     )
 
 
+def _is_deferrable(constraint: Constraint) -> bool:
+    """Then ON CONFLICT cannot use it."""
+    return " DEFERRABLE" in constraint.definition.upper().replace("NOT DEFERRABLE", "")
+
+
 def _counters(old: Table, new: Table) -> Iterator[Counter]:
     for column in new.columns:
         source = old.column(column.name)
@@ -241,7 +139,7 @@ def _counters(old: Table, new: Table) -> Iterator[Counter]:
             yield Counter(old=source.sequences[0], new=column.sequences[0])
 
 
-def _takes_every_row(new: Table, old: Table, catalog: Catalog, script: Script) -> bool:
+def _takes_every_row(new: Table, old: Table, script: Script) -> bool:
     """Whether nothing about the new table can refuse a row that the old one takes."""
     definitions = {each.definition for each in old.constraints if each.kind is ConstraintKind.CHECK}
     known = {(each.kind, each.columns) for each in old.constraints}
@@ -259,7 +157,6 @@ def _takes_every_row(new: Table, old: Table, catalog: Catalog, script: Script) -
         isinstance(each.operation, CreateTable) and each.operation.default_partition for each in script.build
     )
     hashed = (new.partition_key or "").lower().lstrip().startswith("hash")
-    del catalog
     return not stricter and (not new.partitioned or has_default or hashed)
 
 
@@ -271,6 +168,28 @@ def _given_up(change: TableReplacement) -> Iterator[str]:
             if column.default is not None:
                 owner = f"{change.old.name.sql}.{quote_identifier(column.name)}"
                 yield f"ALTER SEQUENCE {sequence.sql} OWNED BY {owner}"
+
+
+def _awake(old: Table) -> tuple[str, ...]:
+    """The triggers that fire, quoted."""
+    return tuple(quote_identifier(each.name) for each in old.triggers if each.enabled)
+
+
+def _at_swap(old: Table, grave: Name, *, follow: bool) -> Iterator[str]:
+    """What is carried back to the old table is no write of the application: its triggers stay quiet."""
+    for name in _awake(old):
+        yield f"ALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
+    for trigger in old.triggers if follow else ():
+        yield trigger.definition
+        if not trigger.enabled:
+            yield f"ALTER TABLE {old.name.sql} DISABLE TRIGGER {quote_identifier(trigger.name)}"
+
+
+def _at_swap_undo(old: Table, grave: Name, *, follow: bool) -> Iterator[str]:
+    for trigger in old.triggers if follow else ():
+        yield f"DROP TRIGGER {quote_identifier(trigger.name)} ON {old.name.sql}"
+    for name in _awake(old):
+        yield f"ALTER TABLE {grave.sql} ENABLE TRIGGER {name}"
 
 
 def _refuse_unsupported(script: Script, scene: Scene) -> None:
@@ -315,11 +234,13 @@ def _refuse_unsupported(script: Script, scene: Scene) -> None:
             f"{old.name} has no primary key, so its rows cannot be told apart while they are copied",
             advice="Give it one first.",
         )
+    if any(_is_deferrable(each) for each in old.constraints if each.kind is ConstraintKind.PRIMARY_KEY):
+        raise PlanError(f"the primary key of {old.name} is DEFERRABLE: ON CONFLICT cannot use it")
 
 
-def _warnings(script: Script, change: TableReplacement) -> Iterator[str]:
+def _warnings(script: Script, change: TableReplacement, *, triggers_follow: bool) -> Iterator[str]:
     old, new = script.old, script.new
-    lost = [*_lost(old, new)]
+    lost = [*_lost(old, new), *(f"trigger {each.name}" for each in old.triggers if not triggers_follow)]
     if lost:
         yield (
             f"The script gives {new.name} no equal of these, which {old.name} has: {', '.join(lost)}. They "
@@ -363,9 +284,6 @@ def _lost(old: Table, new: Table) -> Iterator[str]:
     for constraint in old.constraints:
         if constraint.kind is ConstraintKind.FOREIGN_KEY and not _has(constraint, known):
             yield f"foreign key {constraint.name}"
-    for trigger in old.triggers:
-        if trigger.name not in {each.name for each in new.triggers}:
-            yield f"trigger {trigger.name}"
     keys = {(index.keys, index.where) for index in new.indexes}
     for index in old.indexes:
         behind = next((c for c in old.constraints if c.index == index.name), None)

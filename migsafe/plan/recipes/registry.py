@@ -26,6 +26,7 @@ from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
+from migsafe.plan.recipes.rewritten_table import rewritten_table
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.table_actions import table_action
@@ -69,6 +70,7 @@ PATTERNS: tuple[Pattern, ...] = (
     remake_trigger,
     remake_views,
     replace_index,
+    rewritten_table,
     split_columns,
     table_action,
 )
