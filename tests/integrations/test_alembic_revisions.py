@@ -210,7 +210,10 @@ def test_autogenerate_splits_what_it_finds(project: Project, how: str) -> None:
     assert (expand.revision, expand.module.migsafe_stage) == ("r2", "verified")
     assert contract.module.migsafe_stage == "dropped"
     project.upgrade("expand@head")
-    column = "SELECT data_type FROM information_schema.columns WHERE (table_name, column_name) = ('orders', 'amount')"
+    column = (
+        "SELECT data_type FROM information_schema.columns "
+        "WHERE (table_name, column_name) = ('orders', 'amount')"
+    )
     assert project.ask(column) == [("bigint",)]
     assert project.ask("SELECT count(*) FROM pg_indexes WHERE indexname = 'ix_users_name'") == [(1,)]
 

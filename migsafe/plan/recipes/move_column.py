@@ -254,7 +254,7 @@ class _Recipe:
         """What a person must know, most urgent first."""
         source, target, name = self.source.name, self.target.name, self.column.name
         yield (
-            f"A value of {name} in a row of {source} that has no partner in {target} goes with the column, as "
+            f"A value of {name} in a row of {source} without a partner in {target} goes with the column, as "
             "in the migration itself: see to it that there is none that matters."
         )
         yield (
