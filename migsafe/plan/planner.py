@@ -8,7 +8,7 @@ from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
 from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of
 from migsafe.errors import PlanError
-from migsafe.plan.busy import refuse_busy
+from migsafe.plan.busy import refuse_busy, refuse_referenced
 from migsafe.plan.draft import Draft, Scene, compose
 from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
@@ -18,7 +18,7 @@ from migsafe.plan.options import PlanOptions
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.registry import PATTERNS, RECIPES
 from migsafe.plan.rehearsal import with_predicted_locks
-from migsafe.sql.operations import Begin, TableOperation
+from migsafe.sql.operations import AlterColumnType, Begin, RenameColumn, TableOperation
 
 
 def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: str = "the migration") -> Plan:
@@ -89,7 +89,7 @@ def _by_recipe(wanted: Wanted, scene: Scene) -> Draft:
         raise PlanError(f"no plan makes this safe: {reason[0]}", advice=reason[1])
     recipe = RECIPES.get(type(wanted.operation))
     draft = recipe(wanted.operation, wanted, scene) if recipe else None
-    if effects.fails and effects.certain:
+    if effects.fails and effects.certain and not (draft and draft.mends):
         raise PlanError(f"PostgreSQL would refuse it: {effects.fails}")
     if draft is None:
         raise PlanError(
@@ -113,3 +113,5 @@ def _refuse_touching(before: Sequence[Draft], wanted: Wanted, catalog: Catalog, 
                 f"{file}:{wanted.line}: {table} is changed again while {column.old} makes way for another",
                 advice="Plan the two one after the other, each from a migration of its own.",
             )
+        if column is not None and isinstance(operation, AlterColumnType | RenameColumn):
+            refuse_referenced(draft, operation, catalog, file=file, line=wanted.line)

@@ -27,6 +27,7 @@ from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
+from migsafe.plan.recipes.retype import retype
 from migsafe.plan.recipes.rewritten_table import rewritten_table
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
@@ -62,6 +63,8 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
+    alone,
+    before,
     change_primary_key,
     copied_table,
     create_partition,
@@ -70,9 +73,15 @@ PATTERNS: tuple[Pattern, ...] = (
     remake_trigger,
     remake_views,
     replace_index,
+    retype,
     rewritten_table,
+    see,
     split_columns,
     table_action,
+    the,
+    views,
+    which,
+    would,
 )
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
