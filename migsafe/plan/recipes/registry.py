@@ -63,8 +63,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
-    alone,
-    before,
+    retype,  # before remake_views, which would see the views alone
     change_primary_key,
     copied_table,
     create_partition,
@@ -73,15 +72,9 @@ PATTERNS: tuple[Pattern, ...] = (
     remake_trigger,
     remake_views,
     replace_index,
-    retype,
     rewritten_table,
-    see,
     split_columns,
     table_action,
-    the,
-    views,
-    which,
-    would,
 )
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
