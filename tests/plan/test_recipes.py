@@ -63,7 +63,7 @@ def column_of(plan: Plan) -> ColumnChange:
         ("CREATE TABLE t (a int, b int)", RENAME, "already has a column b"),
         ("CREATE TABLE t (x int)", RENAME, "no column a; it has: x"),
         ("CREATE TABLE other (a int)", RENAME, r"table t is not known \(known tables: public.other\)"),
-        ("CREATE TABLE t (a int)", "CLUSTER t", "there is no recipe for"),
+        ("CREATE TABLE t (a int)", "CLUSTER t", "no plan makes this safe"),
         ("CREATE TABLE t (a int)", "ALTER TABLE t ADD RIDDLE !", "a statement could not be read"),
         (
             "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger"
