@@ -80,6 +80,12 @@ WITH v AS (
     FROM v JOIN pg_catalog.pg_attribute a ON a.attrelid = v.oid AND a.attacl IS NOT NULL
     CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) g
     LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> v.relowner
+    UNION ALL
+    SELECT v.oid, 7, pg_catalog.rtrim(pg_catalog.pg_get_ruledef(r.oid), ';')
+    FROM v JOIN pg_catalog.pg_rewrite r ON r.ev_class = v.oid WHERE r.rulename <> '_RETURN'
+    UNION ALL
+    SELECT v.oid, 8, pg_catalog.pg_get_triggerdef(t.oid)
+    FROM v JOIN pg_catalog.pg_trigger t ON t.tgrelid = v.oid WHERE NOT t.tgisinternal
 )
 SELECT p.oid::bigint AS oid, p.statement AS statement
 FROM parts p ORDER BY p.oid, p.place, p.statement;
@@ -296,7 +302,18 @@ SELECT n.nspname AS schema, p.proname AS name, p.prokind AS kind, p.provolatile 
        CASE WHEN p.prokind <> 'a' AND NOT EXISTS (
                  SELECT FROM pg_catalog.pg_depend e
                  WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
-            THEN pg_catalog.pg_get_functiondef(p.oid) ELSE '' END AS definition
+            THEN pg_catalog.pg_get_functiondef(p.oid) ELSE '' END AS definition,
+       ARRAY(SELECT format('ALTER ROUTINE %%s OWNER TO %%I', p.oid::pg_catalog.regprocedure, r.rolname)
+             FROM pg_catalog.pg_roles r WHERE r.oid = p.proowner AND r.rolname <> current_user
+             UNION ALL
+             SELECT format('REVOKE ALL ON ROUTINE %%s FROM PUBLIC', p.oid::pg_catalog.regprocedure)
+             WHERE p.proacl IS NOT NULL
+             UNION ALL
+             SELECT format('GRANT EXECUTE ON ROUTINE %%s TO %%s%%s', p.oid::pg_catalog.regprocedure,
+                           coalesce(quote_ident(r.rolname), 'PUBLIC'),
+                           CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+             FROM pg_catalog.aclexplode(p.proacl) g
+             LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> p.proowner)::text[] AS adorned
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang

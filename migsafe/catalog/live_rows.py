@@ -182,6 +182,7 @@ def function(row: Row) -> Function:
         returns=_type(row["returns"]) if row["returns"] else None,
         language=row["language"],
         definition=row["definition"].rstrip(),
+        adorned=tuple(row["adorned"]),
     )
 
 

@@ -190,8 +190,8 @@ class View:
     `columns_complete` is False for a replayed view
     whose query names its columns itself. `uses` are the columns of those relations that the query needs, None
     where only the relations are known. Live only: `definition` is its query, `options` what WITH (...) says,
-    `adorned` are the statements that give a new view of its name the owner, the comments, the defaults and
-    the privileges of this one.
+    `adorned` are the statements that give a new view of its name the owner, the comments, the defaults, the
+    privileges, the rules and the triggers of this one.
     """
 
     name: Name
@@ -286,7 +286,8 @@ class Volatility(StrEnum):
 class Function:
     """One overload of a function, procedure or aggregate, by the types of its arguments.
 
-    `definition` is what pg_get_functiondef() gives (live only; none for an aggregate or an extension's own).
+    Live only: `definition` is what pg_get_functiondef() gives (nothing for an aggregate or an extension's
+    own), `adorned` are the statements that give a copy of it its owner and its privileges.
     """
 
     name: Name
@@ -296,6 +297,7 @@ class Function:
     returns: TypeName | None = None
     language: str | None = None
     definition: str = ""
+    adorned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
+from migsafe.cli.plan_revision import Asked, find_revision_project, plan_revision
 from migsafe.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plan(
-    migration: Path = typer.Argument(help="The SQL file with the unsafe change."),
+    migration: Path = typer.Argument(help="The SQL file with the unsafe change, or an Alembic revision."),
     *,
     database: str | None = typer.Option(
         None,
@@ -41,6 +42,9 @@ def plan(
         "--on-misfit",
         help="What becomes of a value that the old type cannot hold: null, nearest or fail.",
     ),
+    revisions: bool = typer.Option(
+        False, "--revisions", help="Replace the Alembic revision by revisions that carry out its plan."
+    ),
     output_format: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
 ) -> None:
     """Turn an unsafe change into a rollout that keeps the application running."""
@@ -64,15 +68,21 @@ def plan(
             blue_application_name=blue_application_name,
         ),
     )
+    project = find_revision_project(migration, revisions=revisions)
+    if project is not None:
+        asked = Asked(
+            database=database, output=output, force=force, revisions=revisions, output_format=output_format
+        )
+        return plan_revision(project, migration, options, asked)
     text = _text(migration)
     made = plan_migration(text, _catalog(database, schema), options, file=str(migration))
     written = dump_plan(made)
     target = output or migration.with_suffix(".plan.toml")
     if str(target) == "-":
         typer.echo(written, nl=False)
-        return
+        return None
     _write(target, written, force=force)
-    _report(made, target, fingerprint(made), output_format)
+    return _report(made, target, fingerprint(made), output_format)
 
 
 def _text(migration: Path) -> str:

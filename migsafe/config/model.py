@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from migsafe.config.patterns import matches
 from migsafe.config.places import line_of, lines_of
-from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
+from migsafe.config.words import FailOn, Layout, Level, ScriptPhase, Transaction
 from migsafe.sources.settings import SourceSettings
 
 
@@ -55,6 +55,26 @@ class Flags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlembicSettings:
+    """The `[alembic]` table: how revisions are written, and how careful `alembic upgrade` is.
+
+    Times are in seconds; None leaves the server's setting alone. `autogenerate`: whether
+    `alembic revision --autogenerate` plans what it finds at once. `inline_sql`: whether a revision repeats
+    the SQL of its plan for whoever reads it.
+    """
+
+    layout: Layout = Layout.BRANCHES
+    expand_label: str = "expand"
+    contract_label: str = "contract"
+    inline_sql: bool = True
+    autogenerate: bool = False
+    lock_timeout: float = 0.8
+    statement_timeout: float | None = None
+    idle_timeout: float | None = 60.0
+    attempts: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration.
 
@@ -83,6 +103,7 @@ class Config:
     rules: RuleLayer | None = None
     sources: tuple[SourceSettings, ...] = ()
     paths: tuple[PathSettings, ...] = ()
+    alembic: AlembicSettings = field(default_factory=AlembicSettings)
     flags: Flags = field(default_factory=Flags)
 
     def with_flags(self, flags: Flags) -> "Config":

@@ -4,16 +4,20 @@ from pathlib import Path
 from typing import Any
 
 from migsafe.config.find import Found, find_file, named_file, repository_root
-from migsafe.config.model import Config, PathSettings, RuleLayer, relative_to
+from migsafe.config.model import AlembicSettings, Config, PathSettings, RuleLayer, relative_to
 from migsafe.config.values import Table
-from migsafe.config.words import FailOn, Level, ScriptPhase, Transaction
+from migsafe.config.words import FailOn, Layout, Level, ScriptPhase, Transaction
 from migsafe.errors import UsageError
 from migsafe.sources.settings import SourceKind, SourceSettings
 
 OLDEST, NEWEST = 14, 18
 KEYS = (
     *("server_version", "transaction", "fail_on", "schema", "baseline", "exclude"),
-    *("small_tables", "small_table_rows", "phases", "rules", "sources", "paths"),
+    *("small_tables", "small_table_rows", "phases", "rules", "sources", "paths", "alembic"),
+)
+ALEMBIC_KEYS = (
+    *("layout", "expand_label", "contract_label", "inline_sql", "autogenerate"),
+    *("lock_timeout", "statement_timeout", "idle_timeout", "attempts"),
 )
 PATH_KEYS = ("match", "server_version", "transaction", "phase", "small_tables", "rules")
 SOURCE_KEYS = (
@@ -80,6 +84,7 @@ def read_config(found: Found, *, current: Path, repository: Path | None) -> Conf
         rules=_rules(table.table("rules")),
         sources=tuple(_source(each) for each in table.tables("sources")),
         paths=tuple(_path(each) for each in table.tables("paths")),
+        alembic=_alembic(table.table("alembic")),
     )
 
 
@@ -124,6 +129,31 @@ def _source(table: Table) -> SourceSettings:
         section=table.text_of("section"),
         run_env=table.flag("run_env", default=default.run_env),
         placeholders=table.text_table("placeholders"),
+    )
+
+
+def _alembic(table: Table | None) -> AlembicSettings:
+    default = AlembicSettings()
+    if table is None:
+        return default
+    table.known(ALEMBIC_KEYS)
+    given = {
+        key: table.seconds(key, 1.0) for key in ("statement_timeout", "idle_timeout") if key in table.value
+    }
+    expand = table.text_of("expand_label", default.expand_label)
+    contract = table.text_of("contract_label", default.contract_label)
+    if not expand or not contract or expand == contract:
+        table.fail("contract_label", f"the two labels{table.name} are two different names")
+    return AlembicSettings(
+        layout=table.word("layout", Layout) or default.layout,
+        expand_label=expand,
+        contract_label=contract,
+        inline_sql=table.flag("inline_sql", default=default.inline_sql),
+        autogenerate=table.flag("autogenerate", default=default.autogenerate),
+        lock_timeout=table.seconds("lock_timeout", default.lock_timeout),
+        statement_timeout=given.get("statement_timeout", default.statement_timeout),
+        idle_timeout=given.get("idle_timeout", default.idle_timeout),
+        attempts=table.number("attempts", 1) or default.attempts,
     )
 
 

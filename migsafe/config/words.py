@@ -41,6 +41,13 @@ class ScriptPhase(StrEnum):
     CONTRACT = "contract"
 
 
+class Layout(StrEnum):
+    """How a plan becomes revisions of Alembic: on two labelled branches, or one behind the other."""
+
+    BRANCHES = "branches"
+    PHASES = "phases"
+
+
 class Color(StrEnum):
     """Whether text has colours; AUTO: on a terminal, and without NO_COLOR."""
 

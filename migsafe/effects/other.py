@@ -3,7 +3,7 @@
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.objects import changes_objects
 from migsafe.effects.prediction import Prediction
-from migsafe.sql.changes import CreateTrigger
+from migsafe.sql.changes import AttachIndex, CreateTrigger
 from migsafe.sql.names import Name
 from migsafe.sql.operations import OPAQUE_TAGS, OtherStatement
 
@@ -50,7 +50,9 @@ def other_statement(prediction: Prediction, operation: OtherStatement) -> None:
         anything(prediction, f"what {tag} runs")
         return
     changes_objects(prediction, operation)
-    if tag == "ALTER INDEX":
+    if tag == "ALTER INDEX" and any(isinstance(change, AttachIndex) for change in operation.changes):
+        prediction.block(Blocks.READS_AND_WRITES)  # the part is locked, and every query looks at all indexes
+    elif tag == "ALTER INDEX":
         prediction.unknown("which setting of the index it changes")
         prediction.block(Blocks.READS_AND_WRITES)
     elif tag in _SOME_TABLES:

@@ -40,6 +40,8 @@ def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
         match one.operation:
             case ops.DropIndex() | ops.DropConstraint():
                 _follow_key(one, seen[position + 1 :])
+            case ops.RenameColumn():
+                one.facts.name_kept = _is_taken_over(one, seen[position + 1 :])
             case ops.DropTable() | ops.OtherStatement():
                 one.facts.recreated_later = _is_made_again(one, seen[position + 1 :])
             case ops.OtherTableAction(action=action) if action.startswith("DISABLE "):
@@ -109,6 +111,17 @@ def _left_half_done(seen: list[Seen]) -> None:
         if not one.facts.repeatable and one.transaction not in said and one.transaction != last:
             one.facts.left_half_done = True
             said.add(one.transaction)
+
+
+def _is_taken_over(renamed: Seen, later: list[Seen]) -> bool:
+    """Whether another column has the name by the time that the transaction commits."""
+    return renamed.transaction is not None and any(
+        isinstance(one.operation, ops.RenameColumn)
+        and isinstance(renamed.operation, ops.RenameColumn)
+        and one.operation.new_name == renamed.operation.column
+        and (one.table, one.transaction) == (renamed.table, renamed.transaction)
+        for one in later
+    )
 
 
 def _is_enabled_again(disabled: Seen, later: list[Seen]) -> bool:

@@ -4,9 +4,8 @@ import re
 
 from migsafe.catalog.find import relation_of_index
 from migsafe.catalog.model import Catalog, Constraint, Index, Table
-from migsafe.effects.volatility import volatility_of
+from migsafe.effects.traps import counts_shorter, varies
 from migsafe.lint.facts import ConstraintWord, Facts
-from migsafe.sql.definitions import Expression
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     ConstraintDefinition,
@@ -19,15 +18,6 @@ from migsafe.sql.operations import (
 WIDE = 3  # key columns; more are seldom of use
 _CASCADE = re.compile(r"\bon\s+delete\s+cascade\b", re.IGNORECASE)
 _ONLY_NOT_NULL = re.compile(r'[\s(]*(?:check\b)?[\s(]*"?\w+"?\s+is\s+not\s+null[\s)]*', re.IGNORECASE)
-_INTEGERS = ("smallint", "integer", "bigint")
-# Their results change with the time, the session or by chance, although a CHECK may call them.
-_VARYING = frozenset(
-    {
-        *("now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"),
-        *("statement_timestamp", "transaction_timestamp", "clock_timestamp", "timeofday"),
-        *("current_user", "session_user", "user", "current_role", "current_setting", "random"),
-    }
-)
 
 
 def constraint_facts(facts: Facts, table: Name, constraint: ConstraintDefinition, catalog: Catalog) -> None:
@@ -41,12 +31,12 @@ def constraint_facts(facts: Facts, table: Name, constraint: ConstraintDefinition
     facts.not_enforced = constraint.not_enforced
     facts.using_index = constraint.using_index is not None
     facts.index = constraint.using_index or ""
-    facts.check_varies = constraint.expression is not None and _varies(constraint.expression)
+    facts.check_varies = constraint.expression is not None and varies(constraint.expression)
     if constraint.references is not None:
         facts.references = str(constraint.references)
         facts.cascades_deletes = bool(_CASCADE.search(constraint.text))
         facts.key_unindexed = _is_unindexed(catalog.table(table), constraint.columns)
-        facts.key_narrower = _is_narrower(catalog, table, constraint)
+        facts.key_narrower = counts_shorter(catalog, table, constraint)
 
 
 def dropped_constraint_facts(facts: Facts, operation: DropConstraint, catalog: Catalog) -> None:
@@ -101,26 +91,6 @@ def leads(index: Index, columns: tuple[str, ...]) -> bool:
 
 def _is_unindexed(table: Table | None, columns: tuple[str, ...]) -> bool:
     return table is not None and not any(leads(index, columns) for index in table.indexes)
-
-
-def _is_narrower(catalog: Catalog, name: Name, constraint: ConstraintDefinition) -> bool:
-    """Whether the key that is referred to counts further than the column that refers to it."""
-    table = catalog.table(name)
-    other = catalog.table(constraint.references) if constraint.references else None
-    if table is None or other is None or len(constraint.columns) != 1:
-        return False
-    key = next((k.columns for k in other.constraints if k.kind is ConstraintKind.PRIMARY_KEY), ())
-    names = constraint.referenced_columns or key
-    mine = table.column(constraint.columns[0])
-    theirs = other.column(names[0]) if len(names) == 1 else None
-    if mine is None or theirs is None or not {mine.type.name, theirs.type.name} <= set(_INTEGERS):
-        return False
-    return _INTEGERS.index(mine.type.name) < _INTEGERS.index(theirs.type.name)
-
-
-def _varies(expression: Expression) -> bool:
-    found = volatility_of(expression)
-    return bool(_VARYING & set(expression.functions)) or (found.volatile and not found.unknown)
 
 
 def _is_spare(table: Table, constraint: Constraint) -> bool:

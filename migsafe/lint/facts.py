@@ -103,7 +103,8 @@ class Facts:
     base_type: str = ""  # PostgreSQL's own name, without modifiers: "character varying"
     type_limited: bool = False  # it has modifiers, such as a length
     in_primary_key: bool = False
-    column_created_here: bool = False  # by this very script, so no running version knows it
+    column_created_here: bool = False  # by this very script or by a plan, so no running version knows it
+    name_kept: bool = False  # its transaction gives the name to another column, so everybody finds one
 
     # The column whose type changes.
     narrows: bool = False
@@ -195,6 +196,9 @@ class Facts:
     first_without_lock_timeout: bool = False
     first_without_statement_timeout: bool = False
     first_with_long_lock_timeout: bool = False
+    # A step of a plan: all locks of an attempt have one deadline below deadlock_timeout, and it is tried
+    # again; the plan says what going back costs.
+    in_plan: bool = False
     beside_ddl: bool = False
     altered_again: bool = False
     only_statement: bool = False

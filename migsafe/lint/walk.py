@@ -19,10 +19,10 @@ from migsafe.lint.observe import Context, observe, table_of
 from migsafe.lint.parts import parts_of
 from migsafe.lint.session import Session
 from migsafe.lint.sizes import SmallTables
-from migsafe.sources.model import Source
+from migsafe.sources.model import PLAN, Source
 from migsafe.sql import operations as ops
 from migsafe.sql.changes import RenameObject
-from migsafe.sql.names import Name
+from migsafe.sql.names import WORKING_NAMES, Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, Operation, Unread
 from migsafe.sql.script import ReadStatement, Script, read_script
 
@@ -75,6 +75,7 @@ def walk(
         server_version=server_version,
     )
     walker.small = small or walker.small
+    walker.in_plan = source.tool == PLAN
     walker.script_of(script, source, wrapped=wrapped)
     is_open = walker.session.transaction is not None and not walker.session.in_tools_transaction
     look_ahead(walker.seen, statements=len(script.statements), left_open=is_open)
@@ -109,6 +110,7 @@ class _Walker(Follower):
     without_lock_timeout_seen: bool = False
     without_statement_timeout_seen: bool = False
     count: int = 0
+    in_plan: bool = False
 
     @property
     def version(self) -> int:
@@ -165,10 +167,10 @@ class _Walker(Follower):
         if session.transaction is not None and not effects.fails:
             refused = with_new_labels(effects, statement, self.catalog, self.version)
             facts.uses_new_enum_value = bool(refused.fails)
-            facts.refusal = refused.fails
+            facts.refusal = refused.fails or facts.refusal
         if isinstance(operation, ops.RenameColumn | ops.DropColumn):
             own = (self.catalog.resolve(operation.table), operation.column)
-            facts.column_created_here = own in self.columns
+            facts.column_created_here = own in self.columns or operation.column.startswith(WORKING_NAMES)
         self.note_timeouts(facts)
         depends_on = effects.depends_on if not effects.certain else ()
         self.note(operation, facts, statement, depends_on)
@@ -178,6 +180,7 @@ class _Walker(Follower):
     def note(
         self, operation: Operation, facts: Facts, statement: ReadStatement, depends_on: tuple[str, ...]
     ) -> None:
+        facts.in_plan = self.in_plan
         self.observations.append(
             Observation(
                 operation=operation,

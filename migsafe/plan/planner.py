@@ -12,6 +12,7 @@ from migsafe.plan.draft import Draft, Scene, compose
 from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
 from migsafe.plan.naming import rollout_name
+from migsafe.plan.no_way import why_not
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.registry import PATTERNS, RECIPES
@@ -52,7 +53,8 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
         raise PlanError(
             "the migration needs no rollout: each of its statements is instant, and every version of the "
             "application works before and after it",
-            advice="Run it as it is, with a short lock_timeout and a retry.",
+            advice="Run each of them by itself, with a short lock_timeout and a retry. `migsafe lint` says "
+            "what else there is to know of them.",
         )
     return with_predicted_locks(compose(drafts, scene, text), catalog)
 
@@ -71,6 +73,9 @@ def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, 
 
 def _by_recipe(wanted: Wanted, scene: Scene, *, file: str) -> Draft:
     effects = effects_of(wanted.operation, scene.catalog, scene.server_version)
+    reason = why_not(wanted.operation, wanted.sql, scene.catalog)
+    if reason is not None:
+        raise PlanError(f"{file}:{wanted.line}: no plan makes this safe: {reason[0]}", advice=reason[1])
     recipe = RECIPES.get(type(wanted.operation))
     draft = recipe(wanted.operation, wanted, scene) if recipe else None
     if effects.fails and effects.certain:

@@ -1,6 +1,7 @@
 """What takes a harmless operation back, where a statement can."""
 
 from migsafe.catalog.model import Catalog, Column
+from migsafe.plan.undo_objects import undo_of_object
 from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.operations import (
     AddColumn,
@@ -8,19 +9,27 @@ from migsafe.sql.operations import (
     CreateTable,
     DropDefault,
     Operation,
+    OtherStatement,
     RenameConstraint,
+    RenameIndex,
     SetDefault,
     TableOperation,
     ValidateConstraint,
 )
 
 
-def undo_of(operation: Operation, catalog: Catalog) -> tuple[str, ...] | None:
+def undo_of(  # noqa: PLR0911 -- one flat table: operation, what takes it back
+    operation: Operation, catalog: Catalog
+) -> tuple[str, ...] | None:
     """The statements of one transaction that take the operation back; None when none are known.
 
     `catalog` is the schema right before the operation. What happens to a table that the same migration made
     ends with the table.
     """
+    if isinstance(operation, OtherStatement):
+        return undo_of_object(operation, catalog)
+    if isinstance(operation, RenameIndex):
+        return _index_name(operation, catalog)
     if isinstance(operation, CreateTable):
         return (f"DROP TABLE IF EXISTS {catalog.resolve(operation.table).sql}",)
     if not isinstance(operation, TableOperation):
@@ -44,6 +53,12 @@ def undo_of(operation: Operation, catalog: Catalog) -> tuple[str, ...] | None:
             return ()  # what is proven may stay
         case _:
             return None
+
+
+def _index_name(operation: RenameIndex, catalog: Catalog) -> tuple[str, ...]:
+    index = catalog.resolve(operation.index)
+    new = Name(operation.new_name, index.schema)
+    return (f"ALTER INDEX {new.sql} RENAME TO {quote_identifier(index.name)}",)
 
 
 def _default(table: Name, column: Column | None) -> tuple[str, ...] | None:

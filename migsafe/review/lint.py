@@ -11,7 +11,7 @@ from migsafe.lint.rules import shipped_rules
 from migsafe.plan.model import BackfillStep, DdlStep, Plan, Step
 from migsafe.plan.rehearsal import statements_of
 from migsafe.plan.stages import Phase, Stage
-from migsafe.sources.model import Origin, Source
+from migsafe.sources.model import PLAN, Origin, Source
 
 # The runner gives all locks and statements of an attempt less than a second, and a patient step's locks too.
 # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT
@@ -65,7 +65,7 @@ def source_of(step: Step, *, path: str, shown: str = "", origins: Origins | None
         phase=_phase(step.stage),
         shown=shown,
         origins=origins(step, text) if origins else (),
-        tool="migsafe",
+        tool=PLAN,
     )
 
 

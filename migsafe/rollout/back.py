@@ -54,8 +54,8 @@ class WayBack:
             raise
         return self._mover.stop(State.RETREATED, reason, ok=ok)
 
-    def revert(self, *, new_version_gone: bool = False) -> Outcome:
-        """Take everything back: contract first, then traffic, then schema.
+    def revert(self, *, new_version_gone: bool = False, to: Stage = Stage.PLANNED) -> Outcome:
+        """Take all back, or what lies behind the stage `to`: contract first, then traffic, then schema.
 
         Raises:
             StateRefused: There is no way back any more, or green would lose its schema.
@@ -71,7 +71,9 @@ class WayBack:
                 if self._runner.rollout().request is Request.REVERT:
                     self._runner.accept(Request.REVERT, State.REVERTING)
                 self._mover.begin(State.REVERTING)
-                self._take_back(new_version_gone=new_version_gone)
+                self._take_back(new_version_gone=new_version_gone, to=to)
+                if to is not Stage.PLANNED:
+                    return self._mover.stop(State.WAITING, f"taken back to '{to}'", ok=True)
                 return self._mover.stop(State.REVERTED, "everything was taken back", ok=True)
         except StopRequested as stop:
             return self.answer(stop.request)
@@ -89,10 +91,10 @@ class WayBack:
         if not (moves_none and place.green_percent and in_service):
             machine.backward(self._track, place)
 
-    def _take_back(self, *, new_version_gone: bool) -> None:
+    def _take_back(self, *, new_version_gone: bool, to: Stage) -> None:
         self._mover.forget_what_broke_off(Stage.PLANNED)
         may_declare = new_version_gone and not self._mover.has_traffic
-        while True:
+        while to is Stage.PLANNED or self._mover.position.stage.position > to.position:
             place = self._mover.position
             if may_declare and place.green_percent and place.stage.position < Stage.TOMBSTONED.position:
                 self._mover.declare(0, "the new version is gone")

@@ -114,9 +114,9 @@ class Controller:
         """All traffic to blue in one call; the schema stays. Raises as `WayBack.retreat` says."""
         return self._back.retreat(reason)
 
-    def revert(self, *, new_version_gone: bool = False) -> Outcome:
-        """Take everything back. Raises as `WayBack.revert` says."""
-        return self._back.revert(new_version_gone=new_version_gone)
+    def revert(self, *, new_version_gone: bool = False, to: Stage = Stage.PLANNED) -> Outcome:
+        """Take everything back, or what lies behind a stage. Raises as `WayBack.revert` says."""
+        return self._back.revert(new_version_gone=new_version_gone, to=to)
 
     def _forward(self, target: Stage) -> Outcome:
         if self._provider is not None:

@@ -30,7 +30,8 @@ _SLICE_SECONDS = 0.25
 _LONGEST_REST_SECONDS = 30.0  # between two sweeps
 _ADVICE = {
     "changed": "Look for a trigger of the application's that runs after the sync trigger and changes them "
-    "again, and for a long transaction that keeps rows locked. Then run it again.",
+    "again, for an application that goes on writing such rows, and for a long transaction that keeps rows "
+    "locked. Then run it again.",
     "copied": "Look for a unique constraint of the target by which they meet other rows, for a trigger that "
     "refuses them, and for a long transaction that keeps rows locked. Then run it again.",
     "deleted": "Look for a trigger that refuses to delete them, for an application that goes on making such "

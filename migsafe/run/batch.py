@@ -73,7 +73,7 @@ def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSi
             batch = _smaller(batch, size)
         except psycopg.DataError as error:
             raise _refused(step, batch, error) from error
-        except psycopg.IntegrityError as error:
+        except (psycopg.IntegrityError, errors.CardinalityViolation) as error:
             raise _refused(step, batch, error) from error
         else:
             size.after(result.seconds)

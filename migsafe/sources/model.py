@@ -3,6 +3,8 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 
+PLAN = "migsafe plan"  # the tool of a source that is a step of a plan
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:

@@ -8,6 +8,7 @@ Every file is one case:
     migration = "ALTER TABLE ..."   # as a developer would write it
     naive = "..."                   # what to compare the end with, where it is not the migration itself
     same_rows = "SELECT ..."        # rows that must be the same at the end, compared with the naive migration
+    stays = "ALTER TYPE ..."        # what a revert cannot take back: done to the schema, it looks the same
     min_version = 150000            # the oldest server_version_num that knows the statements
     [options]                       # new_column, on_misfit
     [blue]                          # the old version of the application; [green] is the new one
@@ -32,7 +33,7 @@ from migsafe.plan.sync import OnMisfit
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "rollouts"
 _KEYS = {
-    *("title", "schema", "schema_from", "before", "migration", "naive", "same_rows", "min_version"),
+    *("title", "schema", "schema_from", "before", "migration", "naive", "same_rows", "min_version", "stays"),
     *("options", "blue", "green"),
 }
 
@@ -56,6 +57,7 @@ class Case:
     migration: str
     naive: str
     same_rows: str
+    stays: str
     min_version: int
     options: dict[str, Any]
     blue: Application
@@ -92,6 +94,7 @@ def _load(path: Path) -> Case:
         migration=table["migration"],
         naive=table.get("naive", table["migration"]),
         same_rows=table.get("same_rows", ""),
+        stays=table.get("stays", ""),
         min_version=table.get("min_version", 140000),
         options=table.get("options", {}),
         blue=_application(table.get("blue", {})),

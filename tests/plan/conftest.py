@@ -11,7 +11,11 @@ from migsafe.plan.model import DdlStep, IndexStep, Plan
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import Stage
+from migsafe.postgres.server import Server
+from tests.servers import MAJORS
 from tests.verify.conftest import Servers
+
+from .cases import Case
 
 NOTE_SYNC = """
 CREATE SCHEMA migsafe;
@@ -26,6 +30,18 @@ def servers() -> Iterator[Servers]:
     """Servers of every version, each started when it is first asked for."""
     with ExitStack() as stack:
         yield Servers(stack)
+
+
+@pytest.fixture(params=[MAJORS[0], MAJORS[-1]], ids=lambda major: f"postgres{major}")
+def proven_server(request: pytest.FixtureRequest, servers: Servers) -> Server:
+    """The oldest and the newest server."""
+    return servers.of(request.param)
+
+
+def require_server(case: Case, server: Server) -> None:
+    with psycopg.connect(server.dsn()) as connection:
+        if connection.info.server_version < case.min_version:
+            pytest.skip(f"for PostgreSQL {case.min_version // 10_000} and newer")
 
 
 Planner = Callable[..., Plan]

@@ -68,7 +68,8 @@ def schema_of(dsn: str) -> Catalog:
         )
         for name, table in found.tables.items()
     }
-    return replace(found, tables=tables)
+    views = {name: replace(view, row_estimate=None, size_bytes=None) for name, view in found.views.items()}
+    return replace(found, tables=tables, views=views)
 
 
 def made(case: Case, dsn: str) -> Plan:
@@ -110,7 +111,10 @@ def test_taken_back_from_any_stage_everything_is_as_it_was(places: Places, case:
                 runner.advance(stage)
             for stage in reversed(reached[:last]):
                 runner.undo(stage)
-        assert schema_of(dsn) == before or not is_taken_back(plan), reached[last - 1]
+        if case.stays and last == 1:
+            before = schema_of(places.make(case.schema + case.stays))
+        exempt = not is_taken_back(plan) and not case.stays
+        assert schema_of(dsn) == before or exempt, reached[last - 1]
 
 
 def rows_of(case: Case, dsn: str) -> list[tuple[object, ...]]:

@@ -4,26 +4,20 @@ The sample of `make test` goes through each plan once, on the newest server; `ma
 from every stage, on the oldest and the newest server, and holds every wait against the deadline.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import psycopg
 import pytest
-from psycopg import conninfo, sql
 
-from migsafe.catalog.live import read_catalog
-from migsafe.plan.model import Plan, Traffic
-from migsafe.plan.planner import plan_migration
-from migsafe.plan.stages import TRAFFIC_STAGES, Stage, Version
+from migsafe.plan.stages import TRAFFIC_STAGES, Stage
 from migsafe.postgres.server import Server
-from tests.conftest import drop_database
-from tests.servers import MAJORS
-from tests.verify.conftest import Servers
 
 from .cases import Case, is_taken_back, load_cases
+from .conftest import require_server
 from .load.dump import difference, schema_of
 from .load.expected import Expected
 from .load.figures import together
+from .load.place import Place, place_of, plan_of
 from .load.trial import CALM, LONGEST_BLOCK_SECONDS, REVERT, Trial
 
 CASES = load_cases()
@@ -31,54 +25,11 @@ PROOF_REST = 0.4  # seconds in each stage
 SAMPLE_REST = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Three databases: of the rollout, with the old schema, and with what the naive migration makes."""
-
-    server: Server
-    rollout: str
-    old: str
-    naive: str
-
-
-def make_place(server: Server, case: Case) -> Place:
-    def make(name: str) -> str:
-        drop_database(server, name)
-        with psycopg.connect(server.dsn(), autocommit=True) as admin:
-            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        dsn = conninfo.make_conninfo(server.dsn(), dbname=name)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(case.schema.encode())
-        return dsn
-
-    place = Place(server, make("load"), make("load_old"), make("load_naive"))
-    with psycopg.connect(place.naive) as connection:
-        connection.execute(case.naive.encode())
-    return place
-
-
-def clear(server: Server) -> None:
-    for name in ("load", "load_old", "load_naive"):
-        drop_database(server, name)
-
-
-def made(case: Case, dsn: str) -> Plan:
-    """The plan, with a traffic track of which nothing but its stages is used."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        catalog = read_catalog(connection)
-    options = replace(case.plan_options("load"), traffic=Traffic(provider="manual"))
-    return plan_migration(case.migration, catalog, options)
-
-
-def trial_of(case: Case, place: Place, rest: float) -> Trial:
-    expected = Expected(case, {Version.BLUE: place.old, Version.GREEN: place.naive})
-    return Trial(case, made(case, place.rollout), place.rollout, expected, rest=rest)
-
-
-def require_server(case: Case, server: Server) -> None:
-    with psycopg.connect(server.dsn()) as connection:
-        if connection.info.server_version < case.min_version:
-            pytest.skip(f"for PostgreSQL {case.min_version // 10_000} and newer")
+@contextmanager
+def trial_of(server: Server, case: Case, rest: float) -> Iterator[tuple[Place, Trial]]:
+    require_server(case, server)
+    with place_of(server, case) as place, Expected(case, place.untouched) as expected:
+        yield place, Trial(case, plan_of(case, place), place.rollout, expected, rest=rest)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -91,20 +42,10 @@ def test_a_case_says_what_both_versions_do(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_both_versions_work_through_the_whole_plan(server: Server, name: str) -> None:
     case = CASES[name]
-    require_server(case, server)
-    place = make_place(server, case)
-    try:
-        trial = trial_of(case, place, SAMPLE_REST)
+    with trial_of(server, case, SAMPLE_REST) as (place, trial):
         trial.forward(trial.stages[-1])
         assert not list(trial.recorder.failures())
         assert not difference(schema_of(server, place.rollout), schema_of(server, place.naive))
-    finally:
-        clear(server)
-
-
-@pytest.fixture(params=[MAJORS[0], MAJORS[-1]], ids=lambda major: f"postgres{major}")
-def proven_server(request: pytest.FixtureRequest, servers: Servers) -> Server:
-    return servers.of(request.param)
 
 
 @pytest.mark.proof
@@ -113,10 +54,7 @@ def test_nobody_waits_and_nothing_is_lost_there_and_back(
     proven_server: Server, name: str, proof_row: Callable[[str], None]
 ) -> None:
     case = CASES[name]
-    require_server(case, proven_server)
-    place = make_place(proven_server, case)
-    try:
-        trial = trial_of(case, place, PROOF_REST)
+    with trial_of(proven_server, case, PROOF_REST) as (place, trial):
         before = schema_of(proven_server, place.rollout)
         try:
             for furthest in trial.turning_points():
@@ -131,8 +69,6 @@ def test_nobody_waits_and_nothing_is_lost_there_and_back(
         assert not list(trial.recorder.failures())
         assert not difference(schema_of(proven_server, place.rollout), schema_of(proven_server, place.naive))
         require_short_waits(trial)
-    finally:
-        clear(proven_server)
 
 
 def require_short_waits(trial: Trial) -> None:

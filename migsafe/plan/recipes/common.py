@@ -10,6 +10,7 @@ from migsafe.plan.sync import OnMisfit, Side, Sync, is_sync_trigger, make_tag
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name
 from migsafe.sql.operations import TypeName
 
+_DELETE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?DELETE ")
 _ANY_UPDATE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?UPDATE(?! OF) ")
 
 
@@ -150,6 +151,14 @@ def fired_by_backfill(table: Table) -> tuple[str, ...]:
         f"The backfill changes every row, and these triggers fire each time: {', '.join(fired)}. See to "
         "it that they can bear that (updated_at becomes now, an audit trail gets a line for each row).",
     )
+
+
+def fired_by_delete(table: Table) -> tuple[str, ...]:
+    """What a person must know of the triggers that deleting rows sets off."""
+    fired = [each.name for each in table.triggers if _DELETE.search(each.definition)]
+    if not fired:
+        return ()
+    return (f"These triggers fire for each deleted row of {table.name}: {', '.join(fired)}.",)
 
 
 def _fires_on_backfill(trigger: Trigger) -> bool:

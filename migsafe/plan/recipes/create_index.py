@@ -28,7 +28,7 @@ def create_index(operation: CreateIndex, wanted: Wanted, scene: Scene) -> Draft:
     Raises:
         PlanError: The table is not known, or its partitions are not all known.
     """
-    table = common.known_table(scene.catalog, operation.table)
+    table = scene.catalog.view(operation.table) or common.known_table(scene.catalog, operation.table)
     after = apply(scene.catalog, replace(operation, concurrently=False))
     name = operation.name or _made(scene.catalog, after, table.name)
     if operation.name in {index.name for index in table.indexes}:
@@ -39,7 +39,7 @@ def create_index(operation: CreateIndex, wanted: Wanted, scene: Scene) -> Draft:
         before=scene.catalog,
         after=after,
     )
-    if table.partitioned and not operation.only:
+    if isinstance(table, Table) and table.partitioned and not operation.only:
         steps = tuple(recipe.on_partitioned(table, name))
     else:
         steps = (concurrent_index(table.name, name, recipe.make, recipe.tail),)
@@ -130,7 +130,7 @@ def _whole(index: Name) -> str:
 
 def _made(before: Catalog, after: Catalog, table: Name) -> str:
     """The name of the index that the migration's own statement would make on this table."""
-    old, new = before.table(table), after.table(table)
+    old, new = before.table(table) or before.view(table), after.table(table) or after.view(table)
     names = {index.name for index in old.indexes} if old else set()
     made = [index.name for index in new.indexes if index.name not in names] if new else []
     if len(made) != 1:

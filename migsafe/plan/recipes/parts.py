@@ -4,6 +4,7 @@ from migsafe.catalog.model import Catalog, Index
 from migsafe.errors import PlanError
 from migsafe.plan.stages import Compatibility, Stage, Window
 from migsafe.plan.sync import bounded, make_tag
+from migsafe.sql.definitions import TypeName
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 
 # Something goes away that the old version may need: it stays until that version is gone.
@@ -31,6 +32,13 @@ def working(name: Name, kind: str) -> Name:
 def renamed(kind: str, old: Name, new: Name) -> str:
     """ALTER ... RENAME TO; `kind` is what stands behind ALTER."""
     return f"ALTER {kind} {old.sql} RENAME TO {quote_identifier(new.name)}"
+
+
+def type_sql(written: TypeName) -> str:
+    """A type by its name, for SQL: a user's own is quoted."""
+    if written.schema is None:
+        return str(written)
+    return Name(written.name, written.schema).sql + "[]" * written.array_dimensions
 
 
 def is_gone(relation: Name) -> str:

@@ -7,59 +7,89 @@ from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
+from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.change_type import change_type
 from migsafe.plan.recipes.create_index import create_index
+from migsafe.plan.recipes.delete_rows import delete_rows
+from migsafe.plan.recipes.detach_partition import detach_partition
 from migsafe.plan.recipes.drop_column import drop_column
 from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
 from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
 from migsafe.plan.recipes.fill_column import fill_columns
+from migsafe.plan.recipes.insert_rows import insert_rows
 from migsafe.plan.recipes.move_column import move_column
+from migsafe.plan.recipes.objects import object_recipe
 from migsafe.plan.recipes.reindex import reindex
+from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
+from migsafe.plan.recipes.table_actions import table_action
+from migsafe.plan.recipes.triggers import remake_trigger
+from migsafe.plan.recipes.truncate_table import truncate_table
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,
     AlterColumnType,
+    AttachPartition,
     CreateIndex,
+    Delete,
+    DetachPartition,
     DropColumn,
     DropConstraint,
     DropIndex,
     DropNotNull,
     DropTable,
+    Insert,
     Operation,
+    OtherStatement,
     Reindex,
     RenameColumn,
     RenameTable,
     SetNotNull,
     SetSchema,
+    Truncate,
     Update,
 )
 
-Recipe = Callable[[Any, Wanted, Scene], Draft]
+Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # Sees in the next operations something that they are only together, such as a column that is split; says how
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
-PATTERNS: tuple[Pattern, ...] = (fill_columns, move_column, replace_index, split_columns)
+PATTERNS: tuple[Pattern, ...] = (
+    create_partition,
+    fill_columns,
+    move_column,
+    remake_trigger,
+    remake_views,
+    replace_index,
+    split_columns,
+    table_action,
+)
 RECIPES: dict[type[Operation], Recipe] = {
     AddColumn: add_column,
     AddConstraint: add_constraint,
     AlterColumnType: change_type,
+    AttachPartition: attach_partition,
     CreateIndex: create_index,
+    Delete: delete_rows,
+    DetachPartition: detach_partition,
     DropColumn: drop_column,
     DropConstraint: drop_constraint,
     DropIndex: drop_index,
     DropNotNull: drop_not_null,
-    Reindex: reindex,
     DropTable: drop_table,
+    Insert: insert_rows,
+    OtherStatement: object_recipe,
+    Reindex: reindex,
     RenameColumn: rename_column,
     RenameTable: rename_table,
     SetNotNull: set_not_null,
     SetSchema: rename_table,
+    Truncate: truncate_table,
     Update: update_rows,
 }

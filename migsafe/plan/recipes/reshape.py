@@ -13,6 +13,9 @@ from migsafe.catalog.model import Table
 from migsafe.plan.derived import read
 from migsafe.plan.draft import Scene
 from migsafe.plan.migration import Wanted
+from migsafe.sql.aliases import NotPlain
+from migsafe.sql.lex import TokenKind, lex
+from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
     DropColumn,
@@ -81,8 +84,8 @@ def _take(found: Reshape, wanted: Wanted) -> bool:
     match wanted.operation:
         case AddColumn() as operation:
             return _add(found, wanted, operation)
-        case Update():
-            return _update(found, plain_update(wanted.sql))
+        case Update(table=table):
+            return _update(found, _plain(wanted.sql, table))
         case SetNotNull(column=name) if name in found.added:
             found.added[name].not_null = True
             return True
@@ -111,22 +114,35 @@ def _add(found: Reshape, wanted: Wanted, operation: AddColumn) -> bool:
     return True
 
 
+def _plain(sql: str, table: Name) -> PlainUpdate | None:
+    """An UPDATE of the table by its own columns; None when it is another one."""
+    try:
+        update = plain_update(sql, table)
+    except NotPlain:
+        return None
+    texts = [each.value.text for each in update.assignments]
+    texts += [update.where.text] if update.where else []
+    queries = any(token.kind is TokenKind.WORD and token.value == "select" for t in texts for token in lex(t))
+    return None if update.sources or queries else update
+
+
 def _update(found: Reshape, update: PlainUpdate | None) -> bool:
     """The UPDATE of new columns alone, from columns that were there before."""
     if update is None or found.dropped:
         return False
-    if not {column for column, _ in update.assignments} <= set(found.added):
+    if not {each.column for each in update.assignments} <= set(found.added):
         return False
     where = _condition(found, update)
     new = found.added.keys()
     if (
         where is None
         or new & {*where.columns}
-        or any(new & {*value.columns} for _, value in update.assignments)
+        or any(new & {*each.value.columns} for each in update.assignments)
     ):
         return False
-    for name, value in update.assignments:
-        found.added[name].value = _composed(found.added[name].value, value, where)
+    for each in update.assignments:
+        added = found.added[each.column]
+        added.value = _composed(added.value, each.value, where)
     return True
 
 

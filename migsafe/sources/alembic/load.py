@@ -8,6 +8,7 @@ it. https://alembic.sqlalchemy.org/en/latest/offline.html
 import configparser
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from migsafe.errors import UsageError
 from migsafe.sources.model import Source
@@ -21,6 +22,22 @@ def load_alembic(settings: SourceSettings, config: Path, direction: Direction) -
 
     Raises:
         UsageError: The file is not there, or the project cannot be rendered: why, where, and what to do.
+    """
+    return tuple(
+        as_source(revision, SourceKind.ALEMBIC) for revision in ask_alembic(settings, config, direction)
+    )
+
+
+def ask_alembic(
+    settings: SourceSettings, config: Path, direction: Direction, *, asked: str = ""
+) -> list[dict[str, Any]]:
+    """The same as the project's Python describes it (see inside/alembic_project.py).
+
+    `asked` names revisions in any form that Alembic knows (head, expand@head, the start of an id); they are
+    marked in the answer.
+
+    Raises:
+        UsageError: As load_alembic; or Alembic does not know what is asked for.
     """
     if not config.is_file():
         raise UsageError(
@@ -40,12 +57,13 @@ def load_alembic(settings: SourceSettings, config: Path, direction: Direction) -
             "arguments": list(settings.arguments),
             "direction": direction.value,
             "run_env": settings.run_env,
+            "asked": asked,
         },
         folder=folder,
     )
     if isinstance(answer, Refusal):
         raise _refused(answer, config)
-    return tuple(as_source(revision, SourceKind.ALEMBIC) for revision in answer)
+    return answer
 
 
 def script_location(config: Path, section: str) -> str:
@@ -89,6 +107,12 @@ def _refused(answer: Refusal, config: Path) -> UsageError:
                 f"{name}: Alembic cannot read the revisions{at}: {answer.message}",
                 advice="`alembic history` must work: check script_location, and that `python` of this source "
                 "is the interpreter that has the project's packages.",
+            )
+        case "asked":
+            return UsageError(
+                f"{name}: {answer.message}",
+                advice="`alembic history` lists the revisions; `head` is the last one, with branches "
+                "`expand@head`.",
             )
         case "no-run":
             return UsageError(

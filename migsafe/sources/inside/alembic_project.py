@@ -42,6 +42,7 @@ class Project:
         except Exception as error:
             raise Failure("scripts", describe(error), user_place(error)) from error
         self.settings = of_code(os.path.join(self.script.dir, "env.py"))
+        self.asked = self._asked()
         up = self.request["direction"] == "up"
         options = {
             "as_sql": True,
@@ -64,6 +65,16 @@ class Project:
                 raise Failure("env", describe(error), user_place(error)) from error
         if not self.ran:
             raise Failure("no-run", "env.py did not call context.run_migrations()")
+
+    def _asked(self) -> set[str]:
+        """The revisions that the request names, in any form that Alembic knows (head, expand@head, ae10)."""
+        name = self.request.get("asked")
+        if not name:
+            return set()
+        try:
+            return {revision.revision for revision in self.script.get_revisions(name) if revision}
+        except Exception as error:
+            raise Failure("asked", describe(error)) from error
 
     def _config(self) -> Any:
         file = self.request["config"]
@@ -104,6 +115,12 @@ class Project:
                     "revision": revision.revision,
                     "path": os.path.abspath(revision.path),
                     "phase": phase_of(revision, self.script),
+                    "asked": revision.revision in self.asked,
+                    "down": list(revision._versioned_down_revisions),
+                    "depends_on": list(getattr(revision, "_resolved_dependencies", ())),
+                    "labels": sorted(revision.branch_labels),
+                    "own_labels": sorted(revision._orig_branch_labels),
+                    "is_head": revision.revision in self.heads,
                     "in_transaction": not recorder.shows_transactions,
                     "shows_transactions": recorder.shows_transactions,
                     "settings": self.settings,

@@ -28,7 +28,35 @@ def of_code(path: str) -> dict[str, str]:
                 if set_:
                     found[set_.group(1).lower()] = set_.group(2)
                 found.update(of_options(node.value))
+            elif isinstance(node, ast.Call) and _name(node.func) == "protect":
+                found.update(_protected(node, tree))
     return found
+
+
+def _protected(call: ast.Call, tree: ast.AST) -> dict[str, str]:
+    """What migsafe's own helper for env.py sets: `protect(context)`."""
+    imported = any(
+        isinstance(node, ast.ImportFrom) and node.module == "migsafe.integrations.alembic"
+        for node in ast.walk(tree)
+    )
+    if not imported:
+        return {}
+    given = {
+        word.arg: word.value.value
+        for word in call.keywords
+        if word.arg and isinstance(word.value, ast.Constant)
+    }
+    found = {
+        "lock_timeout": given.get("lock_timeout", 0.8),
+        "statement_timeout": given.get("statement_timeout"),
+    }
+    return {
+        name: f"{round(value * 1000)}ms" for name, value in found.items() if isinstance(value, (int, float))
+    }
+
+
+def _name(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
 def of_options(options: str) -> dict[str, str]:

@@ -64,23 +64,28 @@ class Audit:
                 self._ended.wait(_PAUSE_SECONDS)
 
     def _compare(self, conn: psycopg.Connection) -> None:
-        # In one statement: its locks come before its snapshot, so that no DDL can come between the two.
-        query = " UNION ALL ".join(
-            f"SELECT '{version}', (whole)::text FROM ({view}) AS whole"
-            for version, view in (
-                (Version.BLUE, self._case.blue.view),
-                (Version.GREEN, self._case.green.view),
-            )
-        )
         try:
-            rows = conn.execute(query.encode()).fetchall()
+            rows, wrong = unlike(conn, self._case)
         except psycopg.Error as error:
             self._recorder.failed(f"the views cannot be compared: {error}")
             return
-        blue, green = (Counter(row for whose, row in rows if whose == version) for version in Version)
-        self._recorder.compared(len(rows) // 2)
-        if blue != green:
-            only_blue, only_green = list((blue - green).elements()), list((green - blue).elements())
-            self._recorder.failed(
-                f"blue and green see different rows: only blue {only_blue[:3]}, only green {only_green[:3]}"
-            )
+        self._recorder.compared(rows)
+        if wrong:
+            self._recorder.failed(wrong)
+
+
+def unlike(conn: psycopg.Connection, case: Case) -> tuple[int, str]:
+    """How many rows blue sees now, and what green sees otherwise, in words; empty when they see the same."""
+    # In one statement: its locks come before its snapshot, so that no DDL can come between the two.
+    query = " UNION ALL ".join(
+        f"SELECT '{version}', (whole)::text FROM ({view}) AS whole"
+        for version, view in ((Version.BLUE, case.blue.view), (Version.GREEN, case.green.view))
+    )
+    rows = conn.execute(query.encode()).fetchall()
+    blue, green = (Counter(row for whose, row in rows if whose == version) for version in Version)
+    if blue == green:
+        return len(rows) // 2, ""
+    only_blue, only_green = list((blue - green).elements()), list((green - blue).elements())
+    return len(
+        rows
+    ) // 2, f"blue and green see different rows: only blue {only_blue[:3]}, only green {only_green[:3]}"

@@ -7,13 +7,14 @@ of its schema, nothing that was acknowledged is lost.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Self
 
 import psycopg
 
 from migsafe.plan.stages import Version
 from tests.plan.cases import Case
 
-from .clients import Write
+from .clients import Conn, Write
 from .crew import application_of
 from .values import OWNED, share_of
 
@@ -21,28 +22,40 @@ Rows = dict[str, list[str]]  # by key
 
 
 class Expected:
-    """Two databases that follow what each version wrote: `dsns` by version."""
+    """Two databases that follow what each version wrote, in a transaction each that is never committed."""
 
     def __init__(self, case: Case, dsns: dict[Version, str]) -> None:
-        self._case, self._dsns = case, dsns
+        self._case = case
+        self._conns: dict[Version, Conn] = {
+            version: psycopg.connect(dsn, cursor_factory=psycopg.ClientCursor)
+            for version, dsn in dsns.items()
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for conn in self._conns.values():
+            conn.close()
 
     def follow(self, version: Version, writes: Sequence[Write]) -> None:
         """Do these writes as well."""
-        with psycopg.connect(self._dsns[version], cursor_factory=psycopg.ClientCursor) as conn:
-            for write in writes:
-                conn.execute(write.statement.encode(), write.values)
+        for write in writes:
+            self._conns[version].execute(write.statement.encode(), write.values).close()
 
     def compare(self, dsn: str, viewer: Version) -> tuple[int, list[str]]:
         """How many rows the viewer's view was compared in, and what is wrong with it, in words."""
         view = application_of(self._case, viewer).view
         if not view:
             return 0, []
-        found, wrong, compared = rows_of(dsn, view), list[str](), 0
+        wrong, compared = list[str](), 0
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            found = rows_of(conn, view)
         for version in Version:
             own_view = application_of(self._case, version).view
             if not own_view:
                 continue
-            expected = _owned(rows_of(self._dsns[version], own_view), version)
+            expected = _owned(rows_of(self._conns[version], own_view), version)
             present = _owned(found, version)
             compared += len(expected)
             wrong += [
@@ -53,13 +66,12 @@ class Expected:
         return compared, wrong
 
 
-def rows_of(dsn: str, view: str) -> Rows:
+def rows_of(conn: Conn, view: str) -> Rows:
     """The rows of a view as text, by what stands in its first column."""
     rows: Rows = defaultdict(list)
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        query = f"SELECT whole.key::text, (whole)::text FROM ({view}) AS whole(key) ORDER BY 1, 2"
-        for key, row in conn.execute(query.encode()).fetchall():
-            rows[str(key)].append(row)
+    query = f"SELECT whole.key::text, (whole)::text FROM ({view}) AS whole(key) ORDER BY 1, 2"
+    for key, row in conn.execute(query.encode()).fetchall():
+        rows[str(key)].append(row)
     return dict(rows)
 
 
