@@ -33,7 +33,6 @@ from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.table_actions import table_action
 from migsafe.plan.recipes.triggers import remake_trigger
-from migsafe.plan.recipes.truncate_table import truncate_table
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
