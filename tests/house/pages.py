@@ -2,8 +2,8 @@
 
 A block that is headed ```python PATH (or toml, ini ...) is written to that file; each `$ ` line of a
 ```console block is run by a shell in the project, and must print what follows it, where a line `...` stands
-for any lines. A comment `<!-- wait SECONDS -->` waits. `make golden` writes the outputs again, but keeps those
-with `...`.
+for any lines. A comment `<!-- wait SECONDS -->` waits. `make golden` writes the outputs again, but keeps
+those with `...`.
 """
 
 import os
@@ -15,9 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BLOCK = re.compile(
-    r"^```(\w+)(?: (\S+))?\n(.*?)^```$|^<!-- wait (\d+) -->$", re.MULTILINE | re.DOTALL
-)
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$|^<!-- wait (\d+) -->$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """fixtures/alembic-sample: its README is run as it stands there, and its upgrade is killed."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -20,7 +19,7 @@ def environment(tmp_path: Path, database: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
+def project(tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
     shutil.copytree(SAMPLE, folder)
     return folder
