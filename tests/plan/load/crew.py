@@ -52,7 +52,7 @@ class Crew:
     def _clients(self, version: Version) -> list[Client]:
         application = application_of(self._case, version)
         reading = Application(reads=application.reads)
-        looking = Application(reads=tuple(self._everything()))
+        looking = Application(reads=tuple(self._everything(application)))
         wanted: list[tuple[Application, Style, int | None]] = [
             (application, style, share) for share, style in writers(version)
         ]
@@ -73,9 +73,10 @@ class Crew:
             if what.reads or what.writes
         ]
 
-    def _everything(self) -> Sequence[str]:
-        """`SELECT *` from whatever is changed and can be read now."""
-        names = [subject.sql for subject in self._plan.subjects]
+    def _everything(self, application: Application) -> Sequence[str]:
+        """`SELECT *` from whatever is changed, can be read now, and is known to this version at all."""
+        said = " ".join((*application.reads, *application.writes))
+        names = [subject.sql for subject in self._plan.subjects if subject.name in said]
         with psycopg.connect(self._dsn, autocommit=True) as conn:
             found = conn.execute(
                 "SELECT name FROM unnest(%s::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name) "
