@@ -65,6 +65,11 @@ def schema_of(dsn: str) -> Catalog:
             columns=tuple(sorted(table.columns, key=lambda column: column.name)),
             row_estimate=None,
             size_bytes=None,
+            not_nulls=tuple(
+                # From PostgreSQL 18 on a primary key of a partition makes them its own as well.
+                replace(each, inherited=each.inherited and table.partition_of is None)
+                for each in table.not_nulls
+            ),
         )
         for name, table in found.tables.items()
     }

@@ -6,14 +6,14 @@ https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-
 import re
 from collections.abc import Iterator
 
-from migsafe.catalog.model import Constraint, Table
+from migsafe.catalog.model import Constraint, Index, Table
 from migsafe.catalog.replay import apply
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep, Step, VerifyStep
-from migsafe.plan.recipes import common
+from migsafe.plan.recipes import common, parts
 from migsafe.plan.recipes.create_index import concurrent_index
 from migsafe.plan.recipes.partitioned_constraints import (
     foreign_key_steps,
@@ -63,8 +63,7 @@ def _told(table: Table, wanted: ConstraintDefinition, scene: Scene) -> tuple[str
         return ()
     return (
         f"That NOT NULL of the columns is each partition's own too, beside that of {table.name}, is not "
-        "taken "
-        "back by a revert: PostgreSQL 18 makes it so when a partition gets a primary key by itself.",
+        "taken back by a revert: PostgreSQL 18 makes it so when a partition gets a primary key by itself.",
     )
 
 
@@ -110,42 +109,57 @@ def _exclusion(table: Table, wanted: ConstraintDefinition, made: Constraint) -> 
             f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is "
             "blocked",
             advice="All its operators are =, so a unique constraint refuses the same rows and has a plan: "
-            "ADD "
-            f"CONSTRAINT {made.name} UNIQUE (...).",
+            f"ADD CONSTRAINT {made.name} UNIQUE (...).",
         )
     return PlanError(
         f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is "
-        "blocked, and "
-        "never makes one of an index that is there",
+        "blocked, and never makes one of an index that is there",
         advice="Make a new table with the constraint and move the rows there; or add it in a maintenance "
         "window.",
     )
 
 
 def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: Scene) -> Iterator[Step]:
-    columns = ", ".join(quote_identifier(column) for column in wanted.columns)
+    given = next((index for index in table.indexes if index.name == wanted.using_index), None)
+    if wanted.using_index and given is None:
+        raise PlanError(f"{table.name} has no index {wanted.using_index}")
+    names = given.keys if given else wanted.columns
+    columns = ", ".join(quote_identifier(column) for column in names)
     key, rest = _KEYS[wanted.kind], _behind_columns(wanted)
     if wanted.kind is ConstraintKind.PRIMARY_KEY:
-        for name in wanted.columns:
+        for name in names:
             column = table.column(name)
             if column is not None and not column.not_null:
                 yield _no_row_breaks(table, f"not_null.{name}", f"{quote_identifier(name)} IS NOT NULL")
-                tag = make_tag(str(table.name), name, made.name)
-                check = bounded("migsafe_not_null", name, tag)
+                check = bounded("migsafe_not_null", name, make_tag(str(table.name), name, made.name))
                 for step in not_null_steps(table.name, name, check):
                     yield with_partitions(step, table, name, scene.catalog)
     if table.partitioned:
         after = apply(scene.catalog, AddConstraint(table=table.name, constraint=wanted))
         yield from partitioned_key_steps(table, f"{key} ({columns}){rest}", made, scene.catalog, after)
-        return
-    yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+    else:
+        yield from _key_of_index(table, made, given, columns, f"{key} USING INDEX {{index}}{rest}")
+
+
+def _key_of_index(
+    table: Table, made: Constraint, given: Index | None, columns: str, definition: str
+) -> Iterator[Step]:
+    """The constraint from an index that is there, or from one that is built for it."""
     quoted = quote_identifier(made.name)
+    index = quote_identifier(given.name if given else made.name)
+    undo = [f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}"]
+    if given is None:
+        yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+    else:  # the constraint takes the index along when it goes
+        again = parts.concurrently(given, f"index {given.name}")
+        undo.append(again.replace(" CONCURRENTLY ", " CONCURRENTLY IF NOT EXISTS ", 1))
     yield DdlStep(
         id=f"verify.{made.name}.add",
         stage=Stage.VERIFIED,
-        title=f"Make the new index the {key.lower()} {made.name}",
-        sql=(f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {key} USING INDEX {quoted}{rest}",),
-        undo=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}",),
+        title=f"Make the index the {made.kind.value.replace('_', ' ')} {made.name}",
+        sql=(f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {definition.format(index=index)}",),
+        undo=tuple(undo),
+        undo_apart=given is not None,
         locks=strong(table.name),
     )
 

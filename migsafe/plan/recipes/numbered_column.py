@@ -67,6 +67,8 @@ def identity_steps(table: Table, column: ColumnDefinition, wanted: Wanted, scene
         title=f"Make {column.name} the identity that it should be, which goes on where the numbers stand",
         sql=(
             f"{alter} DROP DEFAULT",
+            # Else it would be this one that pg_get_serial_sequence() finds.
+            f"ALTER SEQUENCE {sequence.sql} OWNED BY NONE",
             f"{alter} ADD GENERATED {kind} AS IDENTITY{brackets}",
             f"SELECT pg_catalog.setval({own}, {_next(sequence)}, false)",
             f"DROP SEQUENCE {sequence.sql}",

@@ -74,8 +74,8 @@ class Crew:
         ]
 
     def _everything(self, application: Application) -> Sequence[str]:
-        """`SELECT *` from whatever is changed, can be read now, and is named by this version at all."""
-        said = " ".join((application.view, *application.reads, *application.writes))
+        """`SELECT *` from whatever is changed, can be read now, and is known to this version at all."""
+        said = " ".join((*application.reads, *application.writes))
         names = [subject.sql for subject in self._plan.subjects if subject.name in said]
         with psycopg.connect(self._dsn, autocommit=True) as conn:
             found = conn.execute(
