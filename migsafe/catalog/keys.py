@@ -16,6 +16,7 @@ from migsafe.catalog.model import Catalog, Constraint, Index, Table, View
 from migsafe.catalog.names import index_name, made_up_name
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintKind, CreateIndex
+from migsafe.sql.script import read_script
 
 
 def needed_index(table: Table, key: Constraint) -> str | None:
@@ -89,13 +90,22 @@ def index_below(catalog: Catalog, parent: Name, index: Index, child: Name) -> Ca
         mine = replace(constraint, name=name, index=name, inherited=True)
         table = replace(table, constraints=(*table.constraints, mine))
     else:
-        names = (*index.keys, *included(index))
+        names = (*cloned_keys(index), *included(index))
         name = index_name(child.name, names, free_relation_name(catalog, child.schema))
     made = replace(index, name=name, parent=above, definition="", assumed=False)
     catalog = catalog.with_table(replace(table, indexes=(*table.indexes, made)))
     for grandchild in children(catalog, child):
         catalog = index_below(catalog, child, made, grandchild.name)
     return catalog
+
+
+def cloned_keys(index: Index) -> tuple[str, ...]:
+    """What a copy of the index calls its keys: an expression has the name that its model gave it."""
+    if "" not in index.keys or not index.definition:
+        return index.keys
+    (statement,) = read_script(index.definition).statements
+    found = next((each for each in statement.operations if isinstance(each, CreateIndex)), None)
+    return found.key_names[: len(index.keys)] if found else index.keys
 
 
 def attach_index(catalog: Catalog, parent: Name, child: Name) -> Catalog:

@@ -75,7 +75,7 @@ def drop_table(operation: DropTable, _wanted: Wanted, scene: Scene) -> Draft:
                 undo=(f"ALTER TABLE {tomb.sql} RENAME TO {quote_identifier(table.name.name)}",),
                 locks=strong(table.name),
             ),
-            *_drop(table, tomb, scene),
+            *drop_steps(table, tomb, scene),
         ),
         warnings=tuple(_warnings(table, inbound)),
         busy=(table.name,),
@@ -125,7 +125,8 @@ def _release(table: Table, referrer: Table, constraint: Constraint, scene: Scene
     )
 
 
-def _drop(table: Table, tomb: Name, scene: Scene) -> Iterator[Step]:
+def drop_steps(table: Table, tomb: Name, scene: Scene) -> Iterator[DdlStep]:
+    """The steps that drop a table which has its tombstone's name; the last one drops the table itself."""
     catalog = apply(scene.catalog, RenameTable(table=table.name, new_name=tomb.name))
     outbound = [
         each for each in table.constraints if each.references not in {None, table.name} and not each.inherited

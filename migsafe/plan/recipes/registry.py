@@ -8,7 +8,9 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.recipes.add_column import add_column
 from migsafe.plan.recipes.add_constraint import add_constraint
 from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
+from migsafe.plan.recipes.change_primary_key import change_primary_key
 from migsafe.plan.recipes.change_type import change_type
+from migsafe.plan.recipes.copied_table import copied_table
 from migsafe.plan.recipes.create_index import create_index
 from migsafe.plan.recipes.delete_rows import delete_rows
 from migsafe.plan.recipes.detach_partition import detach_partition
@@ -25,11 +27,12 @@ from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
+from migsafe.plan.recipes.retype import retype
+from migsafe.plan.recipes.rewritten_table import rewritten_table
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.table_actions import table_action
 from migsafe.plan.recipes.triggers import remake_trigger
-from migsafe.plan.recipes.truncate_table import truncate_table
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
@@ -52,7 +55,6 @@ from migsafe.sql.operations import (
     RenameTable,
     SetNotNull,
     SetSchema,
-    Truncate,
     Update,
 )
 
@@ -61,12 +63,16 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
+    retype,  # before remake_views, which would see the views alone
+    change_primary_key,
+    copied_table,
     create_partition,
     fill_columns,
     move_column,
     remake_trigger,
     remake_views,
     replace_index,
+    rewritten_table,
     split_columns,
     table_action,
 )
@@ -90,6 +96,5 @@ RECIPES: dict[type[Operation], Recipe] = {
     RenameTable: rename_table,
     SetNotNull: set_not_null,
     SetSchema: rename_table,
-    Truncate: truncate_table,
     Update: update_rows,
 }
