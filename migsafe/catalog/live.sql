@@ -118,11 +118,27 @@ SELECT a.attrelid::bigint AS oid, a.attname AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null, a.attidentity <> '' AS identity, a.attgenerated AS generated,
        pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression, a.attislocal AS is_local,
-       CASE WHEN a.attcollation <> t.typcollation  THEN co.collname END AS collation
+       CASE WHEN a.attcollation <> t.typcollation  THEN co.collname END AS collation,
+       CASE WHEN a.attcollation <> t.typcollation
+            THEN pg_catalog.format('%%I.%%I', cn.nspname, co.collname) END AS exact_collation,
+       a.attidentity = 'a' AS identity_always, pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
+       ARRAY(SELECT x.privilege_type || ' TO ' || coalesce(pg_catalog.quote_ident(g.rolname), 'PUBLIC')
+                    || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+             FROM pg_catalog.aclexplode(a.attacl) x LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee
+             ORDER BY 1)::text[] AS grants,
+       pg_catalog.array_remove(ARRAY[
+           CASE WHEN a.attstattarget >= 0 THEN 'SET STATISTICS ' || a.attstattarget END,
+           'SET (' || pg_catalog.array_to_string(a.attoptions, ', ') || ')'], NULL)::text[] AS settings,
+       pg_catalog.array_remove(ARRAY[
+           CASE WHEN a.attstorage <> t.typstorage THEN 'SET STORAGE ' || CASE a.attstorage
+               WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END,
+           CASE a.attcompression WHEN 'p' THEN 'SET COMPRESSION pglz'
+                                 WHEN 'l' THEN 'SET COMPRESSION lz4' END], NULL)::text[] AS storage
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
+LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
 WHERE a.attrelid = ANY (%(oids)s::oid[] || %(composites)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum;
 
@@ -142,7 +158,8 @@ SELECT c.conrelid::bigint AS oid, c.conname AS name, c.contype AS kind, c.conval
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num
              ORDER BY k.pos)::text[] AS referenced_columns,
        CASE WHEN c.contype <> 'f' THEN ic.relname END AS index,
-       CASE WHEN c.contype = 'f' THEN ic.relname END AS referenced_index, CASE WHEN c.contype = 'f' THEN above.conname END AS parent
+       CASE WHEN c.contype = 'f' THEN ic.relname END AS referenced_index,
+       pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment, CASE WHEN c.contype = 'f' THEN above.conname END AS parent
 FROM pg_catalog.pg_constraint c
 LEFT JOIN pg_catalog.pg_constraint above ON above.oid = c.conparentid
 LEFT JOIN pg_catalog.pg_class fc ON fc.oid = c.confrelid
@@ -156,6 +173,8 @@ ORDER BY c.conrelid, c.conname;
 -- The columns of an index are all that it reads: its keys, expressions, predicate and INCLUDE list.
 SELECT i.indrelid::bigint AS oid, c.relname AS name, i.indisunique AS is_unique,
        i.indisvalid AND i.indisready AS valid, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+       i.indisreplident AS identifies, i.indisclustered AS clustered, ts.spcname AS tablespace,
+       pg_catalog.obj_description(i.indexrelid, 'pg_class') AS comment,
        am.amname AS method, pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
        ARRAY(SELECT DISTINCT a.attname FROM pg_catalog.pg_attribute a
              WHERE a.attrelid = i.indrelid AND a.attnum > 0
@@ -173,6 +192,7 @@ SELECT i.indrelid::bigint AS oid, c.relname AS name, i.indisunique AS is_unique,
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am am ON am.oid = c.relam
+LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
 LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.indexrelid
 LEFT JOIN pg_catalog.pg_class pc ON pc.oid = h.inhparent
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = pc.relnamespace
@@ -200,7 +220,18 @@ SELECT d.refobjid::bigint AS oid, a.attname AS column,
             THEN CASE v.relkind WHEN 'm' THEN 'materialized view ' WHEN 'v' THEN 'view ' ELSE 'rule on ' END
                  || v.oid::regclass::text
             WHEN ad.oid IS NOT NULL THEN 'generated column ' || ga.attname
-            ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END AS description
+            ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END AS description,
+       CASE WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' AND v.relkind = 'v' THEN 'view'
+            WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN 'materialized view'
+            WHEN tg.oid IS NOT NULL AND tg.tgrelid = d.refobjid THEN 'trigger'
+            WHEN po.oid IS NOT NULL THEN 'policy' WHEN st.oid IS NOT NULL THEN 'statistics'
+            WHEN con.contype = 'f' THEN 'foreign key' ELSE 'other' END AS kind,
+       coalesce(v.relname, tg.tgname, po.polname, st.stxname, con.conname) AS name,
+       on_.nspname AS on_schema, oc.relname AS on_name,
+       CASE WHEN po.oid IS NOT NULL
+            THEN coalesce(' USING (' || pg_catalog.pg_get_expr(po.polqual, po.polrelid) || ')', '')
+                 || coalesce(' WITH CHECK (' || pg_catalog.pg_get_expr(po.polwithcheck, po.polrelid) || ')', '')
+            WHEN st.oid IS NOT NULL THEN pg_catalog.pg_get_statisticsobjdef(st.oid) END AS definition
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
@@ -210,15 +241,21 @@ LEFT JOIN pg_catalog.pg_attribute ga ON ga.attrelid = ad.adrelid AND ga.attnum =
 LEFT JOIN pg_catalog.pg_class dc ON d.classid = 'pg_catalog.pg_class'::regclass AND dc.oid = d.objid
 LEFT JOIN pg_catalog.pg_constraint con
        ON d.classid = 'pg_catalog.pg_constraint'::regclass AND con.oid = d.objid
+LEFT JOIN pg_catalog.pg_trigger tg ON d.classid = 'pg_catalog.pg_trigger'::regclass AND tg.oid = d.objid
+LEFT JOIN pg_catalog.pg_policy po ON d.classid = 'pg_catalog.pg_policy'::regclass AND po.oid = d.objid
+LEFT JOIN pg_catalog.pg_statistic_ext st
+       ON d.classid = 'pg_catalog.pg_statistic_ext'::regclass AND st.oid = d.objid
+LEFT JOIN pg_catalog.pg_class oc ON oc.oid = coalesce(v.oid, po.polrelid, con.conrelid, d.refobjid)
+LEFT JOIN pg_catalog.pg_namespace on_ ON on_.oid = coalesce(st.stxnamespace, oc.relnamespace)
 WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (%(oids)s::oid[])
   AND d.refobjsubid > 0
   AND NOT (ad.oid IS NOT NULL AND ad.adnum = d.refobjsubid AND ad.adrelid = d.refobjid)
   AND dc.relkind IS DISTINCT FROM 'i' AND dc.relkind IS DISTINCT FROM 'I' AND dc.relkind IS DISTINCT FROM 'S'
   AND con.conrelid IS DISTINCT FROM d.refobjid
 UNION
-SELECT a.attrelid::bigint, a.attname, 'privileges granted on the column'
+SELECT a.attrelid::bigint, a.attname, 'privileges granted on the column', 'privileges', NULL, NULL, NULL, NULL
 FROM pg_catalog.pg_attribute a
-WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND a.attacl IS NOT NULL
+WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl IS NOT NULL
 ORDER BY 1, 2, 3;
 
 -- name: references
@@ -252,6 +289,12 @@ ORDER BY 1, 3, 2, 4, 5;
 -- name: sequences
 SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name, c.relpersistence = 't' AS temporary,
        pg_catalog.format_type(s.seqtypid, NULL) AS type, d.deptype = 'i' AS identity,
+       s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS least, s.seqmax AS most,
+       s.seqcache AS cache, s.seqcycle AS cycles,
+       ARRAY(SELECT x.privilege_type || ' TO ' || coalesce(pg_catalog.quote_ident(g.rolname), 'PUBLIC')
+                    || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+             FROM pg_catalog.aclexplode(c.relacl) x LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee
+             WHERE x.grantee <> c.relowner ORDER BY 1)::text[] AS grants,
        d.refobjid::bigint AS owner, a.attname AS column
 FROM pg_catalog.pg_sequence s
 JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid

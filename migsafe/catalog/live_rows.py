@@ -6,7 +6,9 @@ from typing import Any
 
 from migsafe.catalog.model import (
     Column,
+    ColumnExtras,
     Constraint,
+    Counting,
     Dependent,
     Domain,
     Function,
@@ -58,9 +60,7 @@ def table(row: Row, parts: Parts, owned: Owned, sizes: Mapping[int, int]) -> Tab
         not_nulls=not_nulls,
         indexes=tuple(_index(part) for part in parts["indexes"]),
         triggers=tuple(_trigger(part) for part in parts["triggers"]),
-        dependents=tuple(
-            Dependent(column=part["column"], description=part["description"]) for part in parts["dependents"]
-        ),
+        dependents=tuple(_dependent(part) for part in parts["dependents"]),
         referenced_by=tuple(Name(part["name"], part["schema"]) for part in parts["references"]),
         temporary=row["persistence"] == "t",
         unlogged=row["persistence"] == "u",
@@ -135,6 +135,14 @@ def column(row: Row, sequences: Sequence[Name], unproven: set[str]) -> Column:
         collation=row["collation"],
         sequences=tuple(sequences),
         local=row["is_local"],
+        extras=ColumnExtras(
+            collation=row["exact_collation"],
+            identity_always=row["identity_always"],
+            comment=row["comment"],
+            grants=tuple(row["grants"]),
+            settings=tuple(row["settings"]),
+            storage=tuple(row["storage"]),
+        ),
     )
 
 
@@ -147,6 +155,15 @@ def sequence(row: Row, owners: Mapping[int, Name]) -> SequenceOf:
         owner=(owner, row["column"]) if owner else None,
         identity=bool(row["identity"]),
         temporary=row["temporary"],
+        counting=Counting(
+            start=row["start"],
+            increment=row["increment"],
+            least=row["least"],
+            most=row["most"],
+            cache=row["cache"],
+            cycles=row["cycles"],
+            grants=tuple(row["grants"]),
+        ),
     )
 
 
@@ -207,6 +224,7 @@ def _constraint(row: Row) -> Constraint:
         inherited=row["inherited"],
         no_inherit=row["no_inherit"] and row["kind"] in {"c", "n"},
         parent=row["parent"],
+        comment=row.get("comment"),
     )
 
 
@@ -222,6 +240,22 @@ def _index(row: Row) -> Index:
         method=row["method"],
         where=row["predicate"],
         parent=Name(parent, row["parent_schema"]) if parent else None,
+        identifies=row["identifies"],
+        clustered=row["clustered"],
+        tablespace=row["tablespace"],
+        comment=row["comment"],
+    )
+
+
+def _dependent(row: Row) -> Dependent:
+    on, name = row["on_name"], row["name"]
+    return Dependent(
+        column=row["column"],
+        description=row["description"],
+        kind=row["kind"],
+        name=Name(name, row["on_schema"]) if name else None,
+        table=Name(on, row["on_schema"]) if on else None,
+        definition=row["definition"],
     )
 
 

@@ -15,6 +15,22 @@ _BIGINT = TypeName(name="bigint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnExtras:
+    """What else a column has on a live server, in PostgreSQL's words.
+
+    `collation` is qualified. `grants` are such as "SELECT TO reader"; `settings` and `storage` are actions of
+    ALTER COLUMN, of which a change of type takes away the latter.
+    """
+
+    collation: str | None = None
+    identity_always: bool = False
+    comment: str | None = None
+    grants: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    storage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column; `type` is exact, with modifiers.
 
@@ -36,6 +52,7 @@ class Column:
     sequences: tuple[Name, ...] = ()
     local: bool = True
     assumed: bool = False
+    extras: ColumnExtras | None = field(default=None, compare=False)  # live only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +77,7 @@ class Constraint:
     no_inherit: bool = False
     parent: str | None = None
     referenced_index: str | None = field(default=None, compare=False)
+    comment: str | None = field(default=None, compare=False)  # live only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +85,8 @@ class Index:
     """An index; `definition` is what pg_get_indexdef() gives (live only).
 
     `columns` are all that it reads, `keys` the names of its key columns, empty for an expression. `parent`
-    is the index of the partitioned table that it is a part of.
+    is the index of the partitioned table that it is a part of. `identifies` is True for the table's REPLICA
+    IDENTITY, `clustered` for what CLUSTER goes by; both, the tablespace and the comment are live only.
     """
 
     name: str
@@ -80,6 +99,10 @@ class Index:
     where: str | None = None
     parent: Name | None = None
     assumed: bool = False
+    identifies: bool = field(default=False, compare=False)
+    clustered: bool = field(default=False, compare=False)
+    tablespace: str | None = field(default=None, compare=False)
+    comment: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +123,19 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependent:
-    """Something that reads one column: a view, a policy, a generated column, a function ... (live only)."""
+    """Something that reads one column: a view, a policy, a generated column, a function ... (live only).
+
+    `kind` is view, materialized view, trigger, policy, statistics, foreign key, privileges, or other. `name`
+    is its own, with the schema; `table` what it belongs to. `definition` is what makes a statistics object,
+    or the clauses of a policy.
+    """
 
     column: str
     description: str
+    kind: str = field(default="other", compare=False)
+    name: Name | None = field(default=None, compare=False)
+    table: Name | None = field(default=None, compare=False)
+    definition: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +250,24 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
+    """How a sequence counts, and who was given privileges on it: `grants` are such as "USAGE TO writer"."""
+
+    start: int
+    increment: int
+    least: int
+    most: int
+    cache: int
+    cycles: bool
+    grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence:
-    """A sequence; `owner` is the table and the column that it goes away with, `identity` if it is theirs."""
+    """A sequence; `owner` is the table and the column that it goes away with, `identity` if it is theirs.
+
+    `counting` is live only.
+    """
 
     name: Name
     type: TypeName = _BIGINT
@@ -227,6 +275,7 @@ class Sequence:
     identity: bool = False
     temporary: bool = False
     assumed: bool = False
+    counting: Counting | None = field(default=None, compare=False)
 
 
 class TypeKind(StrEnum):

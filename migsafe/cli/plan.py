@@ -1,5 +1,6 @@
 """`migsafe plan`: from a migration to a plan file."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,15 +8,18 @@ import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
 from migsafe.cli.plan_revision import Asked, find_revision_project, plan_revision
+from migsafe.cli.plan_schema import catalog_of, needed_catalog
 from migsafe.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
-    from migsafe.catalog.model import Catalog
     from migsafe.plan.model import Plan, Traffic
 
 
 def plan(
-    migration: Path = typer.Argument(help="The SQL file with the unsafe change, or an Alembic revision."),
+    migration: Path = typer.Argument(
+        help="The SQL file with the unsafe change (- is standard input), or an Alembic revision; "
+        "with --check or --explain a plan."
+    ),
     *,
     database: str | None = typer.Option(
         None,
@@ -42,12 +46,19 @@ def plan(
         "--on-misfit",
         help="What becomes of a value that the old type cannot hold: null, nearest or fail.",
     ),
+    check: bool = typer.Option(
+        False, "--check", help="Judge a plan that may have been edited; nothing is written."
+    ),
+    explain: bool = typer.Option(False, "--explain", help="Show the stages as a table; nothing is written."),
     revisions: bool = typer.Option(
         False, "--revisions", help="Replace the Alembic revision by revisions that carry out its plan."
     ),
     output_format: OutputFormat = typer.Option(OutputFormat.TEXT, "--format", help="text or json."),
 ) -> None:
-    """Turn an unsafe change into a rollout that keeps the application running."""
+    """Turn an unsafe change into a rollout that keeps the application running.
+
+    Exit codes: 0 done, 1 --check found something to put right, 2 there is no plan.
+    """
     from migsafe.plan.durations import parse_duration
     from migsafe.plan.file import dump_plan, fingerprint
     from migsafe.plan.model import Contract
@@ -55,6 +66,18 @@ def plan(
     from migsafe.plan.planner import plan_migration
     from migsafe.plan.sync import OnMisfit
 
+    if check and explain:
+        raise UsageError("--check and --explain exclude each other")
+    if check:
+        from migsafe.cli.plan_check import check_plan
+
+        raise typer.Exit(check_plan(migration, catalog_of(database, schema), output_format))
+    if explain and migration.suffix == ".toml":
+        from migsafe.cli.plan_explain import explain_plan
+        from migsafe.plan.file import load_plan
+
+        explain_plan(load_plan(migration), catalog_of(database, schema), output_format)
+        return None
     if on_misfit is not None and on_misfit not in set(OnMisfit):
         raise UsageError(f"--on-misfit {on_misfit} is unknown", advice="Use null, nearest or fail.")
     options = PlanOptions(
@@ -75,9 +98,15 @@ def plan(
         )
         return plan_revision(project, migration, options, asked)
     text = _text(migration)
-    made = plan_migration(text, _catalog(database, schema), options, file=str(migration))
+    catalog = needed_catalog(database, schema)
+    made = plan_migration(text, catalog, options, file=_called(migration))
+    if explain:
+        from migsafe.cli.plan_explain import explain_plan
+
+        explain_plan(made, catalog, output_format)
+        return None
     written = dump_plan(made)
-    target = output or migration.with_suffix(".plan.toml")
+    target = output or (Path("-") if str(migration) == "-" else migration.with_suffix(".plan.toml"))
     if str(target) == "-":
         typer.echo(written, nl=False)
         return None
@@ -85,34 +114,28 @@ def plan(
     return _report(made, target, fingerprint(made), output_format)
 
 
+def _called(migration: Path) -> str:
+    return "standard input" if str(migration) == "-" else str(migration)
+
+
 def _text(migration: Path) -> str:
+    if str(migration) != "-" and migration.suffix == ".toml":
+        raise UsageError(
+            f"{migration} is no SQL file",
+            advice=f"If it is a plan: migsafe plan --check {migration}, or migsafe run {migration}.",
+        )
     try:
+        if str(migration) == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
         return migration.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"there is no file {migration}") from None
     except IsADirectoryError:
         raise UsageError(f"{migration} is a folder", advice="Give the one file with the change.") from None
     except UnicodeDecodeError:
-        raise PlanError(f"{migration} is not a text file in UTF-8") from None
+        raise PlanError(f"{_called(migration)} is not a text file in UTF-8") from None
     except OSError as error:
         raise UsageError(f"{migration} cannot be read: {error.strerror}") from None
-
-
-def _catalog(database: str | None, schema: Path | None) -> "Catalog":
-    if database and schema:
-        raise UsageError("--database and --schema exclude each other")
-    if schema is not None:
-        from migsafe.catalog.history import load_schema
-
-        try:
-            return load_schema(schema.read_text(encoding="utf-8-sig"), source=str(schema))
-        except FileNotFoundError:
-            raise UsageError(f"there is no file {schema}") from None
-    from migsafe.catalog.live import read_catalog
-    from migsafe.run.connect import connect, database_url
-
-    with connect(database_url(database)) as connection:
-        return read_catalog(connection)
 
 
 def _traffic(path: Path | None) -> "Traffic | None":

@@ -11,9 +11,10 @@ from migsafe.lint.describe_keys import (
 from migsafe.lint.describe_objects import object_facts
 from migsafe.lint.describe_partitions import attach_facts, partition_key_facts
 from migsafe.lint.facts import Facts
-from migsafe.lint.wording import columns_given_twice, read_words
+from migsafe.lint.wording import read_words
 from migsafe.sql import operations as ops
 from migsafe.sql.operations import ConstraintKind, Operation
+from migsafe.sql.twice import columns_given_twice
 
 
 def describe(facts: Facts, operation: Operation, catalog: Catalog, text: str) -> None:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 from migsafe.lint.facts import Facts
-from migsafe.lint.wording import tokens_of
 from migsafe.sql import operations as ops
 from migsafe.sql.changes import CreateDomain, CreateType, CreateView, RenameObject
 from migsafe.sql.keywords import FUNCTION_OR_TYPE, RESERVED
 from migsafe.sql.lex import TokenKind
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name
 from migsafe.sql.operations import Operation
+from migsafe.sql.statement_tokens import tokens_of
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _LONG = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{63,}|\"[^\"]{64,}\"")

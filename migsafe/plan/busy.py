@@ -9,10 +9,12 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.stages import Phase
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
+    AlterColumnType,
     CreateTable,
     DropTable,
     Operation,
     OtherStatement,
+    RenameColumn,
     RenameTable,
     SetSchema,
     TableOperation,
@@ -59,3 +61,26 @@ def _touched(operation: Operation, catalog: Catalog) -> Iterator[Name]:
             yield Name(new, catalog.resolve(table).schema)
         case SetSchema(table=table, new_schema=schema):
             yield Name(table.name, schema)
+
+
+def refuse_referenced(
+    draft: Draft, operation: AlterColumnType | RenameColumn, catalog: Catalog, *, file: str, line: int
+) -> None:
+    """Check that an earlier draft does not keep a foreign key to the column that is now to make way.
+
+    Raises:
+        PlanError: It does: the old column's foreign key waits with it to be dropped.
+    """
+    column, child = draft.change.column, catalog.table(draft.change.subject)
+    table = catalog.resolve(operation.table)
+    if child is None or column is None:
+        return
+    names = {column.old, column.new}
+    for key in child.constraints:
+        refers = key.references == table and operation.column in key.referenced_columns
+        if refers and names & {*key.columns}:
+            raise PlanError(
+                f"{file}:{line}: {operation.column} of {table} is referenced by {column.old} of "
+                f"{draft.change.subject}, which is on its way already",
+                advice="Put the referenced column first in the migration, then those that refer to it.",
+            )

@@ -1,15 +1,17 @@
 """How a value of one type becomes a value of another, and back.
 
-Expressions are templates: `{value}` stands for the column. Only conversions whose way up cannot fail are
-here; the way down says for which values it is exact (`fits`) and what the nearest value is otherwise.
+Expressions are templates: `{value}` stands for the column. Where the way up can fail, `up_fits` says for
+which values it cannot, and `up` gives NULL for the others instead of an error; the way down says for which
+values it is exact (`fits`) and what the nearest value is otherwise.
 """
 
 from dataclasses import dataclass
 
 from migsafe.plan.model import DownMap
+from migsafe.sql.names import Name
 from migsafe.sql.operations import TypeName
 
-_INTEGERS = {
+INTEGERS = {
     "smallint": (-(2**15), 2**15 - 1),
     "integer": (-(2**31), 2**31 - 1),
     "bigint": (-(2**63), 2**63 - 1),
@@ -36,13 +38,15 @@ _EQUALITY_IS_IDENTITY = {
 class Conversion:
     """The way up (old to new) and down (new to old).
 
-    `fits` is a condition under which `down` is defined and exact, None where it always is. `raises` marks
-    a way down that may raise a data exception instead of being covered by `fits`.
+    `up_fits` is a condition, true for NULL, under which a value has one of the new type; None where every
+    value has. `fits` is a condition under which `down` is defined and exact, None where it always is.
+    `raises` marks a way down that may raise a data exception instead of being covered by `fits`.
     """
 
     up: str = "{value}"
     down: str = "{value}"
     down_map: DownMap = DownMap.TOTAL
+    up_fits: str | None = None
     fits: str | None = None
     nearest: str | None = None
     raises: bool = False
@@ -56,68 +60,21 @@ def fill(template: str, value: str) -> str:
     return template.replace("{value}", value)
 
 
-def convert(old: TypeName, new: TypeName) -> Conversion | None:
-    """The known conversion between two types; None when there is none that is safe without being told."""
-    if old == new:
-        return IDENTITY
-    if old.array_dimensions or new.array_dimensions or old.schema or new.schema:
-        return None
-    if old.name in _INTEGERS:
-        return _from_integer(old.name, new)
-    match (old.name, new.name):
-        case ("real", "double precision"):
-            return Conversion(
-                up="{value}::double precision", down="{value}::real", down_map=DownMap.LOSSY, raises=True
-            )
-        case ("json", "jsonb"):
-            return None  # a json value may hold \u0000, which jsonb refuses
-        case ("date", "timestamp without time zone") if not new.modifiers:
-            return Conversion(
-                up="{value}::timestamp without time zone", down="{value}::date", down_map=DownMap.LOSSY
-            )
-        case ("character varying" | "character", "text"):
-            return _shorter_text(old)
-    return None
-
-
-def _from_integer(old: str, new: TypeName) -> Conversion | None:
-    low, high = _INTEGERS[old]
-    within = f"{{value}} BETWEEN {low} AND {high}"
-    clamped = f"least(greatest({{value}}, {low}), {high})"
-    if new.name in _INTEGERS:
-        if _INTEGERS[new.name][1] < high:
-            return None  # narrowing: values may not fit on the way up
-        return Conversion(
-            up=f"{{value}}::{new.name}",
-            down=f"{{value}}::{old}",
-            down_map=DownMap.LOSSY,
-            fits=within,
-            nearest=f"{clamped}::{old}",
-        )
-    if new.name == "numeric" and not new.modifiers:
-        return Conversion(
-            up="{value}::numeric",
-            down=f"{{value}}::{old}",
-            down_map=DownMap.LOSSY,
-            fits=f"({{value}} = trunc({{value}}) AND {within})",
-            nearest=f"CASE WHEN {{value}} = 'NaN' THEN NULL ELSE round({clamped})::{old} END",
-        )
-    if new.name == "text":
-        return Conversion(up="{value}::text", down=f"{{value}}::{old}", down_map=DownMap.LOSSY, raises=True)
-    return None
-
-
-def _shorter_text(old: TypeName) -> Conversion | None:
-    if old.name == "character" or not old.modifiers:
-        return None if old.name == "character" else IDENTITY
-    length = old.modifiers[0]
+def guarded(condition: str, up: str, **down: object) -> Conversion:
+    """A conversion whose way up is defined only where the condition holds; NULL always fits."""
     return Conversion(
-        up="{value}::text",
-        down=f"{{value}}::character varying({length})",
-        down_map=DownMap.LOSSY,
-        fits=f"length({{value}}) <= {length}",
-        nearest=f"left({{value}}, {length})::character varying({length})",
+        up=f"CASE WHEN {condition} THEN {up} END",
+        up_fits=f"({{value}} IS NULL OR {condition})",
+        **down,  # type: ignore[arg-type] # the other fields of Conversion
     )
+
+
+def type_sql(kind: TypeName) -> str:
+    """The type as SQL, with a user's type in quotes."""
+    if kind.schema is None:
+        return str(kind)
+    modifiers = f"({','.join(kind.modifiers)})" if kind.modifiers else ""
+    return f"{Name(kind.name, kind.schema).sql}{modifiers}{'[]' * kind.array_dimensions}"
 
 
 def differs(left: str, right: str, kind: TypeName, *, collation: str | None = None) -> str:

@@ -6,29 +6,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from migsafe.effects.model import Lock, LockMode
 from migsafe.plan.durations import format_duration
-from migsafe.plan.fields import Fields
+from migsafe.plan.fields import NO_LINES, Fields
 from migsafe.plan.model import (
     FORMAT_VERSION,
-    BackfillStep,
     Change,
     ColumnChange,
-    ConcurrentStep,
     Contract,
-    CopyRows,
-    DdlStep,
     DownMap,
     Gate,
-    IndexStep,
     Plan,
-    Step,
     Traffic,
-    VerifyStep,
 )
 from migsafe.plan.stages import Compatibility, Stage, Window
-from migsafe.sql.names import format_name, parse_name
-from migsafe.sql.split import split
+from migsafe.plan.steps_document import read_step, step_table
+from migsafe.sql.names import format_name
 
 CHOICES = ("new_column", "on_misfit")
 SECTIONS: Mapping[str, Stage] = {
@@ -66,7 +58,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
     if plan.traffic is not None:
         document["traffic"] = _traffic(plan.traffic)
     for section, stage in SECTIONS.items():
-        steps = [_step(step) for step in plan.steps_to(stage)]
+        steps = [step_table(step) for step in plan.steps_to(stage)]
         if steps:
             document[section] = steps
     return document
@@ -108,60 +100,18 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
-    head = {"id": step.id, "title": step.title}
-    undo: dict[str, Any] = {"undo": script(step.undo)} if step.undo else {}
-    if step.undo_apart:
-        undo["undo_apart"] = True
-    match step:
-        case DdlStep():
-            locks = [f"{lock.mode.label} on {format_name(lock.relation)}" for lock in step.locks]
-            patient = {"patient": True} if step.patient else {}
-            return {**head, "kind": "ddl", "locks": locks, **patient, "sql": script(step.sql), **undo}
-        case IndexStep():
-            names = {"index": format_name(step.index), "table": format_name(step.table)}
-            return {**head, "kind": "index", **names, "sql": script((step.sql,)), **undo}
-        case ConcurrentStep():
-            looks = {"done": step.done, "broken": step.broken, "mend": step.mend}
-            told = {key: value for key, value in looks.items() if value}
-            names = {"table": format_name(step.table)}
-            return {**head, "kind": "concurrent", **names, "sql": script((step.sql,)), **told, **undo}
-        case BackfillStep():
-            names = {"table": format_name(step.table)}
-            return {**head, "kind": "backfill", **names, **_rows(step), "where": step.pending, **undo}
-        case VerifyStep():
-            proof = {"key": list(step.key), "mismatch": step.mismatch, "passes": step.passes}
-            return {**head, "kind": "verify", "table": format_name(step.table), **proof, **undo}
-        case _:
-            raise TypeError(f"no form in a plan file for {type(step).__name__}")
-
-
-def _rows(step: BackfillStep) -> dict[str, Any]:
-    """What becomes of the rows of a batch."""
-    if step.delete:
-        return {"delete": True}
-    if step.copy is None:
-        return {"set": step.assignments}
-    copy = step.copy
-    return {"into": format_name(copy.into), "columns": list(copy.columns), "values": list(copy.values)}
-
-
-def script(statements: tuple[str, ...]) -> str:
-    """Statements as one text, each on lines of its own and ended by a semicolon."""
-    return "".join(f"{statement};\n" for statement in statements)
-
-
-def from_document(document: Mapping[str, Any], *, file: str) -> Plan:
-    """The plan that a file's tables describe.
+def from_document(document: Mapping[str, Any], *, file: str, lines: Mapping[str, int] = NO_LINES) -> Plan:
+    """The plan that a file's tables describe; `lines` are those of its keys and tables, for messages.
 
     Raises:
         PlanError: A key is unknown, missing or of the wrong type; says which, and where.
     """
-    top = Fields(document, file=file)
+    top = Fields(document, file=file, lines=lines)
     version = top.whole("format_version")
     if version > FORMAT_VERSION:
         raise top.error(
             f"the plan has format {version}, but this migsafe reads up to {FORMAT_VERSION}",
+            key="format_version",
             advice="Upgrade migsafe, or make the plan again with this version.",
         )
     plan = Plan(
@@ -176,7 +126,7 @@ def from_document(document: Mapping[str, Any], *, file: str) -> Plan:
         contract=_read_contract(_needed(top, "contract")),
         traffic=read_traffic(top.table("traffic", optional=True)),
         steps=tuple(
-            _read_step(fields, stage) for section, stage in SECTIONS.items() for fields in top.tables(section)
+            read_step(fields, stage) for section, stage in SECTIONS.items() for fields in top.tables(section)
         ),
     )
     top.done()
@@ -235,7 +185,7 @@ def _read_compatibility(fields: Fields) -> Compatibility:
         stages = fields.texts(version)
         known = {stage.value: stage for stage in Stage}
         if len(stages) != 2 or not set(stages) <= set(known):
-            raise fields.error(f'\'{version}\' must hold two stages, e.g. ["planned", "fenced"]')
+            raise fields.error(f'\'{version}\' must hold two stages, e.g. ["planned", "fenced"]', key=version)
         windows.append(Window(first=known[stages[0]], last=known[stages[1]]))
     fields.done()
     return Compatibility(blue=windows[0], green=windows[1])
@@ -275,89 +225,7 @@ def read_traffic(fields: Fields | None) -> Traffic | None:
     fields.done()
     steps = traffic.steps
     if not steps or list(steps) != sorted(set(steps)) or steps[0] < 1 or steps[-1] != 100:
-        raise fields.error(f"'steps' must rise from at least 1 to 100 percent, not {list(steps)}")
-    return traffic
-
-
-def _read_step(fields: Fields, stage: Stage) -> Step:
-    head = {
-        "id": fields.text("id"),
-        "title": fields.text("title"),
-        "stage": stage,
-        "undo": _statements(fields, "undo", optional=True),
-        "undo_apart": fields.flag("undo_apart", default=False),
-    }
-    step: Step
-    match fields.text("kind"):
-        case "ddl":
-            locks = tuple(_read_lock(fields, text) for text in fields.texts("locks"))
-            patient = fields.flag("patient", default=False)
-            step = DdlStep(**head, sql=_statements(fields, "sql"), locks=locks, patient=patient)
-        case "index":
-            (sql,) = _one_statement(fields)
-            step = IndexStep(**head, index=fields.name("index"), table=fields.name("table"), sql=sql)
-        case "concurrent":
-            (sql,) = _one_statement(fields)
-            looks = {key: fields.text(key, "") for key in ("done", "broken", "mend")}
-            step = ConcurrentStep(**head, table=fields.name("table"), sql=sql, **looks)
-        case "backfill":
-            step = BackfillStep(
-                **head, table=fields.name("table"), pending=fields.text("where"), **_read_rows(fields)
-            )
-        case "verify":
-            step = VerifyStep(
-                **head,
-                table=fields.name("table"),
-                key=fields.texts("key"),
-                mismatch=fields.text("mismatch"),
-                passes=fields.whole("passes", 2),
-            )
-        case other:
-            known = "ddl, index, concurrent, backfill, verify"
-            raise fields.error(f"unknown kind '{other}'", advice=f"Known kinds: {known}.")
-    fields.done()
-    return step
-
-
-def _one_statement(fields: Fields) -> tuple[str]:
-    statements = _statements(fields, "sql")
-    if len(statements) != 1:
-        raise fields.error("'sql' must be one statement")
-    return (statements[0],)
-
-
-def _read_rows(fields: Fields) -> dict[str, Any]:
-    assignments = fields.text("set", "")
-    delete = fields.flag("delete", default=False)
-    into = fields.text("into", None)
-    columns, values = fields.texts("columns"), fields.texts("values")
-    if bool(assignments) + delete + (into is not None) != 1:
         raise fields.error(
-            "a backfill has one of: 'set', 'delete = true', 'into' with 'columns' and 'values'"
+            f"'steps' must rise from at least 1 to 100 percent, not {list(steps)}", key="steps"
         )
-    if into is None:
-        return {"assignments": assignments, "delete": delete}
-    target = parse_name(into)
-    if target is None or not columns or len(columns) != len(values):
-        raise fields.error("'into' must be a table, and 'columns' and 'values' lists of the same length")
-    return {"copy": CopyRows(into=target, columns=columns, values=values)}
-
-
-def _statements(fields: Fields, key: str, *, optional: bool = False) -> tuple[str, ...]:
-    text = fields.text(key, "" if optional else ...)
-    statements = split(text).statements
-    broken = next((each.problem for each in statements if each.problem), "")
-    if broken:
-        raise fields.error(f"'{key}' cannot be read: {broken}")
-    if not statements and not optional:
-        raise fields.error(f"'{key}' holds no statement")
-    return tuple(each.text for each in statements)
-
-
-def _read_lock(fields: Fields, text: str) -> Lock:
-    mode, _, relation = text.partition(" on ")
-    name = parse_name(relation)
-    modes = {each.label: each for each in LockMode}
-    if mode not in modes or name is None:
-        raise fields.error(f"'locks' has {text!r}, but needs e.g. 'ACCESS EXCLUSIVE on public.users'")
-    return Lock(name, modes[mode])
+    return traffic

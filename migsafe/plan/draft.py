@@ -34,7 +34,8 @@ class Draft:
     """The safe form of one operation.
 
     `busy` are relations that are something else than the schema says while the rollout lasts: no later
-    operation of the migration may touch them.
+    operation of the migration may touch them. `mends` says that the draft does what PostgreSQL would refuse
+    to do in one statement, such as to give a column that a view reads another type.
     """
 
     change: Change
@@ -42,6 +43,7 @@ class Draft:
     compatibility: Compatibility = EITHER
     warnings: tuple[str, ...] = ()
     busy: tuple[Name, ...] = ()
+    mends: bool = False
 
 
 def compose(drafts: Sequence[Draft], scene: Scene, migration: str) -> Plan:

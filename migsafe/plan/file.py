@@ -11,6 +11,7 @@ from migsafe.errors import PlanError, UsageError
 from migsafe.plan.document import SECTIONS, fingerprint, from_document, read_traffic, to_document
 from migsafe.plan.fields import Fields
 from migsafe.plan.model import Plan, Traffic
+from migsafe.plan.places import find_places
 
 __all__ = ["dump_plan", "fingerprint", "load_plan", "load_traffic", "read_plan"]
 
@@ -50,7 +51,7 @@ def load_plan(path: Path) -> Plan:
         UsageError: The file cannot be read.
         PlanError: It is not a plan: which key, and where.
     """
-    return read_plan(_read(path), file=str(path))
+    return read_plan(read_text(path), file=str(path))
 
 
 def read_plan(text: str, *, file: str) -> Plan:
@@ -59,7 +60,7 @@ def read_plan(text: str, *, file: str) -> Plan:
     Raises:
         PlanError: It is not a plan: which key, and where.
     """
-    return from_document(_parse(text, file), file=file)
+    return from_document(_parse(text, file), file=file, lines=find_places(text).lines)
 
 
 def load_traffic(path: Path) -> Traffic:
@@ -69,13 +70,20 @@ def load_traffic(path: Path) -> Traffic:
         UsageError: The file cannot be read.
         PlanError: It is not valid: which key, and where.
     """
-    traffic = read_traffic(Fields(_parse(_read(path), str(path)), file=str(path)))
+    text = read_text(path)
+    traffic = read_traffic(Fields(_parse(text, str(path)), file=str(path), lines=find_places(text).lines))
     if traffic is None:
         raise PlanError(f"{path}: there is no traffic in it")
     return traffic
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file that should be a plan.
+
+    Raises:
+        UsageError: It cannot be read.
+        PlanError: It is not text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -13,13 +13,17 @@ from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddConstraint,
     ConstraintDefinition,
+    CreateTable,
+    Insert,
     LockTable,
     Operation,
     OtherStatement,
     OtherTableAction,
     Query,
     Truncate,
+    Update,
 )
+from migsafe.sql.twice import columns_given_twice
 
 _LATER = "Where only the old version needs it: run it by itself, once no instance of that is left."
 _ACTIONS = {
@@ -127,6 +131,16 @@ def why_not(operation: Operation, sql: str, catalog: Catalog) -> tuple[str, str]
     `sql` is how it was written.
     """
     match operation:
+        case CreateTable(as_query=True) if "with no data" not in sql.lower():
+            return (
+                "it copies rows for as long as there are any",
+                "Create the table with its columns, and copy with INSERT ... SELECT: that becomes batches.",
+            )
+        case Insert() | Update() if twice := columns_given_twice(sql):
+            return (
+                f"the column {twice[0]} is given a value twice, which PostgreSQL refuses",
+                "Take one of them out.",
+            )
         case AddConstraint(table=table, constraint=constraint):
             return _of_constraint(table, constraint, catalog)
         case OtherTableAction(action=action):

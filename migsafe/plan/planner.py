@@ -1,13 +1,14 @@
 """From a migration to a plan: every operation as it is when it is harmless, else by its recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from migsafe.catalog.history import History, advance
 from migsafe.catalog.model import Catalog
 from migsafe.effects.predict import DEFAULT_SERVER_VERSION, effects_of
 from migsafe.errors import PlanError
-from migsafe.plan.busy import refuse_busy
+from migsafe.plan.busy import refuse_busy, refuse_referenced
 from migsafe.plan.draft import Draft, Scene, compose
 from migsafe.plan.migration import Wanted, read_migration
 from migsafe.plan.model import Plan
@@ -17,7 +18,7 @@ from migsafe.plan.options import PlanOptions
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.registry import PATTERNS, RECIPES
 from migsafe.plan.rehearsal import with_predicted_locks
-from migsafe.sql.operations import Begin, TableOperation
+from migsafe.sql.operations import AlterColumnType, Begin, RenameColumn, TableOperation
 
 
 def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: str = "the migration") -> Plan:
@@ -42,7 +43,8 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
     harmless = True
     while wanted:
         scene = replace(scene, catalog=history.catalog)
-        draft, count, safe = _next(wanted, scene, file=file)
+        with _located(f"{file}:{wanted[0].line}"):
+            draft, count, safe = _next(wanted, scene)
         harmless = harmless and safe
         _refuse_touching(drafts, wanted[0], history.catalog, file=file)
         drafts.append(draft)
@@ -59,7 +61,7 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
     return with_predicted_locks(compose(drafts, scene, text), catalog)
 
 
-def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, int, bool]:
+def _next(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int, bool]:
     """The draft of the next operations, how many it is of, and whether they are harmless as they are."""
     for pattern in PATTERNS:
         found = pattern(wanted, scene)
@@ -68,21 +70,30 @@ def _next(wanted: Sequence[Wanted], scene: Scene, *, file: str) -> tuple[Draft, 
     harmless = as_it_is(wanted[0], scene)
     if harmless is not None:
         return harmless, 1, True
-    return _by_recipe(wanted[0], scene, file=file), 1, False
+    return _by_recipe(wanted[0], scene), 1, False
 
 
-def _by_recipe(wanted: Wanted, scene: Scene, *, file: str) -> Draft:
+@contextmanager
+def _located(place: str) -> Iterator[None]:
+    """Says of what is refused where it stands."""
+    try:
+        yield
+    except PlanError as error:
+        raise PlanError(f"{place}: {error.message}", advice=error.advice) from error
+
+
+def _by_recipe(wanted: Wanted, scene: Scene) -> Draft:
     effects = effects_of(wanted.operation, scene.catalog, scene.server_version)
     reason = why_not(wanted.operation, wanted.sql, scene.catalog)
     if reason is not None:
-        raise PlanError(f"{file}:{wanted.line}: no plan makes this safe: {reason[0]}", advice=reason[1])
+        raise PlanError(f"no plan makes this safe: {reason[0]}", advice=reason[1])
     recipe = RECIPES.get(type(wanted.operation))
     draft = recipe(wanted.operation, wanted, scene) if recipe else None
-    if effects.fails and effects.certain:
-        raise PlanError(f"{file}:{wanted.line}: PostgreSQL would refuse it: {effects.fails}")
+    if effects.fails and effects.certain and not (draft and draft.mends):
+        raise PlanError(f"PostgreSQL would refuse it: {effects.fails}")
     if draft is None:
         raise PlanError(
-            f"{file}:{wanted.line}: there is no recipe for {wanted.operation.kind} yet",
+            f"there is no recipe for {wanted.operation.kind} yet",
             advice="`migsafe lint` says whether it is unsafe and what to do instead.",
         )
     return draft
@@ -102,3 +113,5 @@ def _refuse_touching(before: Sequence[Draft], wanted: Wanted, catalog: Catalog, 
                 f"{file}:{wanted.line}: {table} is changed again while {column.old} makes way for another",
                 advice="Plan the two one after the other, each from a migration of its own.",
             )
+        if column is not None and isinstance(operation, AlterColumnType | RenameColumn):
+            refuse_referenced(draft, operation, catalog, file=file, line=wanted.line)

@@ -66,7 +66,19 @@ def rehearse(plan: Plan, catalog: Catalog, server_version: int | None = None) ->
 
 def rehearse_step(step: Step, catalog: Catalog, server_version: int | None = None) -> Rehearsed:
     """One step on this schema."""
-    effects = _effects(statements_of(step), catalog, server_version, together=isinstance(step, DdlStep))
+    return _rehearsed(step, statements_of(step), catalog, server_version, together=isinstance(step, DdlStep))
+
+
+def rehearse_undo(step: Step, catalog: Catalog, server_version: int | None = None) -> Rehearsed:
+    """The way back of one step, on the schema that it and the steps behind it left."""
+    together = isinstance(step, DdlStep) and not step.undo_apart
+    return _rehearsed(step, step.undo, catalog, server_version, together=together)
+
+
+def _rehearsed(
+    step: Step, statements: Sequence[str], catalog: Catalog, server_version: int | None, *, together: bool
+) -> Rehearsed:
+    effects = _effects(statements, catalog, server_version, together=together)
     return Rehearsed(
         step=step,
         before=catalog,

@@ -6,26 +6,29 @@ becomes a tombstone after blue is gone; or both use one name (a type change), an
 one transaction once every row is verified.
 """
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator
 
 from migsafe.catalog.model import Column, Table
+from migsafe.effects.model import Lock, LockMode
 from migsafe.errors import PlanError
-from migsafe.plan.carry import Carried, carry_over, rename
-from migsafe.plan.conversions import differs, fill
+from migsafe.plan.carry import Carried, carry_over, rename, twins_exchange
+from migsafe.plan.conversions import differs, fill, type_sql
+from migsafe.plan.dependants import dependants_exchange, refuse_dependants
+from migsafe.plan.exchange import exchange_step, together
 from migsafe.plan.gentle import strong
+from migsafe.plan.key import key_exchange, key_indexes, relax_step
 from migsafe.plan.model import BackfillStep, DdlStep, Step, VerifyStep
+from migsafe.plan.numbering import numbering
+from migsafe.plan.partitioned import refuse_partitions
+from migsafe.plan.references import let_go, made_again, named_back, references_to, released
+from migsafe.plan.replacement import Replacement, primary_key
 from migsafe.plan.stages import Compatibility, Stage, Window
-from migsafe.plan.sync import (
-    Sync,
-    bounded,
-    create_triggers,
-    drop_triggers,
-    fires_after_sync,
-    tombstone_function,
-    two_way_function,
-)
-from migsafe.sql.names import Name, quote_identifier
-from migsafe.sql.operations import ConstraintKind
+from migsafe.plan.sync import create_triggers, drop_triggers, fires_after_sync
+from migsafe.sql.names import quote_identifier, quote_literal
+from migsafe.sql.operations import Generated
+
+__all__ = ["TWO_NAMES", "Replacement", "build_steps", "primary_key", "refuse_unsupported"]
 
 # While both names are in use, and when the old one has become a tombstone.
 TWO_NAMES = Compatibility(
@@ -34,69 +37,41 @@ TWO_NAMES = Compatibility(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
-    """One column that makes way: `sync` names both columns as they are until the swap or the tombstone.
-
-    With `swap`, the new column has a working name until it takes the old one's.
-    """
-
-    table: Table
-    old: Column
-    sync: Sync
-    swap: bool
-
-    @property
-    def name(self) -> Name:
-        """The table."""
-        return self.table.name
-
-    @property
-    def tombstone(self) -> str:
-        """The name under which the old column waits to be dropped."""
-        return bounded("migsafe_tomb", self.old.name, self.sync.tag)
-
-    @property
-    def final_sync(self) -> Sync:
-        """The pair once the old column has its tombstone name."""
-        new = replace(self.sync.new, column=self.old.name) if self.swap else self.sync.new
-        old = replace(self.sync.old, column=self.tombstone, has_default=False)
-        return replace(self.sync, old=old, new=new)
-
-
 def refuse_unsupported(table: Table, column: Column) -> None:
-    """Check that nothing hangs on the column that cannot be carried over.
+    """Check that the column is one that can make way at all.
 
     Raises:
-        PlanError: Something does: what, and what to do about it.
+        PlanError: It is not: why, and what to do about it.
     """
     what = f"column {column.name} of {table.name}"
-    if table.partitioned or table.partition_of:
+    if table.partition_of:
         raise PlanError(
-            f"{table.name} is partitioned; there is no recipe for that yet",
-            advice="Change it partition by partition, or wait for the recipe.",
+            f"{table.name} is a partition of {table.partition_of}, from which it has its columns",
+            advice=f"Change {table.partition_of}: all its partitions change with it.",
         )
-    if column.generated or column.is_serial:
-        kind = column.generated.value if column.generated else "serial"
+    if table.partitioned and (column.generated or re.search(_word(column.name), table.partition_key or "")):
+        why = "an identity" if column.generated else "part of the partition key"
         raise PlanError(
-            f"{what} is {kind}; there is no recipe for that yet",
-            advice="Make it an ordinary column first, or change it by hand.",
+            f"{what} is {why}, and the table is partitioned: PostgreSQL has no way to give that to another "
+            "column",
+            advice="Make a new partitioned table with the new type, and move the rows there.",
+        )
+    if table.inherits or table.of_type or table.foreign:
+        kind = "a foreign table" if table.foreign else "made from another table or a type"
+        raise PlanError(
+            f"{table.name} is {kind}, so its columns are not its own",
+            advice="Change the other table or the type; for a foreign table, change it where it is stored.",
+        )
+    if column.generated and column.generated is not Generated.IDENTITY:
+        raise PlanError(
+            f"{what} is {column.generated.value} generated: PostgreSQL computes it, and only with "
+            "a rewrite of the whole table",
+            advice="Make an ordinary column next to it and keep that by a trigger; or take a quiet time.",
         )
     if not table.columns_complete:
         raise PlanError(
             f"the columns of {table.name} are not all known",
             advice="Give the live database with --database, or its schema with --schema FILE.sql.",
-        )
-    readers = [each.description for each in table.dependents if each.column == column.name]
-    readers += [
-        f"foreign key {constraint.name}"
-        for constraint in table.constraints
-        if constraint.references == table.name and column.name in constraint.referenced_columns
-    ]
-    if readers:
-        raise PlanError(
-            f"{what} is used by: {', '.join(sorted(set(readers)))}",
-            advice="They would go on reading the old column. Drop them first, and make them again after.",
         )
     late = [each.name for each in table.triggers if each.before_row and fires_after_sync(each.name)]
     if late:
@@ -106,21 +81,43 @@ def refuse_unsupported(table: Table, column: Column) -> None:
         )
 
 
-def primary_key(table: Table) -> tuple[str, ...]:
-    """The key columns by which rows are named in reports; empty when there is no primary key."""
-    keys = (each.columns for each in table.constraints if each.kind is ConstraintKind.PRIMARY_KEY)
-    return next(keys, ())
+def _word(name: str) -> str:
+    return rf"(?<![\w$]){re.escape(name)}(?![\w$])"
 
 
 def build_steps(change: Replacement) -> tuple[Step, ...]:
-    """All steps, in order."""
-    carried = carry_over(change.table, change.old, change.sync.new.column, change.sync.tag)
+    """All steps, in order.
+
+    Raises:
+        PlanError: Something hangs on the column that cannot be carried over; says what.
+    """
+    refuse_dependants(change)
+    if change.table.partitioned:
+        refuse_partitions(change.catalog, change.table, change.old.name)
+    references = references_to(change)
+    carried = carry_over(change)
+    whole = together(
+        (
+            dependants_exchange(change),
+            released(references),
+            numbering(change),
+            key_exchange(change),
+            twins_exchange(change, carried.twins),
+        )
+    )
     return (
         _expand(change),
+        *_prove(change),
         _backfill(change),
+        *key_indexes(change),
         *carried.steps,
+        *made_again(references),
+        _analyze(change),
         _verify(change),
-        *((_swap(change, carried),) if change.swap else (_tombstone(change),)),
+        *let_go(references),
+        exchange_step(change, whole),
+        *named_back(references),
+        *relax_step(change),
         _drop(change, carried),
     )
 
@@ -128,108 +125,107 @@ def build_steps(change: Replacement) -> tuple[Step, ...]:
 def _expand(change: Replacement) -> DdlStep:
     sync, table = change.sync, change.name
     new = quote_identifier(sync.new.column)
-    collation = f' COLLATE "{sync.new.collation}"' if sync.new.collation else ""
+    collation = f" COLLATE {sync.new.collation}" if sync.new.collation else ""
     return DdlStep(
         id="expand.add_and_sync",
         stage=Stage.EXPANDED,
         title=f"Add {sync.new.column} and the triggers that keep it equal to {sync.old.column}",
         sql=(
-            f"ALTER TABLE {table.sql} ADD COLUMN {new} {sync.new.type}{collation}",
+            *change.helpers.create,
+            f"ALTER TABLE {table.sql} ADD COLUMN {new} {type_sql(sync.new.type)}{collation}",
+            *_extras(change),
             *create_triggers(sync),
         ),
-        undo=(*drop_triggers(sync), f"ALTER TABLE {table.sql} DROP COLUMN IF EXISTS {new}"),
+        undo=(
+            *drop_triggers(sync),
+            f"ALTER TABLE {table.sql} DROP COLUMN IF EXISTS {new}",
+            *change.helpers.drop,
+        ),
         locks=strong(table),
     )
 
 
+def _extras(change: Replacement) -> Iterator[str]:
+    """Privileges, statistics targets, storage and the comment: what ALTER COLUMN TYPE would leave."""
+    extras, table, new = change.old.extras, change.name.sql, quote_identifier(change.working)
+    if extras is None:
+        return
+    kept = extras.storage if change.alike else ()
+    for setting in (*extras.settings, *kept):
+        yield f"ALTER TABLE {table} ALTER COLUMN {new} {setting}"
+    for grant in extras.grants:
+        privilege, _, whom = grant.partition(" TO ")
+        yield f"GRANT {privilege} ({new}) ON {table} TO {whom}"
+    if extras.comment is not None:
+        yield f"COMMENT ON COLUMN {table}.{new} IS {quote_literal(extras.comment)}"
+
+
+def _prove(change: Replacement) -> Iterator[VerifyStep]:
+    """Before anything is filled: that every value has one of the new type."""
+    if change.sync.conversion.up_fits is None:
+        return
+    yield VerifyStep(
+        id="backfill.prove",
+        stage=Stage.BACKFILLED,
+        title=f"Prove that every {change.old.name} can become {change.sync.new.type}",
+        table=change.name,
+        key=change.sync.key,
+        mismatch=_unfit(change),
+        passes=1,
+    )
+
+
+def _unfit(change: Replacement) -> str:
+    condition = fill(change.sync.conversion.up_fits or "true", quote_identifier(change.old.name))
+    return f"({condition}) IS NOT TRUE"
+
+
 def _backfill(change: Replacement) -> BackfillStep:
     sync = change.sync
-    up = fill(sync.conversion.up, quote_identifier(sync.old.column))
     return BackfillStep(
         id="backfill.copy",
         stage=Stage.BACKFILLED,
         title=f"Fill {sync.new.column} from {sync.old.column} in batches",
         table=change.name,
-        assignments=f"{quote_identifier(sync.new.column)} = {up}",
+        assignments=f"{quote_identifier(sync.new.column)} = {change.up}",
         pending=_unequal(change),
+    )
+
+
+def _analyze(change: Replacement) -> DdlStep:
+    """Without statistics of the new column its first queries would get bad plans."""
+    return DdlStep(
+        id="verify.analyze",
+        stage=Stage.VERIFIED,
+        title=f"Collect statistics of {change.working}, from a sample",
+        sql=(f"ANALYZE {change.name.sql}",),
+        locks=(Lock(change.name, LockMode.SHARE_UPDATE_EXCLUSIVE),),
+        patient=True,
     )
 
 
 def _verify(change: Replacement) -> VerifyStep:
     sync = change.sync
+    unfit = f" OR {_unfit(change)}" if sync.conversion.up_fits else ""
     return VerifyStep(
         id="verify.rows",
         stage=Stage.VERIFIED,
         title=f"Prove that {sync.new.column} equals {sync.old.column} in every row",
         table=change.name,
         key=sync.key,
-        mismatch=_unequal(change),
+        mismatch=f"{_unequal(change)}{unfit}",
     )
 
 
 def _unequal(change: Replacement) -> str:
-    sync = change.sync
-    up = fill(sync.conversion.up, quote_identifier(sync.old.column))
-    return differs(quote_identifier(sync.new.column), up, sync.new.type, collation=sync.new.collation)
-
-
-def _swap(change: Replacement, carried: Carried) -> DdlStep:
-    table, old, new = change.name, change.old.name, change.sync.new.column
-    buried = [(twin, _buried(change, twin.original)) for twin in carried.twins]
-    forward = [rename(table, twin, twin.original, grave) for twin, grave in buried]
-    forward += [rename(table, twin, twin.copy, twin.original) for twin, _ in buried]
-    backward = [rename(table, twin, twin.original, twin.copy) for twin, _ in buried]
-    backward += [rename(table, twin, grave, twin.original) for twin, grave in buried]
-    return DdlStep(
-        id="verify.swap",
-        stage=Stage.VERIFIED,
-        title=f"Give the name {old} to the verified column, in one transaction",
-        sql=(
-            *_drop_default(change, old),
-            _rename_column(table, old, change.tombstone),
-            _rename_column(table, new, old),
-            *_set_default(change, old),
-            tombstone_function(change.final_sync),
-            *forward,
-        ),
-        undo=(
-            *_drop_default(change, old),
-            _rename_column(table, old, new),
-            _rename_column(table, change.tombstone, old),
-            *_set_default(change, old),
-            two_way_function(change.sync),
-            *backward,
-        ),
-        locks=strong(table),
-    )
-
-
-def _tombstone(change: Replacement) -> DdlStep:
-    table, old, new = change.name, change.old.name, change.sync.new.column
-    return DdlStep(
-        id="contract.tombstone",
-        stage=Stage.TOMBSTONED,
-        title=f"Rename {old} to its tombstone; {new} goes on being copied to it",
-        sql=(
-            *_drop_default(change, old),
-            _rename_column(table, old, change.tombstone),
-            *_set_default(change, new),
-            tombstone_function(change.final_sync),
-        ),
-        undo=(
-            *_drop_default(change, new),
-            _rename_column(table, change.tombstone, old),
-            *_set_default(change, old),
-            two_way_function(change.sync),
-        ),
-        locks=strong(table),
-    )
+    new = change.sync.new
+    return differs(quote_identifier(new.column), change.up, new.type, collation=new.collation)
 
 
 def _drop(change: Replacement, carried: Carried) -> DdlStep:
     renames: tuple[str, ...] = ()
     if not change.swap:  # a swap has renamed them already
-        renames = tuple(rename(change.name, twin, twin.copy, twin.original) for twin in carried.twins)
+        renames = tuple(rename(twin, twin.copy, twin.original) for twin in carried.twins)
     parents = {each.references for each in change.table.constraints if change.old.name in each.columns}
     return DdlStep(
         id="contract.drop",
@@ -237,29 +233,9 @@ def _drop(change: Replacement, carried: Carried) -> DdlStep:
         title=f"Drop {change.tombstone} and the triggers: the point of no return",
         sql=(
             *drop_triggers(change.sync),
+            *change.helpers.drop,
             f"ALTER TABLE {change.name.sql} DROP COLUMN {quote_identifier(change.tombstone)}",
             *renames,
         ),
         locks=strong(change.name, *sorted(name for name in parents if name and name != change.name)),
     )
-
-
-def _buried(change: Replacement, original: str) -> str:
-    return bounded("migsafe_tomb", original, change.sync.tag)
-
-
-def _rename_column(table: Name, old: str, new: str) -> str:
-    return f"ALTER TABLE {table.sql} RENAME COLUMN {quote_identifier(old)} TO {quote_identifier(new)}"
-
-
-def _drop_default(change: Replacement, column: str) -> tuple[str, ...]:
-    if change.old.default is None:
-        return ()
-    return (f"ALTER TABLE {change.name.sql} ALTER COLUMN {quote_identifier(column)} DROP DEFAULT",)
-
-
-def _set_default(change: Replacement, column: str) -> tuple[str, ...]:
-    if change.old.default is None:
-        return ()
-    quoted = quote_identifier(column)
-    return (f"ALTER TABLE {change.name.sql} ALTER COLUMN {quoted} SET DEFAULT {change.old.default}",)

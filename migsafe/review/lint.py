@@ -6,7 +6,7 @@ from functools import cache
 
 from migsafe.catalog.model import Catalog
 from migsafe.lint.engine import Linter, LintOptions
-from migsafe.lint.model import LintReport
+from migsafe.lint.model import LintedFile, LintReport
 from migsafe.lint.rules import shipped_rules
 from migsafe.plan.model import BackfillStep, DdlStep, Plan, Step
 from migsafe.plan.rehearsal import statements_of
@@ -45,7 +45,16 @@ def lint_plan(
     sources = [source_of(step, path=path, shown=shown, origins=origins) for step in plan.steps]
     given = options or LintOptions()
     version = plan.server_version or given.server_version or catalog.server_version
-    return linter().lint(sources, replace(given, catalog=catalog, server_version=version))
+    found = linter().lint(sources, replace(given, catalog=catalog, server_version=version))
+    whole = LintedFile(
+        path=path,
+        text=shown,
+        statements=sum(file.statements for file in found.files),
+        unread=sum(file.unread for file in found.files),
+        findings=tuple(finding for file in found.files for finding in file.findings),
+        suppressed=tuple(finding for file in found.files for finding in file.suppressed),
+    )
+    return LintReport(files=(whole,))
 
 
 @cache

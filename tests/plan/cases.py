@@ -12,7 +12,8 @@ Every file is one case:
     min_version = 150000            # the oldest server_version_num that knows the statements
     [options]                       # new_column, on_misfit
     [blue]                          # the old version of the application; [green] is the new one
-    view = "SELECT id, note FROM orders"   # all that it sees: the same for both, and the same after a revert
+    view = "SELECT id, note FROM orders"   # all that it sees: the same rows in both, column by column where
+                                           # both have as many, else in the columns of the same name
     reads = ["SELECT note FROM orders WHERE id = %(id)s"]
     writes = ["UPDATE orders SET note = %(text)s WHERE id = %(id)s"]
 

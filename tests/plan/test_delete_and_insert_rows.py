@@ -53,7 +53,7 @@ def test_a_delete_takes_away_what_its_condition_says(plan_for: Planner, sql: str
         ("DELETE FROM t WHERE random() < 0.5", "another question every time"),
         ("DELETE FROM t WHERE b = 1 RETURNING id", "gives rows back"),
         ("DELETE FROM t x WHERE EXISTS (SELECT FROM t WHERE t.b = x.id)", "read again without an alias"),
-        ("TRUNCATE t", "nothing brings it back"),
+        ("TRUNCATE t", "nothing brings them back"),
         ("INSERT INTO loose SELECT id, a FROM t", "cannot be told of a row whether it was copied"),
         ("INSERT INTO u (id) SELECT count(*) FROM t", "made of several rows"),
         ("INSERT INTO u (id) SELECT DISTINCT b FROM t", "it has DISTINCT"),

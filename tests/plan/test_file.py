@@ -73,16 +73,28 @@ def test_layout_and_comments_do_not_change_the_fingerprint_but_sql_does() -> Non
         (
             "passes = 2",
             "passes = 2\ntabel = 1",
-            "x.toml: [verify 4] unknown key 'tabel'\nDid you mean 'table'?",
+            "x.toml:{next}: [verify 4: verify.rows] unknown key 'tabel'\nDid you mean 'table'?",
         ),
-        ("passes = 2", 'passes = "two"', "x.toml: [verify 4] 'passes' must be a whole number, not 'two'"),
-        ('kind = "backfill"', 'kind = "back"', "x.toml: [backfill 1] unknown kind 'back'"),
+        (
+            "passes = 2",
+            'passes = "two"',
+            "x.toml:{line}: [verify 4: verify.rows] 'passes' must be a whole number, not 'two'",
+        ),
+        (
+            'kind = "backfill"',
+            'kind = "back"',
+            "x.toml:{line}: [backfill 1: backfill.copy] unknown kind 'back'",
+        ),
         (
             "format_version = 1",
             "format_version = 9",
-            "x.toml: the plan has format 9, but this migsafe reads up to 1",
+            "x.toml:{line}: the plan has format 9, but this migsafe reads up to 1",
         ),
-        ("ACCESS EXCLUSIVE on", "ACCES on", "x.toml: [expand 1] 'locks' has 'ACCES on public.users'"),
+        (
+            "ACCESS EXCLUSIVE on",
+            "ACCES on",
+            "x.toml:{line}: [expand 1: expand.add_and_sync] 'locks' has 'ACCES on",
+        ),
         ('id = "backfill.copy"', 'id = "verify.rows"', "x.toml: two steps have the id 'verify.rows'"),
         ("steps = [5, 25, 50, 100]", "steps = [50, 25]", "'steps' must rise from at least 1 to 100 percent"),
         ('hold = "10m"', 'hold = "10 parsecs"', "'hold': '10 parsecs' is not a duration"),
@@ -93,7 +105,8 @@ def test_a_mistake_in_a_plan_is_named_with_its_place(old: str, new: str, message
     assert old in text
     with pytest.raises(PlanError) as caught:
         read_plan(text.replace(old, new, 1), file="x.toml")
-    assert message in str(caught.value)
+    line = text.count("\n", 0, text.index(old)) + 1
+    assert message.format(line=line, next=line + 1) in str(caught.value)
 
 
 def test_what_is_no_plan_is_said_so(tmp_path: Path) -> None:

@@ -115,7 +115,12 @@ def test_a_plan_may_let_such_a_write_fail(plan_for: Planner, connection: psycopg
 
 def test_null_is_refused_as_a_substitute_where_the_column_forbids_it(plan_for: Planner) -> None:
     with pytest.raises(PlanError, match="NOT NULL"):
-        plan_for(ACCOUNTS.replace("DEFAULT 0", "NOT NULL"), WIDEN, on_misfit=OnMisfit.NULL)
+        plan_for(
+            ACCOUNTS.replace("DEFAULT 0", "NOT NULL"),
+            WIDEN,
+            new_column="balance64",
+            on_misfit=OnMisfit.NULL,
+        )
 
 
 def test_a_change_that_equality_does_not_see_is_a_change(

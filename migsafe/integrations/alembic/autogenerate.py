@@ -47,6 +47,7 @@ from migsafe.run.connect import connect
 from migsafe.sources.model import Source
 
 log = logging.getLogger("alembic.migsafe")
+_NEW = "the new revision"
 Hook = Callable[[MigrationContext, Any, list[MigrationScript]], None]
 
 
@@ -113,8 +114,8 @@ def _split(context: MigrationContext, directives: list[MigrationScript], setting
     with connect(database_of(connection)) as own:
         catalog = read_catalog(own)
     try:
-        options = named(PlanOptions(), text, catalog, revision=script.rev_id)
-        plan = plan_migration(text, catalog, options, file="the new revision")
+        options = named(PlanOptions(), text, catalog, revision=script.rev_id, file=_NEW)
+        plan = plan_migration(text, catalog, options, file=_NEW)
     except PlanError as error:
         log.info("the new revision stays as it is: %s", error)
         return

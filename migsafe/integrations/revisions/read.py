@@ -95,7 +95,7 @@ def plan_revision(
     before = _before(revision, revisions, live)
     text = source.text
     try:
-        chosen = named(options, text, before, revision=revision.id)
+        chosen = named(options, text, before, revision=revision.id, file=source.path)
         plan = plan_migration(text, before, chosen, file=source.path)
     except PlanError as error:
         raise _at_its_place(error, source) from None
@@ -122,11 +122,11 @@ def _before(revision: Revision, revisions: tuple[Revision, ...], live: Applied |
     return replay([(source.path, read_script(source.text)) for source in scripts], start)
 
 
-def named(options: PlanOptions, text: str, catalog: Catalog, *, revision: str) -> PlanOptions:
+def named(options: PlanOptions, text: str, catalog: Catalog, *, revision: str, file: str) -> PlanOptions:
     """With a name of its own for ever: two revisions may do the same thing once more."""
     if options.name:
         return options
-    operations = [each.operation for each in read_migration(text)]
+    operations = [each.operation for each in read_migration(text, file=file)]
     what = rollout_name(operations, catalog) if operations else "nothing"
     return replace(options, name=f"{what[:_LONGEST_NAME].rstrip('_')}_{revision}")
 

@@ -3,17 +3,24 @@
 https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT
 """
 
+import re
 from collections.abc import Iterator
 
-from migsafe.catalog.model import Constraint, Table
+from migsafe.catalog.model import Constraint, Index, Table
 from migsafe.catalog.replay import apply
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep, Step, VerifyStep
-from migsafe.plan.recipes import common
+from migsafe.plan.recipes import common, parts
 from migsafe.plan.recipes.create_index import concurrent_index
+from migsafe.plan.recipes.partitioned_constraints import (
+    foreign_key_steps,
+    partitioned_key_steps,
+    with_partitions,
+)
+from migsafe.plan.recipes.readd import NAMED_NOT_NULL, PARTITIONED_FOREIGN_KEYS_NOT_VALID
 from migsafe.plan.replace_column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync import bounded, make_tag
@@ -21,7 +28,7 @@ from migsafe.sql.lex import lex
 from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.operations import AddConstraint, ConstraintDefinition, ConstraintKind
 
-_PARTITIONED_FOREIGN_KEYS_NOT_VALID = 180000
+_WITH = re.compile(r"\bWITH\s+([^\s,()]+)", re.IGNORECASE)
 _KEYS = {ConstraintKind.UNIQUE: "UNIQUE", ConstraintKind.PRIMARY_KEY: "PRIMARY KEY"}
 
 
@@ -45,7 +52,18 @@ def add_constraint(operation: AddConstraint, _wanted: Wanted, scene: Scene) -> D
         warnings=(
             f"From the first step of {made.name} on, a statement that breaks the constraint fails: make sure "
             "that the version that runs today keeps to it.",
+            *_told(table, wanted, scene),
         ),
+    )
+
+
+def _told(table: Table, wanted: ConstraintDefinition, scene: Scene) -> tuple[str, ...]:
+    named = scene.server_version >= NAMED_NOT_NULL
+    if not (table.partitioned and wanted.kind is ConstraintKind.PRIMARY_KEY and named):
+        return ()
+    return (
+        f"That NOT NULL of the columns is each partition's own too, beside that of {table.name}, is not "
+        "taken back by a revert: PostgreSQL 18 makes it so when a partition gets a primary key by itself.",
     )
 
 
@@ -55,24 +73,19 @@ def _steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: 
             yield _no_row_breaks(table, made.name, wanted.expression.text)
             yield from _proven(table, wanted, made)
         case ConstraintKind.FOREIGN_KEY if wanted.references is not None:
-            if table.partitioned and scene.server_version < _PARTITIONED_FOREIGN_KEYS_NOT_VALID:
-                raise PlanError(
-                    f"{table.name} is partitioned: before PostgreSQL 18 its foreign keys are never NOT VALID",
-                    advice="Add the foreign key to each partition first, NOT VALID, and validate it there.",
-                )
-            yield from _proven(table, wanted, made, scene.catalog.resolve(wanted.references))
+            references = scene.catalog.resolve(wanted.references)
+            if table.partitioned and scene.server_version < PARTITIONED_FOREIGN_KEYS_NOT_VALID:
+                yield from foreign_key_steps(table, made, _body(wanted), references, scene.catalog)
+            else:
+                yield from _proven(table, wanted, made, references)
         case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
-            yield from _key_steps(table, wanted, made)
+            yield from _key_steps(table, wanted, made, scene)
         case ConstraintKind.NOT_NULL:
             (column,) = wanted.columns
             yield _no_row_breaks(table, made.name, f"{quote_identifier(column)} IS NOT NULL")
             yield from _proven(table, wanted, made)
         case _:
-            raise PlanError(
-                f"PostgreSQL has no way to add {made.name} to {table.name} without blocking it",
-                advice="An exclusion constraint builds its index under a lock: make a new table with it, and "
-                "move the rows there.",
-            )
+            raise _exclusion(table, wanted, made)
 
 
 def _proven(
@@ -88,29 +101,65 @@ def _proven(
     )
 
 
-def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint) -> Iterator[Step]:
-    if table.partitioned:
-        raise PlanError(
-            f"{table.name} is partitioned: PostgreSQL cannot make an index of it a key",
-            advice="Give each partition its key first, from an index built CONCURRENTLY; then the table.",
+def _exclusion(table: Table, wanted: ConstraintDefinition, made: Constraint) -> PlanError:
+    """PostgreSQL builds its index while it holds the table, and takes no index that is there already."""
+    operators = set(_WITH.findall(wanted.text))
+    if operators == {"="} and " WHERE " not in wanted.text.upper():
+        return PlanError(
+            f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is "
+            "blocked",
+            advice="All its operators are =, so a unique constraint refuses the same rows and has a plan: "
+            f"ADD CONSTRAINT {made.name} UNIQUE (...).",
         )
-    columns = ", ".join(quote_identifier(column) for column in wanted.columns)
+    return PlanError(
+        f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is "
+        "blocked, and never makes one of an index that is there",
+        advice="Make a new table with the constraint and move the rows there; or add it in a maintenance "
+        "window.",
+    )
+
+
+def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: Scene) -> Iterator[Step]:
+    given = next((index for index in table.indexes if index.name == wanted.using_index), None)
+    if wanted.using_index and given is None:
+        raise PlanError(f"{table.name} has no index {wanted.using_index}")
+    names = given.keys if given else wanted.columns
+    columns = ", ".join(quote_identifier(column) for column in names)
     key, rest = _KEYS[wanted.kind], _behind_columns(wanted)
     if wanted.kind is ConstraintKind.PRIMARY_KEY:
-        for name in wanted.columns:
+        for name in names:
             column = table.column(name)
             if column is not None and not column.not_null:
                 yield _no_row_breaks(table, f"not_null.{name}", f"{quote_identifier(name)} IS NOT NULL")
-                tag = make_tag(str(table.name), name, made.name)
-                yield from not_null_steps(table.name, name, bounded("migsafe_not_null", name, tag))
-    yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+                check = bounded("migsafe_not_null", name, make_tag(str(table.name), name, made.name))
+                for step in not_null_steps(table.name, name, check):
+                    yield with_partitions(step, table, name, scene.catalog)
+    if table.partitioned:
+        after = apply(scene.catalog, AddConstraint(table=table.name, constraint=wanted))
+        yield from partitioned_key_steps(table, f"{key} ({columns}){rest}", made, scene.catalog, after)
+    else:
+        yield from _key_of_index(table, made, given, columns, f"{key} USING INDEX {{index}}{rest}")
+
+
+def _key_of_index(
+    table: Table, made: Constraint, given: Index | None, columns: str, definition: str
+) -> Iterator[Step]:
+    """The constraint from an index that is there, or from one that is built for it."""
     quoted = quote_identifier(made.name)
+    index = quote_identifier(given.name if given else made.name)
+    undo = [f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}"]
+    if given is None:
+        yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+    else:  # the constraint takes the index along when it goes
+        again = parts.concurrently(given, f"index {given.name}")
+        undo.append(again.replace(" CONCURRENTLY ", " CONCURRENTLY IF NOT EXISTS ", 1))
     yield DdlStep(
         id=f"verify.{made.name}.add",
         stage=Stage.VERIFIED,
-        title=f"Make the new index the {key.lower()} {made.name}",
-        sql=(f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {key} USING INDEX {quoted}{rest}",),
-        undo=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}",),
+        title=f"Make the index the {made.kind.value.replace('_', ' ')} {made.name}",
+        sql=(f"ALTER TABLE {table.name.sql} ADD CONSTRAINT {quoted} {definition.format(index=index)}",),
+        undo=tuple(undo),
+        undo_apart=given is not None,
         locks=strong(table.name),
     )
 

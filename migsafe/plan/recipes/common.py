@@ -5,9 +5,10 @@ import re
 from migsafe.catalog.model import Catalog, Column, Table, Trigger
 from migsafe.errors import PlanError
 from migsafe.plan.conversions import Conversion
-from migsafe.plan.replace_column import Replacement, primary_key, refuse_unsupported
+from migsafe.plan.replace_column import refuse_unsupported
+from migsafe.plan.replacement import Replacement, primary_key
 from migsafe.plan.sync import OnMisfit, Side, Sync, is_sync_trigger, make_tag
-from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name
+from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name, quote_identifier
 from migsafe.sql.operations import TypeName
 
 _DELETE = re.compile(r"^CREATE .*?TRIGGER .*? (?:BEFORE|AFTER) [A-Z ]*?DELETE ")
@@ -81,18 +82,24 @@ def make_sync(
 ) -> Sync:
     """The pair of columns and how values pass between them."""
     same_type = new_type == old.type
+    has_default = old.default is not None or old.generated is not None
     return Sync(
         rollout=rollout,
         tag=make_tag(str(table.name), old.name, new_column, str(new_type)),
         table=table.name,
         key=primary_key(table),
-        old=Side(
-            column=old.name, type=old.type, collation=old.collation, has_default=old.default is not None
-        ),
-        new=Side(column=new_column, type=new_type, collation=old.collation if same_type else None),
+        old=Side(column=old.name, type=old.type, collation=_collation(old), has_default=has_default),
+        new=Side(column=new_column, type=new_type, collation=_collation(old) if same_type else None),
         conversion=conversion,
         on_misfit=on_misfit,
     )
+
+
+def _collation(column: Column) -> str | None:
+    """The column's own collation as SQL; with its schema where that is known."""
+    if column.collation is None:
+        return None
+    return (column.extras.collation if column.extras else None) or quote_identifier(column.collation)
 
 
 def warnings(change: Replacement) -> tuple[str, ...]:

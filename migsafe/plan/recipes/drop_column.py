@@ -187,8 +187,5 @@ def _warnings(table: Table, column: Column, keeper: Derived | None) -> Iterator[
     lost += [each.name for each in table.indexes if column.name in each.columns and each.name not in lost]
     if lost:
         yield f"With {what} go, as PostgreSQL does it: {', '.join(dict.fromkeys(lost))}."
-    yield (
-        f"Clients that prepare `SELECT * FROM {table.name}` get 'cached plan must not change result type' "
-        "when the column is renamed and when it is dropped, until they prepare it again: name the columns."
-    )
+    yield common.stale_star(table.name)
     yield f"Functions whose bodies mention {column.name} are not known to the catalog: look for them."

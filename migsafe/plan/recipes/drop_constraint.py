@@ -50,7 +50,7 @@ def drop_constraint(operation: DropConstraint, _wanted: Wanted, scene: Scene) ->
                 id=f"{'expand' if stage is Stage.EXPANDED else 'contract'}.drop.{found.name}",
                 stage=stage,
                 title=f"Drop the {kind} {found.name} of {table.name}",
-                sql=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT {quote_identifier(found.name)}",),
+                sql=(_dropped(table, found),),
                 undo=undo,
                 undo_apart=True,
                 locks=_locks(table, found, scene.catalog),
@@ -93,6 +93,13 @@ def drop_not_null(operation: DropNotNull, wanted: Wanted, scene: Scene) -> Draft
             "read NULL before the one that writes it.",
         ),
     )
+
+
+def _dropped(table: Table, constraint: Constraint) -> str:
+    sql = f"ALTER TABLE {table.name.sql} DROP CONSTRAINT {quote_identifier(constraint.name)}"
+    if constraint.kind is not ConstraintKind.PRIMARY_KEY:
+        return sql
+    return parts.allowed("dropped-primary-key", "the version whose ON CONFLICT needs it is gone", sql)
 
 
 def _stage(constraint: Constraint) -> Stage:
@@ -153,6 +160,13 @@ def _warnings(table: Table, constraint: Constraint, stage: Stage) -> tuple[str, 
             return (
                 f"{what} is dropped in the very last stage, and refuses rows until then: PostgreSQL has no "
                 "way to bring an exclusion constraint back without blocking the table.",
+            )
+        case ConstraintKind.PRIMARY_KEY:
+            return (
+                f"{what} stays while the old version runs. After it, logical replication refuses UPDATE and "
+                "DELETE of a published table without a REPLICA IDENTITY: set one first where it is "
+                "published.",
+                "Going back fails while there are duplicates, or NULL in a column of the key.",
             )
         case kind if kind in _KEYS:
             return (

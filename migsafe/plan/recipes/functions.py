@@ -11,7 +11,7 @@ from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
-from migsafe.plan.recipes import parts
+from migsafe.plan.recipes import parts, views
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync import bounded, make_tag
 from migsafe.sql.changes import CreateFunction, DropObject, MoveObject, RenameObject
@@ -128,7 +128,11 @@ def rename_function(change: RenameObject | MoveObject, _wanted: Wanted, scene: S
                 id=f"expand.function.{new.name}",
                 stage=Stage.EXPANDED,
                 title=f"Rename {old.name} to {new}; the old name becomes a copy",
-                sql=(f"ALTER ROUTINE {signature(old)} {there}", old.definition, *old.adorned),
+                sql=(
+                    parts.allowed("renamed-object", views.KEPT, f"ALTER ROUTINE {signature(old)} {there}"),
+                    old.definition,
+                    *old.adorned,
+                ),
                 undo=(f"DROP ROUTINE {signature(old)}", f"ALTER ROUTINE {signature(old, new)} {back}"),
             ),
             *_leave(old),

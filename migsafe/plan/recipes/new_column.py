@@ -91,7 +91,6 @@ def filling_steps(table: Table, column: str, filling: Filling, *, not_null: bool
 def told_of_new_column(table: Table) -> tuple[str, ...]:
     """What a person must know of a column that comes and is filled."""
     return (
-        f"Clients that prepare `SELECT * FROM {table.name}` get 'cached plan must not change result "
-        "type' once, until they prepare it again.",
+        common.stale_star(table.name),
         *common.fired_by_backfill(table),
     )

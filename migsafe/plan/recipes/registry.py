@@ -20,18 +20,19 @@ from migsafe.plan.recipes.drop_index import drop_index
 from migsafe.plan.recipes.drop_table import drop_table
 from migsafe.plan.recipes.fill_column import fill_columns
 from migsafe.plan.recipes.insert_rows import insert_rows
+from migsafe.plan.recipes.move_column import move_column
 from migsafe.plan.recipes.objects import object_recipe
 from migsafe.plan.recipes.reindex import reindex
 from migsafe.plan.recipes.remake_views import remake_views
 from migsafe.plan.recipes.rename_column import rename_column
 from migsafe.plan.recipes.rename_table import rename_table
 from migsafe.plan.recipes.replace_index import replace_index
+from migsafe.plan.recipes.retype import retype
 from migsafe.plan.recipes.rewritten_table import rewritten_table
 from migsafe.plan.recipes.set_not_null import set_not_null
 from migsafe.plan.recipes.split_columns import split_columns
 from migsafe.plan.recipes.table_actions import table_action
 from migsafe.plan.recipes.triggers import remake_trigger
-from migsafe.plan.recipes.truncate_table import truncate_table
 from migsafe.plan.recipes.update_rows import update_rows
 from migsafe.sql.operations import (
     AddColumn,
@@ -54,7 +55,6 @@ from migsafe.sql.operations import (
     RenameTable,
     SetNotNull,
     SetSchema,
-    Truncate,
     Update,
 )
 
@@ -63,10 +63,12 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
+    retype,  # before remake_views, which would see the views alone
     change_primary_key,
     copied_table,
     create_partition,
     fill_columns,
+    move_column,
     remake_trigger,
     remake_views,
     replace_index,
@@ -94,6 +96,5 @@ RECIPES: dict[type[Operation], Recipe] = {
     RenameTable: rename_table,
     SetNotNull: set_not_null,
     SetSchema: rename_table,
-    Truncate: truncate_table,
     Update: update_rows,
 }

@@ -5,7 +5,8 @@ from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, ColumnChange
 from migsafe.plan.recipes import common
-from migsafe.plan.replace_column import TWO_NAMES, Replacement, build_steps
+from migsafe.plan.replace_column import TWO_NAMES, build_steps
+from migsafe.plan.replacement import Replacement
 from migsafe.plan.sync import OnMisfit
 from migsafe.sql.operations import RenameColumn
 
@@ -27,7 +28,14 @@ def rename_column(operation: RenameColumn, _wanted: Wanted, scene: Scene) -> Dra
         conversion=IDENTITY,
         on_misfit=OnMisfit.FAIL,
     )
-    change = Replacement(table=table, old=old, sync=sync, swap=False)
+    change = Replacement(
+        table=table,
+        old=old,
+        sync=sync,
+        swap=False,
+        catalog=scene.catalog,
+        server_version=scene.server_version,
+    )
     return Draft(
         change=Change(
             kind=operation.kind,

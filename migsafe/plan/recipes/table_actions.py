@@ -1,6 +1,5 @@
-"""Small actions of ALTER TABLE that change what statements meet: deferrability, triggers, row security.
+"""When a constraint is checked; and what ALTER TABLE says of a view.
 
-Each is instant. Its stage is the one in which the version that does not expect it is gone.
 https://www.postgresql.org/docs/current/sql-altertable.html
 """
 
@@ -19,16 +18,12 @@ from migsafe.sql.changes import MoveObject, RenameObject
 from migsafe.sql.names import Name, parse_name, quote_identifier
 from migsafe.sql.operations import OtherTableAction, RenameTable, SetSchema
 
-_SWITCHES = {
-    "ENABLE ROW LEVEL SECURITY": "DISABLE ROW LEVEL SECURITY",
-    "FORCE ROW LEVEL SECURITY": "NO FORCE ROW LEVEL SECURITY",
-}
 _DEFERRABLE = re.compile(r"(NOT\s+)?DEFERRABLE", re.IGNORECASE)
 _INITIALLY = re.compile(r"INITIALLY\s+(DEFERRED|IMMEDIATE)", re.IGNORECASE)
 
 
 def table_action(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | None:
-    """The draft of one such action; None for all others.
+    """The draft of such an action; None for all others.
 
     Raises:
         PlanError: It is about something that is not known, or has no safe way.
@@ -44,13 +39,6 @@ def table_action(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | 
         return None
     if operation.action == "ALTER CONSTRAINT":
         return _constraint(operation, table, first, catalog), 1
-    if operation.action == "DISABLE TRIGGER":
-        return _disable(operation, table, first), 1
-    if operation.action in _SWITCHES:
-        back = f"ALTER TABLE {table.name.sql} {_SWITCHES[operation.action]}"
-        told = f"{operation.action} hides rows of {table.name} from whoever no policy lets see them."
-        known = operation.action == "ENABLE ROW LEVEL SECURITY" and table.row_security
-        return _draft(table, first, Stage.TOMBSTONED, () if known else (back,), (told,)), 1
     return None
 
 
@@ -96,23 +84,6 @@ def _constraint(operation: OtherTableAction, table: Table, wanted: Wanted, catal
     return _draft(
         table, wanted, Stage.TOMBSTONED if takes else Stage.EXPANDED, (undo,), (told,), tables=tables
     )
-
-
-def _disable(operation: OtherTableAction, table: Table, wanted: Wanted) -> Draft:
-    """A trigger fires for as long as the old version runs, which may count on it."""
-    name = parse_name(operation.detail.split()[0]) if operation.detail else None
-    off = next((each for each in table.triggers if name and each.name == name.name), None)
-    if off is None:
-        raise PlanError(
-            f"DISABLE TRIGGER {operation.detail} of {table.name} also stops foreign keys, or a trigger that "
-            "is "
-            "not known",
-            advice="Name the trigger; for an import that must not fire triggers, use "
-            "session_replication_role.",
-        )
-    undo = f"ALTER TABLE {table.name.sql} ENABLE TRIGGER {quote_identifier(off.name)}"
-    told = f"{off.name} of {table.name} fires for both versions until 'tombstoned'."
-    return _draft(table, wanted, Stage.TOMBSTONED, (undo,) if off.enabled else (), (told,))
 
 
 def _draft(

@@ -5,13 +5,13 @@ comparison with a column of the new name go on working.
 https://www.postgresql.org/docs/current/sql-createdomain.html
 """
 
-from migsafe.catalog.model import Catalog
+from migsafe.catalog.model import Catalog, TypeKind
 from migsafe.catalog.types import find_domain, find_type
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
-from migsafe.plan.recipes import parts
+from migsafe.plan.recipes import parts, views
 from migsafe.plan.stages import Stage
 from migsafe.sql.changes import DropObject, MoveObject, RenameObject
 from migsafe.sql.names import Name, quote_identifier
@@ -24,6 +24,7 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
         PlanError: It is not known, or a part of it is to be renamed.
     """
     old = _known(change.kind, change.name, scene.catalog)
+    _refuse_unlike(old, scene.catalog)
     if isinstance(change, RenameObject) and change.part is not None:
         raise PlanError(
             f"the {change.part_kind} {change.part} of {old} cannot have two names for both versions",
@@ -38,6 +39,8 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
         forward = f"ALTER {change.kind} {old.sql} SET SCHEMA {quote_identifier(change.new_schema)}"
         backward = f"ALTER {change.kind} {new.sql} SET SCHEMA {quote_identifier(old.schema or '')}"
     kind = change.kind.lower()
+    known = kind == "domain" and isinstance(change, RenameObject)  # to the linter
+    shown = forward if known else parts.allowed("renamed-object", views.KEPT, forward)
     return Draft(
         change=Change(
             kind=f"rename_{kind}",
@@ -51,7 +54,10 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
                 id=f"expand.type.{new.name}",
                 stage=Stage.EXPANDED,
                 title=f"Rename {old} to {new}; the old name becomes a domain over it",
-                sql=(forward, f"CREATE DOMAIN {old.sql} AS {new.sql}"),
+                sql=(
+                    shown,
+                    f"CREATE DOMAIN {old.sql} AS {new.sql}",
+                ),
                 undo=(f"DROP DOMAIN {old.sql}", backward),
             ),
             *_leave("DOMAIN", old),
@@ -62,6 +68,22 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
             "domain: let them connect again, and try it before.",
             f"Arrays: {old}[] is an array of the domain until the end, and no longer the type of a column.",
         ),
+    )
+
+
+def _refuse_unlike(old: Name, catalog: Catalog) -> None:
+    """A domain over it stands in for a domain, a range or a base type, but not for these."""
+    found = catalog.types.get(old)
+    if found is None or found.kind not in {TypeKind.ENUM, TypeKind.COMPOSITE}:
+        return
+    kind = found.kind.value
+    raise PlanError(
+        f"the {kind} type {old} has one name at a time: whoever casts to a name that is not there fails, "
+        "and a "
+        f"domain over it is not compared with a column of the {kind} type",
+        advice="The name matters to casts only: let the application leave them out ('x' instead of "
+        f"'x'::{old}), "
+        "then rename the type without a plan.",
     )
 
 

@@ -7,9 +7,10 @@ from typing import Self
 import psycopg
 
 from migsafe.plan.stages import Version
-from tests.plan.cases import Case
 
+from .clients import Conn
 from .figures import Recorder
+from .lens import Lens
 
 _PAUSE_SECONDS = 0.05
 
@@ -17,8 +18,8 @@ _PAUSE_SECONDS = 0.05
 class Audit:
     """Compares the views again and again while both versions may work; made and ended by a block."""
 
-    def __init__(self, case: Case, dsn: str, recorder: Recorder) -> None:
-        self._case, self._dsn, self._recorder = case, dsn, recorder
+    def __init__(self, lens: Lens, dsn: str, recorder: Recorder) -> None:
+        self._lens, self._dsn, self._recorder = lens, dsn, recorder
         self._wanted = threading.Event()
         self._ended = threading.Event()
         self._rounds = 0
@@ -36,7 +37,7 @@ class Audit:
 
     def allow(self, *, both: bool) -> None:
         """Whether both versions may work from now on. Not any more: the current comparison is ended first."""
-        if both and self._case.blue.view and self._case.green.view:
+        if both and self._lens.compares:
             self._wanted.set()
         else:
             self._wanted.clear()
@@ -63,9 +64,9 @@ class Audit:
                     self._round.notify_all()
                 self._ended.wait(_PAUSE_SECONDS)
 
-    def _compare(self, conn: psycopg.Connection) -> None:
+    def _compare(self, conn: Conn) -> None:
         try:
-            rows, wrong = unlike(conn, self._case)
+            rows, wrong = unlike(conn, self._lens)
         except psycopg.Error as error:
             self._recorder.failed(f"the views cannot be compared: {error}")
             return
@@ -74,12 +75,11 @@ class Audit:
             self._recorder.failed(wrong)
 
 
-def unlike(conn: psycopg.Connection, case: Case) -> tuple[int, str]:
+def unlike(conn: Conn, lens: Lens) -> tuple[int, str]:
     """How many rows blue sees now, and what green sees otherwise, in words; empty when they see the same."""
     # In one statement: its locks come before its snapshot, so that no DDL can come between the two.
     query = " UNION ALL ".join(
-        f"SELECT '{version}', (whole)::text FROM ({view}) AS whole"
-        for version, view in ((Version.BLUE, case.blue.view), (Version.GREEN, case.green.view))
+        f"SELECT '{version}', seen FROM ({shared}) AS part" for version, shared in lens.shared.items()
     )
     rows = conn.execute(query.encode()).fetchall()
     blue, green = (Counter(row for whose, row in rows if whose == version) for version in Version)

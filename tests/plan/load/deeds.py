@@ -144,11 +144,11 @@ class Story:
                 return
 
     def _compare(self) -> None:
-        if not (self.case.blue.view and self.case.green.view):
+        if not self.expected.lens.compares:
             return
         if self._watcher is None:
             self._watcher = psycopg.connect(self.dsn, autocommit=True)
-        _, wrong = unlike(self._watcher, self.case)
+        _, wrong = unlike(self._watcher, self.expected.lens)
         if wrong:
             raise Wrong(f"{self._here} to {self._goal}: {wrong}")
 

@@ -15,7 +15,7 @@ from migsafe.plan.stages import Version
 from tests.plan.cases import Case
 
 from .clients import Conn, Write
-from .crew import application_of
+from .lens import lens_of
 from .values import OWNED, share_of
 
 Rows = dict[str, list[str]]  # by key
@@ -25,11 +25,11 @@ class Expected:
     """Two databases that follow what each version wrote, in a transaction each that is never committed."""
 
     def __init__(self, case: Case, dsns: dict[Version, str]) -> None:
-        self._case = case
         self._conns: dict[Version, Conn] = {
             version: psycopg.connect(dsn, cursor_factory=psycopg.ClientCursor)
             for version, dsn in dsns.items()
         }
+        self.lens = lens_of(case, self._conns)
 
     def __enter__(self) -> Self:
         return self
@@ -45,32 +45,27 @@ class Expected:
 
     def compare(self, dsn: str, viewer: Version) -> tuple[int, list[str]]:
         """How many rows the viewer's view was compared in, and what is wrong with it, in words."""
-        view = application_of(self._case, viewer).view
-        if not view:
-            return 0, []
         wrong, compared = list[str](), 0
         with psycopg.connect(dsn, autocommit=True) as conn:
-            found = rows_of(conn, view)
-        for version in Version:
-            own_view = application_of(self._case, version).view
-            if not own_view:
-                continue
-            expected = _owned(rows_of(self._conns[version], own_view), version)
-            present = _owned(found, version)
-            compared += len(expected)
-            wrong += [
-                f"{version} wrote {expected.get(key, [])}, {viewer} sees {present.get(key, [])}"
-                for key in sorted(expected.keys() | present.keys())
-                if expected.get(key) != present.get(key)
-            ]
+            for author in Version:
+                queries = self.lens.whole if author is viewer else self.lens.shared
+                if viewer not in queries:
+                    continue
+                expected = _owned(rows_of(self._conns[author], queries[author]), author)
+                present = _owned(rows_of(conn, queries[viewer]), author)
+                compared += len(expected)
+                wrong += [
+                    f"{author} wrote {expected.get(key, [])}, {viewer} sees {present.get(key, [])}"
+                    for key in sorted(expected.keys() | present.keys())
+                    if expected.get(key) != present.get(key)
+                ]
         return compared, wrong
 
 
-def rows_of(conn: Conn, view: str) -> Rows:
-    """The rows of a view as text, by what stands in its first column."""
+def rows_of(conn: Conn, query: str) -> Rows:
+    """The rows that a query of the lens finds, by their keys."""
     rows: Rows = defaultdict(list)
-    query = f"SELECT whole.key::text, (whole)::text FROM ({view}) AS whole(key) ORDER BY 1, 2"
-    for key, row in conn.execute(query.encode()).fetchall():
+    for key, row in conn.execute(f"{query} ORDER BY 1, 2".encode()).fetchall():
         rows[str(key)].append(row)
     return dict(rows)
 

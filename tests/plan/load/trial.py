@@ -47,7 +47,7 @@ class Trial:
         with self._load() as (runner, crew, audit):
             self._be_in(Stage.PLANNED, crew, audit)
             for stage in self.stages[1 : self.stages.index(to) + 1]:
-                self._move(runner, crew, audit, stage, back=False)
+                self._move(runner, crew, audit, stage)
             crew.stop_everybody()
         self._settle(crew, [Version.GREEN] if to is Stage.DROPPED else list(Version))
 
@@ -57,9 +57,9 @@ class Trial:
             self._be_in(Stage.PLANNED, crew, audit)
             reached = self.stages[1 : self.stages.index(furthest) + 1]
             for stage in reached:
-                self._move(runner, crew, audit, stage, back=False)
+                self._move(runner, crew, audit, stage, back=False, rest=stage is furthest)
             for stage in reversed(reached):
-                self._move(runner, crew, audit, stage, back=True)
+                self._move(runner, crew, audit, stage, back=True, rest=stage is reached[0])
             crew.stop_everybody()
         self._settle(crew, [Version.BLUE])
 
@@ -69,7 +69,7 @@ class Trial:
         self.recorder.stage = CALM
         with (
             Watch(self.dsn, self.recorder),
-            Audit(self.case, self.dsn, self.recorder) as audit,
+            Audit(self.expected.lens, self.dsn, self.recorder) as audit,
             hold(self.plan, self.dsn, settings=SETTINGS) as runner,
         ):
             try:
@@ -77,7 +77,9 @@ class Trial:
             finally:
                 crew.stop_everybody()
 
-    def _move(self, runner: Runner, crew: Crew, audit: Audit, stage: Stage, *, back: bool) -> None:
+    def _move(
+        self, runner: Runner, crew: Crew, audit: Audit, stage: Stage, *, back: bool = False, rest: bool = True
+    ) -> None:
         """Forward to this stage, or back out of it, while whoever works on both sides of it works."""
         lower = before(self.plan, stage)
         goal = lower if back else stage
@@ -91,15 +93,16 @@ class Trial:
             runner.undo(stage)
         else:
             runner.advance(stage)
-        self._be_in(goal, crew, audit)
+        self._be_in(goal, crew, audit, rest=rest)
 
-    def _be_in(self, stage: Stage, crew: Crew, audit: Audit) -> None:
+    def _be_in(self, stage: Stage, crew: Crew, audit: Audit, *, rest: bool = True) -> None:
         for version in Version:
             if self._works(version, stage):
                 crew.start(version)
         audit.allow(both=self._both(stage))
-        time.sleep(self.rest)
-        audit.finish_round()
+        if rest:
+            time.sleep(self.rest)
+            audit.finish_round()
 
     def _works(self, version: Version, stage: Stage) -> bool:
         return self.plan.compatibility.allows(version, stage)
