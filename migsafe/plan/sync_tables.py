@@ -122,7 +122,7 @@ def renamed(moved: Moved) -> tuple[str, ...]:
 
 def drop_all(moved: Moved) -> tuple[str, ...]:
     """Every trigger and function."""
-    halves = (moved.old, moved.new)
+    halves = (moved.new, moved.old)
     functions = [_function(half, what) for half in halves for what in ("take", "push")]
     return (
         *(statement for half in halves for statement in (*_drop_pushes(half), *_drop_takes(half))),

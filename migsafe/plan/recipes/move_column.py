@@ -234,13 +234,15 @@ class _Recipe:
         source, name = self.source.name, self.column.name
         tomb = tombstone(self.source, name)
         at_rest = replace(self.moved, old=replace(self.moved.old, column=tomb))
+        # A write that is under way there has begun with the functions that know the old name.
+        lock = f"LOCK TABLE {self.target.name.sql} IN SHARE ROW EXCLUSIVE MODE"
         yield DdlStep(
             id="contract.tombstone",
             stage=Stage.TOMBSTONED,
             title=f"Rename {name} of {source} to its tombstone, which is kept up",
-            sql=(rename_column(source, name, tomb), *renamed(at_rest)),
-            undo=(rename_column(source, tomb, name), *renamed(self.moved)),
-            locks=strong(source),
+            sql=(lock, rename_column(source, name, tomb), *renamed(at_rest)),
+            undo=(lock, rename_column(source, tomb, name), *renamed(self.moved)),
+            locks=strong(source, self.target.name),
         )
         yield DdlStep(
             id="contract.drop",
@@ -254,8 +256,8 @@ class _Recipe:
         """What a person must know, most urgent first."""
         source, target, name = self.source.name, self.target.name, self.column.name
         yield (
-            f"A value of {name} in a row of {source} without a partner in {target} goes with the column, as "
-            "in the migration itself: see to it that there is none that matters."
+            f"A value of {name} in a row of {source} that has no partner in {target} goes with the column, "
+            "as in the migration itself: see to it that there is none that matters."
         )
         yield (
             f"Each write of {name} writes the partner too: such a transaction holds a row of {source} and of "
