@@ -26,8 +26,11 @@ def rows_are_checked(operation: ops.AttachPartition, catalog: Catalog, *, is_new
     if parent is None or partition is None:
         return False
     default = next((child for child in catalog.children(operation.table) if child.default_partition), None)
+    key = partition_columns(parent)
+    if key is None and parent.partition_key:
+        key = frozenset()  # of expressions, which any CHECK may be about
     tables = [table for table in (None if is_new else partition, default) if table is not None]
-    return all(_checks(table, partition_columns(parent)) for table in tables)
+    return all(_checks(table, key) for table in tables)
 
 
 def partition_key_facts(facts: Facts, operation: ops.CreateTable) -> None:

@@ -96,6 +96,8 @@ def observe(operation: Operation, context: Context) -> Facts:
         facts.object_created_here = _is_made_here(facts, context)
     if facts.object.rpartition(".")[2].startswith(WORKING_NAMES):
         facts.object_created_here = True
+    if facts.object_kind == "SEQUENCE" and facts.new_name.startswith(WORKING_NAMES):
+        facts.object_created_here = True  # its column has another one by then
     return facts
 
 
