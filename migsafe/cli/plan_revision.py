@@ -56,13 +56,21 @@ def plan_revision(project: "Project", name: Path, options: "PlanOptions", asked:
     from migsafe.integrations.revisions.write import revision_files, write
     from migsafe.plan.file import dump_plan, load_plan
 
+    config = load_config()
     revision, all_of_them = _find(project, name)
     target = asked.output or read.plan_file(revision)
     notes: tuple[str, ...] = ()
     if asked.revisions and target.exists() and not asked.force:
         plan = load_plan(target)  # it may have been edited: that is what it is for
     else:
-        planned = read.plan_revision(project, revision, all_of_them, options, live=_live(asked.database))
+        planned = read.plan_revision(
+            project,
+            revision,
+            all_of_them,
+            options,
+            live=_live(asked.database),
+            server_version=config.server_version,
+        )
         plan, notes = planned.plan, planned.notes
         if str(target) == "-":
             typer.echo(dump_plan(plan), nl=False)
@@ -70,7 +78,7 @@ def plan_revision(project: "Project", name: Path, options: "PlanOptions", asked:
         _write_plan(target, dump_plan(plan), force=asked.force)
     files: list[Path] = []
     if asked.revisions:
-        made = revision_files(plan, target, revision, all_of_them, load_config().alembic)
+        made = revision_files(plan, target, revision, all_of_them, config.alembic)
         write(made)
         files = [file.path for file in made]
     _report(plan, target, files, notes, asked.output_format)

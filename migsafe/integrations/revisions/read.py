@@ -73,8 +73,11 @@ def plan_revision(
     options: PlanOptions,
     *,
     live: Applied | None,
+    server_version: int | None = None,
 ) -> Planned:
     """The plan for what a revision's upgrade() does, on a live database or after the revisions before it.
+
+    `server_version` is the major version to plan for without a database.
 
     Raises:
         PlanError: There is nothing to plan, or something that no recipe makes safe: why, and where.
@@ -92,7 +95,7 @@ def plan_revision(
             advice="A plan needs the SQL of the whole revision. Write what asks the database as SQL, or put "
             "it in a revision of its own.",
         )
-    before = _before(revision, revisions, live)
+    before = _before(revision, revisions, live, server_version)
     text = source.text
     try:
         chosen = named(options, text, before, revision=revision.id, file=source.path)
@@ -104,7 +107,9 @@ def plan_revision(
     return Planned(plan=plan, revision=revision, revisions=revisions, notes=notes)
 
 
-def _before(revision: Revision, revisions: tuple[Revision, ...], live: Applied | None) -> Catalog:
+def _before(
+    revision: Revision, revisions: tuple[Revision, ...], live: Applied | None, major: int | None
+) -> Catalog:
     """The schema right before the revision: all that must have run, on the database or from the start."""
     needed = ancestors(revisions, frozenset({*revision.down, *revision.depends_on}))
     done: frozenset[str] = frozenset()
@@ -118,7 +123,8 @@ def _before(revision: Revision, revisions: tuple[Revision, ...], live: Applied |
             )
     scripts = [each.source for each in revisions if each.id in needed and each.id not in done]
     certain = not any(source.problems or source.problem for source in scripts)
-    start = live.catalog if live is not None else Catalog(complete=certain)
+    version = None if major is None else major * 10_000
+    start = live.catalog if live is not None else Catalog(complete=certain, server_version=version)
     return replay([(source.path, read_script(source.text)) for source in scripts], start)
 
 
