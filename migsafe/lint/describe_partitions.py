@@ -21,6 +21,8 @@ def attach_facts(facts: Facts, operation: ops.AttachPartition, catalog: Catalog)
         return
     default = next((child for child in catalog.children(operation.table) if child.default_partition), None)
     key = partition_columns(parent)
+    if key is None and parent.partition_key:
+        key = frozenset()  # of expressions, which any CHECK may be about
     checked = [partition] if default is None else [partition, default]
     facts.partition_checked = key is not None and all(_checks(table, key) for table in checked)
 

@@ -17,6 +17,8 @@ from migsafe.plan.model import BackfillStep, CopyRows, DdlStep, Step, VerifyStep
 from migsafe.plan.stages import Stage
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 
+_TAKEN_AGAIN = "-- migsafe: allow renamed-table: another table takes the name in the same transaction"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
@@ -178,16 +180,14 @@ def _swap(change: TableReplacement) -> DdlStep:
         stage=Stage.VERIFIED,
         title=f"Give the name {old} to the verified table, in one transaction",
         sql=(
-            f"LOCK TABLE {old.sql} IN ACCESS EXCLUSIVE MODE",
             *stop_mirror(change.forward),
-            f"ALTER TABLE {old.sql} RENAME TO {quote_identifier(grave.name)}",
+            f"{_TAKEN_AGAIN}\nALTER TABLE {old.sql} RENAME TO {quote_identifier(grave.name)}",
             f"ALTER TABLE {new.sql} RENAME TO {quote_identifier(old.name)}",
             *start_mirror(change.backward, change.function),
             *(_go_on(each.old, each.new) for each in change.counters),
             *change.at_swap,
         ),
         undo=(
-            f"LOCK TABLE {old.sql} IN ACCESS EXCLUSIVE MODE",
             *change.at_swap_undo,
             *stop_mirror(change.backward),
             f"ALTER TABLE {old.sql} RENAME TO {quote_identifier(new.name)}",

@@ -109,20 +109,19 @@ def back_to_one_way(moved: Moved) -> tuple[str, ...]:
     return (*drops, *_followed(moved))
 
 
-def renamed(moved: Moved) -> tuple[str, ...]:
-    """All functions again, for a column that is called otherwise now."""
-    old, new = moved.old, moved.new
-    return (
-        *_take(old, new),
-        *_push(moved, old, new),
-        *_take(new, old),
-        *_push(moved, new, old),
-    )
+def stop(moved: Moved) -> tuple[str, ...]:
+    """No trigger on the new half: a write that is under way there has begun with the functions of now."""
+    return (*_drop_pushes(moved.new), *_drop_takes(moved.new))
+
+
+def again(moved: Moved) -> tuple[str, ...]:
+    """After `stop`, for a column that is called otherwise now."""
+    return (*_take(moved.old, moved.new), *_push(moved, moved.old, moved.new), *both_ways(moved))
 
 
 def drop_all(moved: Moved) -> tuple[str, ...]:
     """Every trigger and function."""
-    halves = (moved.old, moved.new)
+    halves = (moved.new, moved.old)
     functions = [_function(half, what) for half in halves for what in ("take", "push")]
     return (
         *(statement for half in halves for statement in (*_drop_pushes(half), *_drop_takes(half))),

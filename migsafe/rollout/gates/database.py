@@ -128,8 +128,16 @@ class SyncOptions:
             raise ValueError("option 'max_events' must not be below 0")
 
 
+_SWITCHED_OFF = """
+    SELECT t.tgname::text, t.tgrelid::regclass::text
+    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'migsafe' AND starts_with(t.tgname::text, 'zzz_migsafe_') AND t.tgenabled IN ('D', 'R')
+    ORDER BY 2, 1 LIMIT 1
+"""
+
+
 class SyncGate:
-    """See `Gate`. Counts what the sync triggers could not keep equal."""
+    """See `Gate`. Counts what the sync triggers could not keep equal, and sees that they are switched on."""
 
     questions = _WATCHED
 
@@ -144,6 +152,10 @@ class SyncGate:
         del situation
         query = "SELECT count(*)::bigint FROM migsafe.sync_event WHERE rollout = %(rollout)s"
         try:
+            off = self._probe.ask(_SWITCHED_OFF)
+            if off:
+                text = f"sync trigger {off[0][0]} of {off[0][1]} is switched off: rows may differ since then"
+                return Reading(verdict=Verdict.FAIL, text=text)
             count = int(self._probe.ask(query, {"rollout": self._rollout})[0][0])
         except (psycopg.Error, MigsafeError) as error:
             return _error(error)
