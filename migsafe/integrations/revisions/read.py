@@ -40,9 +40,14 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A revision and its plan. `revisions` are all of the project; `notes` are for the person who asked."""
+    """A revision and its plan.
+
+    `before` is the schema that it starts from, `revisions` are all of the project, and `notes` are for the
+    person who asked.
+    """
 
     plan: Plan
+    before: Catalog
     revision: Revision
     revisions: tuple[Revision, ...]
     notes: tuple[str, ...] = ()
@@ -104,7 +109,7 @@ def plan_revision(
         raise _at_its_place(error, source) from None
     down = the_asked(read_revisions(project, Direction.DOWN, asked=revision.id), revision.id)
     notes = what_is_not_taken_back(before, source, down.source)
-    return Planned(plan=plan, revision=revision, revisions=revisions, notes=notes)
+    return Planned(plan=plan, before=before, revision=revision, revisions=revisions, notes=notes)
 
 
 def _before(
