@@ -255,7 +255,7 @@ WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (%(oid
 UNION
 SELECT a.attrelid::bigint, a.attname, 'privileges granted on the column', 'privileges', NULL, NULL, NULL, NULL
 FROM pg_catalog.pg_attribute a
-WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND a.attacl IS NOT NULL
+WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl IS NOT NULL
 ORDER BY 1, 2, 3;
 
 -- name: references

@@ -81,7 +81,7 @@ def _numeric(old: TypeName, new: TypeName) -> Conversion:
         if new.name in INTEGERS:
             back |= {"fits": exact, "nearest": clamped}
     room = _room(new)
-    if room is None or (old.name in INTEGERS and _holds(new, old)):
+    if room is None or _holds(new, old):
         return Conversion(up=up, **back)  # type: ignore[arg-type] # fields of Conversion
     if new.name == "numeric" and old.name == "numeric":
         room = f"({{value}} = 'NaN' OR {room})"
@@ -115,10 +115,16 @@ def _room(kind: TypeName) -> str | None:
     return f"round({{value}}::numeric, {_scale(kind)}) BETWEEN {low} AND {high}"
 
 
-def _holds(numeric: TypeName, integer: TypeName) -> bool:
-    """Whether every value of an integer type has a place in a numeric type."""
-    digits = int(numeric.modifiers[0]) - _scale(numeric)
-    return len(str(INTEGERS[integer.name][1])) <= digits
+def _holds(new: TypeName, old: TypeName) -> bool:
+    """Whether every value of the old type has a place in the new one, rounded or not."""
+    if old.name == "numeric" and not old.modifiers:
+        return False
+    if new.name in INTEGERS or (old.modifiers and _scale(old) > _scale(new)):
+        return False  # rounded up, it may need one more digit
+    digits = int(new.modifiers[0]) - _scale(new)
+    if old.name in INTEGERS:
+        return len(str(INTEGERS[old.name][1])) <= digits
+    return int(old.modifiers[0]) - _scale(old) <= digits
 
 
 def _between_texts(old: TypeName, new: TypeName) -> Conversion:

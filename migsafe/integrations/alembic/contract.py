@@ -39,9 +39,7 @@ def refuse_early(context: MigrationContext, revision: Script) -> None:
         if Stage(stage) not in _STAGES or words.no_application:
             return
         name = _rollout(revision)
-        with context.autocommit_block():
-            dsn = database_of(context.connection)
-        with connect(dsn) as conn:
+        with connect(database_of(context.connection)) as conn:
             require_ready(conn, name, Stage(stage), old_version_gone=words.old_version_gone)
     except MigsafeError as error:
         raise CommandError(f"migsafe: revision {revision.revision} is refused: {error}") from error

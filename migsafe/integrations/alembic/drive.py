@@ -9,7 +9,16 @@ from migsafe.plan.model import Plan
 from migsafe.plan.stages import SCHEMA_STAGES, Stage
 from migsafe.rollout.session import check_first, controller
 from migsafe.run.connect import connect
-from migsafe.run.events import Event, Notice, Progress, StageReached, StepFinished, StepStarted, Waiting
+from migsafe.run.events import (
+    Event,
+    LockRetry,
+    Notice,
+    Progress,
+    StageReached,
+    StepFinished,
+    StepStarted,
+    Waiting,
+)
 from migsafe.run.ledger.model import State
 from migsafe.run.ledger.rollouts import read_rollout
 from migsafe.run.order import stages_of
@@ -115,5 +124,8 @@ def tell(event: Event) -> None:
             log.debug("%.0f %%", fraction * 100)
         case StepFinished():
             pass
+        case LockRetry(attempt=attempt, attempts=attempts, blockers=blockers):
+            held = f" ({', '.join(blockers)})" if blockers else ""
+            log.info("its lock is not free%s: attempt %d of %d", held, attempt, attempts)
         case _:
             log.info("%s", event)

@@ -4,7 +4,7 @@ A script cannot go through a table in batches, nor keep the ledger. Where the pl
 only if that was done already.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from alembic.runtime.migration import MigrationContext
 from psycopg import sql
@@ -17,8 +17,12 @@ from migsafe.sql.names import format_name
 
 def render(context: MigrationContext, plan: Plan, stages: Iterable[Stage]) -> None:
     """Write the steps that lead to these stages."""
-    steps = [step for stage in stages for step in plan.steps_to(stage)]
-    _say(context, f"-- migsafe: the plan {plan.name}. Only with a connection it is recorded in the ledger.")
+    render_steps(context, plan, [step for stage in stages for step in plan.steps_to(stage)])
+
+
+def render_steps(context: MigrationContext, plan: Plan, steps: Sequence[Step]) -> None:
+    """Write these steps of the plan."""
+    _say(context, f"-- The plan {plan.name}. Only with a connection migsafe records it in its ledger.")
     if any("migsafe." in sql_of(step).replace('"', "") for step in steps):
         _stop_if(
             context,
@@ -33,7 +37,7 @@ def render_back(context: MigrationContext, plan: Plan, target: Stage) -> None:
     """Write what takes back the steps behind a stage, the newest first."""
     _say(
         context,
-        f"-- migsafe: takes the plan {plan.name} back to '{target}'. The ledger does not learn of it.",
+        f"-- The plan {plan.name} is taken back to '{target}'. The ledger does not learn of it.",
     )
     for step in reversed(plan.steps):
         if step.stage.position <= target.position:

@@ -132,9 +132,9 @@ def _run_plan(operations: Operations, operation: PlanOp) -> None:
 def _run_backfill(operations: Operations, operation: BackfillOp) -> None:
     context = operations.migration_context
     with _as_command_errors():
-        plan = _plan_of(operation)
+        plan, step = _plan_of(operation)
         if context.as_sql:
-            offline.render(context, plan, (Stage.BACKFILLED,))
+            offline.render_steps(context, plan, [step])
             return
 
         def work(dsn: str) -> None:
@@ -156,17 +156,18 @@ def _led_through(plan: Plan, sql: Mapping[str, str] | None, target: Stage) -> tu
     return tuple(stage for stage in stages if stage in named or stage is target)
 
 
-def _plan_of(operation: BackfillOp) -> Plan:
+def _plan_of(operation: BackfillOp) -> tuple[Plan, BackfillStep]:
+    """The plan, and the step of it that is meant."""
     name = parse_name(operation.table)
     if name is None:
         raise UsageError(f"op.migsafe_backfill: {operation.table!r} is no table's name")
     name = name if name.schema else type(name)(name=name.name, schema="public")
     if operation.plan is not None:
-        plan = load_plan(find_plan(operation.plan))
+        known = load_plan(find_plan(operation.plan))
         wanted = (name, operation.assignments, operation.where)
-        for step in plan.steps_to(Stage.BACKFILLED):
+        for step in known.steps_to(Stage.BACKFILLED):
             if isinstance(step, BackfillStep) and (step.table, step.assignments, step.pending) == wanted:
-                return plan
+                return known, step
         raise UsageError(
             f"op.migsafe_backfill: the plan {operation.plan} has no such backfill of {name}",
             advice="The plan is what counts: write its revisions again with "
@@ -183,13 +184,14 @@ def _plan_of(operation: BackfillOp) -> Plan:
         assignments=operation.assignments,
     )
     change = Change(kind="update", summary=title, subject=name)
-    return Plan(
+    plan = Plan(
         name=f"alembic_backfill_{name.name}_{mark.hexdigest()[:8]}",
         summary=title,
         changes=(change,),
         compatibility=EITHER,
         steps=(step,),
     )
+    return plan, step
 
 
 def _apart(context: MigrationContext, work: Callable[[str], None]) -> None:

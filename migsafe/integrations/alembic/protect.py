@@ -12,6 +12,7 @@ https://alembic.sqlalchemy.org/en/latest/api/runtime.html#the-environment-contex
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from alembic.runtime.environment import EnvironmentContext
@@ -101,6 +102,7 @@ def _protect(context: MigrationContext, settings: AlembicSettings) -> None:
 def _wrap_step(step: Any, context: MigrationContext, attempts: Attempts) -> None:
     function = step.migration_fn
 
+    @wraps(function)  # Alembic's log says its name: upgrade or downgrade
     def run(**arguments: Any) -> None:
         if step.is_upgrade:
             refuse_early(context, step.revision)

@@ -113,7 +113,7 @@ def _on_branches(
         return Draft(id=id_, part=part, down=(last.id,))
     needed = tuple(draft.id for draft in drafts[-1:])
     heads = [each.id for each in revisions if each.is_head and settings.contract_label in each.labels]
-    if heads:
+    if heads and (drafts or naive.is_head):
         return Draft(id=id_, part=part, down=(heads[0],), depends_on=needed or naive.down)
     if not drafts:  # nothing to expand: it stays where it is
         return _first(id_, part, naive)

@@ -76,7 +76,7 @@ def attach_partition(operation: AttachPartition, _wanted: Wanted, scene: Scene) 
             *_indexes(parent, child, after),
             *_foreign_keys(child, after),
             *_default_steps(joining),
-            _attach(joining, given=(joining.fit,)),
+            _attach(joining, is_new=False),
         ),
         warnings=(
             f"From the step that lets no row into {child.name} that does not fit, a write of such a row "
@@ -109,8 +109,9 @@ def create_partition(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int
     )
     child = Table(name=name, columns=parent.columns)
     joining = _attachment(parent, child, attaching, scene)
+    fit = f"CONSTRAINT {quote_identifier(joining.fit)} CHECK ({joining.condition})"
     like = f"CREATE TABLE {name.sql} (LIKE {parent.name.sql} INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
-    create = f"{like} INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION){tail}"
+    create = f"{like} INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION, {fit}){tail}"
     making = DdlStep(
         id=f"expand.create.{name.name}",
         stage=Stage.EXPANDED,
@@ -124,7 +125,7 @@ def create_partition(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int
             summary=f"Create the partition {name} of {parent.name} without a lock that blocks",
             subject=parent.name,
         ),
-        steps=(making, *_default_steps(joining), _attach(joining, given=())),
+        steps=(making, *_default_steps(joining), _attach(joining, is_new=True)),
         warnings=(
             f"A revert drops {name} with the rows that came into it"
             + (", after they were put back into the default partition." if joining.default else "."),
@@ -284,12 +285,12 @@ def _foreign_keys(child: Table, after: Table) -> Iterator[Step]:
             )
 
 
-def _attach(joining: Attachment, *, given: tuple[str, ...]) -> DdlStep:
+def _attach(joining: Attachment, *, is_new: bool) -> DdlStep:
     parent, child, default = joining.parent, joining.child, joining.default
     as_what = joining.bound
-    proofs = [(child, name) for name in given] + ([(default, joining.misfit)] if default else [])
+    proofs = [(child, joining.fit)] + ([(default, joining.misfit)] if default else [])
     back: tuple[str, ...] = ()
-    if default is not None and not given:
+    if default is not None and is_new:
         kept = [column.name for column in child.columns if column.generated in {None, Generated.IDENTITY}]
         columns = ", ".join(quote_identifier(name) for name in kept)
         back = (

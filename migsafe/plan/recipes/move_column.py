@@ -34,11 +34,12 @@ from migsafe.plan.sync import bounded, make_tag
 from migsafe.plan.sync_tables import (
     Half,
     Moved,
+    again,
     back_to_one_way,
     both_ways,
     create_one_way,
     drop_all,
-    renamed,
+    stop,
 )
 from migsafe.sql.joined_update import JoinedUpdate, joined_update
 from migsafe.sql.names import quote_identifier
@@ -238,9 +239,9 @@ class _Recipe:
             id="contract.tombstone",
             stage=Stage.TOMBSTONED,
             title=f"Rename {name} of {source} to its tombstone, which is kept up",
-            sql=(rename_column(source, name, tomb), *renamed(at_rest)),
-            undo=(rename_column(source, tomb, name), *renamed(self.moved)),
-            locks=strong(source),
+            sql=(*stop(self.moved), rename_column(source, name, tomb), *again(at_rest)),
+            undo=(*stop(self.moved), rename_column(source, tomb, name), *again(self.moved)),
+            locks=strong(source, self.target.name),
         )
         yield DdlStep(
             id="contract.drop",
@@ -254,8 +255,8 @@ class _Recipe:
         """What a person must know, most urgent first."""
         source, target, name = self.source.name, self.target.name, self.column.name
         yield (
-            f"A value of {name} in a row of {source} without a partner in {target} goes with the column, as "
-            "in the migration itself: see to it that there is none that matters."
+            f"A value of {name} in a row of {source} that has no partner in {target} goes with the column, "
+            "as in the migration itself: see to it that there is none that matters."
         )
         yield (
             f"Each write of {name} writes the partner too: such a transaction holds a row of {source} and of "

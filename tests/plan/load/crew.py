@@ -1,11 +1,13 @@
 """The clients of both versions: who works now, and what they have written so far."""
 
+import re
 from collections.abc import Sequence
 
 import psycopg
 
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Version
+from migsafe.sql.names import Name
 from tests.plan.cases import Application, Case
 
 from .clients import AUTOMATIC, PREPARING, Client, Style, Write, stop_all, warned_of, writers
@@ -76,7 +78,7 @@ class Crew:
     def _everything(self, application: Application) -> Sequence[str]:
         """`SELECT *` from whatever is changed, can be read now, and is known to this version at all."""
         said = " ".join((*application.reads, *application.writes))
-        names = [subject.sql for subject in self._plan.subjects if subject.name in said]
+        names = [subject.sql for subject in self._plan.subjects if _is_said(subject, said)]
         with psycopg.connect(self._dsn, autocommit=True) as conn:
             found = conn.execute(
                 "SELECT name FROM unnest(%s::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name) "
@@ -84,6 +86,12 @@ class Crew:
                 (names,),
             ).fetchall()
         return [f"SELECT * FROM {name.replace('%', '%%')} LIMIT 3" for (name,) in found]
+
+
+def _is_said(subject: Name, said: str) -> bool:
+    """Whether the statements name it, not another of this name in another schema."""
+    name, schema = re.escape(subject.name), re.escape(subject.schema or "public")
+    return re.search(rf'(?<!\.)"{name}"|(?<![."]){name}|{schema}\."?{name}', said) is not None
 
 
 def application_of(case: Case, version: Version) -> Application:
