@@ -20,8 +20,6 @@ from migsafe.sql.operations import TypeName
 LEDGER_SCHEMA = "migsafe"
 # Row triggers fire in the order of their names; ours comes last, to see what the others made of the row.
 TRIGGER_PREFIX = "zzz_migsafe"
-# Ways up that cost no more than a comparison.
-_CHEAP = ("{value}",)
 _CAST = re.compile(r"\{value\}::(bigint|integer|double precision)")
 _OF_A_ROLLOUT = re.compile(rf"{TRIGGER_PREFIX}_[0-9a-f]{{8}}_(insert|update)")
 
@@ -93,7 +91,8 @@ def is_sync_trigger(trigger: str) -> bool:
 def create_triggers(sync: Sync) -> tuple[str, ...]:
     """The function and its two triggers, for the transaction that adds the new column.
 
-    WHEN keeps everything out of PL/pgSQL that has nothing to do: there a row costs ten times as much.
+    WHEN keeps everything out of PL/pgSQL that has nothing to do: there a row costs ten times as much. But it
+    is short, one comparison where possible: the server reads it anew from its text for each statement.
     They fire ALWAYS: for rows that a subscription of logical replication applies, too. Where the publisher
     has synced them already, both sides are equal and there is nothing to do.
     https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER
@@ -105,20 +104,15 @@ def create_triggers(sync: Sync) -> tuple[str, ...]:
     return (
         two_way_function(sync),
         _trigger(sync, insert, "INSERT", _unequal(sync) if _fits_when(sync) else ""),
-        _trigger(sync, update, "UPDATE", _update_condition(sync, touched)),
+        _trigger(sync, update, "UPDATE", _unequal(sync) if _is_cheap(sync) else touched),
         f"ALTER TABLE {sync.table.sql} "
         + ", ".join(f"ENABLE ALWAYS TRIGGER {quote_identifier(name)}" for name in sync.triggers),
     )
 
 
-def _update_condition(sync: Sync, touched: str) -> str:
-    """The cheap question first: nearly always it is answered no, and the others are not asked."""
-    if not _fits_when(sync):
-        return touched
-    first, then = _unequal(sync), f"({touched})"
-    if sync.conversion.up not in _CHEAP and not _CAST.fullmatch(sync.conversion.up):
-        first, then = then, first
-    return f"{first} AND {then}"
+def _is_cheap(sync: Sync) -> bool:
+    """Whether the way up costs no more than a comparison, so that it may be taken for every UPDATE."""
+    return sync.conversion.up == "{value}" or _CAST.fullmatch(sync.conversion.up) is not None
 
 
 def _fits_when(sync: Sync) -> bool:
@@ -151,12 +145,7 @@ def two_way_function(sync: Sync) -> str:
     both = _changed(sync.old)
     if sync.old.has_default:  # then an INSERT fills the old side by nobody's wish
         both = f"TG_OP = 'UPDATE' AND {both}"
-    return _function(
-        sync,
-        (f"IF {_same(sync.new)} THEN", f"    {_up(sync)}", "    RETURN NEW;", "END IF;"),
-        (f"IF {both} THEN", f"    {_note(sync, 'both_written')}", "END IF;"),
-        _down(sync),
-    )
+    return _function(sync, _both_ways(sync, both, "IF"))
 
 
 def tombstone_function(sync: Sync) -> str:
@@ -164,21 +153,33 @@ def tombstone_function(sync: Sync) -> str:
     old = f"NEW.{quote_identifier(sync.old.column)}"
     return _function(
         sync,
-        (f"IF {old} IS NOT NULL AND TG_OP = 'INSERT' THEN", f"    {_note(sync, 'old_shape_written')}"),
-        (f"    {_up(sync)}", f"ELSIF {_same(sync.new)} THEN", f"    {_up(sync)}", "ELSE"),
-        _indent(
-            (f"IF {_changed(sync.old)} THEN", f"    {_note(sync, 'both_written')}", "END IF;", *_down(sync))
+        (
+            f"IF {old} IS NOT NULL AND TG_OP = 'INSERT' THEN",
+            f"    {_note(sync, 'old_shape_written')}",
+            f"    {_up(sync)}",
+            *_both_ways(sync, _changed(sync.old), "ELSIF"),
         ),
-        ("END IF;",),
     )
 
 
-def _function(sync: Sync, *parts: tuple[str, ...]) -> str:
+def _both_ways(sync: Sync, both: str, first: str) -> tuple[str, ...]:
+    """What was written goes to the other side; a value that did not fit there stays while nobody writes."""
+    new = f"NEW.{quote_identifier(sync.new.column)}"
+    note = (f"IF {both} THEN", f"    {_note(sync, 'both_written')}", "END IF;")
+    return (
+        f"{first} {_changed(sync.new)} THEN",
+        *_indent((*note, *_down(sync))),
+        f"ELSIF {new} IS NULL OR {_changed(sync.old)} THEN",
+        f"    {_up(sync)}",
+        "END IF;",
+    )
+
+
+def _function(sync: Sync, work: tuple[str, ...]) -> str:
     equal: tuple[str, ...] = ()
-    if not _fits_when(sync):
+    if not (_fits_when(sync) and _is_cheap(sync)):  # else WHEN has asked
         equal = (f"IF NOT ({_unequal(sync)}) THEN", "    RETURN NEW;", "END IF;")
-    lines = ("BEGIN", *(_indent((*equal, *(line for part in parts for line in part), "RETURN NEW;"))), "END")
-    body = "\n".join(lines)
+    body = "\n".join(("BEGIN", *_indent((*equal, *work, "RETURN NEW;")), "END"))
     return (
         f"CREATE OR REPLACE FUNCTION {sync.function.sql}() RETURNS trigger\n"
         f"LANGUAGE plpgsql AS $migsafe$\n{body}\n$migsafe$"
@@ -190,11 +191,6 @@ def _unequal(sync: Sync) -> str:
     new, old = quote_identifier(sync.new.column), quote_identifier(sync.old.column)
     up = fill(sync.conversion.up, f"NEW.{old}")
     return differs(f"NEW.{new}", up, sync.new.type, collation=sync.new.collation)
-
-
-def _same(side: Side) -> str:
-    """Nobody has written this side: of an INSERT, it is NULL."""
-    return f"NOT ({_changed(side)})"
 
 
 def _changed(side: Side) -> str:

@@ -75,10 +75,16 @@ def test_what_does_not_concern_both_sides_never_enters_a_function(renaming: psyc
     assert calls(renaming, "UPDATE users SET full_name = 'green' WHERE id = 1") == 1
 
 
-def test_a_value_that_did_not_fit_costs_later_updates_nothing(widening: psycopg.Connection) -> None:
+def test_a_value_that_did_not_fit_stays_while_other_columns_are_written(
+    widening: psycopg.Connection,
+) -> None:
     widening.execute("INSERT INTO accounts (id, balance64) VALUES (1, 3000000000)")
-    assert calls(widening, "UPDATE accounts SET note = 1") == 0
+    widening.execute("UPDATE accounts SET note = 1")
+    widening.execute("UPDATE accounts SET balance = balance, note = 2")
+    assert rows(widening, "SELECT balance, balance64 FROM accounts") == [(None, 3_000_000_000)]
     assert noted(widening) == [("unrepresentable", '{"id": 1}')]
+    widening.execute("UPDATE accounts SET balance = 5")
+    assert rows(widening, "SELECT balance, balance64 FROM accounts") == [(5, 5)]
 
 
 def test_merge_is_synced_on_both_branches(renaming: psycopg.Connection) -> None:
