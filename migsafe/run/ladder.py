@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from psycopg import errors, sql
+from psycopg.pq import TransactionStatus
 
 from migsafe.effects.model import Lock
 from migsafe.errors import LockTimeout
@@ -124,6 +125,18 @@ def _attempt(
         if deadline.caused(error):
             raise OutOfTimeError from error
         raise
+    finally:
+        end_transaction(session)
+
+
+def end_transaction(session: Session) -> None:
+    """Leave no transaction open: what little time an attempt had left may have cancelled its own ROLLBACK.
+
+    The server has aborted it then, and with that taken back the timeouts that held for it.
+    """
+    open_ones = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    if session.conn.info.transaction_status in open_ones:
+        session.conn.rollback()
 
 
 def _push_vacuum_aside(session: Session, locks: Sequence[Lock]) -> None:

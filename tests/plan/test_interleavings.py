@@ -20,7 +20,10 @@ from .load.place import copy_of, place_of, plan_of
 
 CASES = load_cases()
 SAMPLE = ("columns/rename", "types/integer-to-bigint")
+# Where both versions write the same, there is one shape only, and no order to be afraid of.
+TOLD_APART = [name for name, case in CASES.items() if case.blue.writes != case.green.writes]
 EXAMPLES = 5
+PROOF_EXAMPLES = 4
 
 
 def stories(plan: Plan) -> st.SearchStrategy[tuple[Stage, list[Deed]]]:
@@ -61,6 +64,6 @@ def test_no_order_of_writes_tells_the_versions_apart(server: Server, name: str) 
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", TOLD_APART)
 def test_no_order_of_writes_tells_the_versions_apart_in_any_case(proven_server: Server, name: str) -> None:
-    explore(proven_server, CASES[name], examples=EXAMPLES)
+    explore(proven_server, CASES[name], examples=PROOF_EXAMPLES)

@@ -21,7 +21,7 @@ from .load.place import Place, place_of, plan_of
 from .load.trial import CALM, LONGEST_BLOCK_SECONDS, REVERT, Trial
 
 CASES = load_cases()
-PROOF_REST = 0.4  # seconds in each stage
+PROOF_REST = 0.25  # seconds in each stage
 SAMPLE_REST = 0.05
 
 

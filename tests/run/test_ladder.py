@@ -14,6 +14,7 @@ from migsafe.plan.stages import Stage
 from migsafe.run.blockers import conflicting, find_blockers
 from migsafe.run.connect import connect
 from migsafe.run.events import Event, LockRetry
+from migsafe.run.ladder import end_transaction
 from migsafe.run.runner import hold
 from migsafe.run.settings import Settings
 from migsafe.sql.names import Name
@@ -220,3 +221,17 @@ def test_a_plan_with_a_changed_table_name_finds_no_blockers_and_does_not_fail(da
     with connect(database) as conn:
         assert find_blockers(conn, [Lock(Name("nowhere"), LockMode.ACCESS_EXCLUSIVE)]) == ()
     assert rename_plan().subjects == (USERS,)
+
+
+def test_a_transaction_whose_rollback_was_cancelled_is_ended_before_the_next_attempt(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    users(10)
+    with hold(make_plan((ADD,)), database) as runner:
+        conn = runner.session.conn
+        conn.execute("BEGIN")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            conn.execute("SELECT 1 / 0")
+        end_transaction(runner.session)
+        runner.advance(Stage.EXPANDED)
+        assert runner.rollout().stage is Stage.EXPANDED
