@@ -1,11 +1,20 @@
 """A migration as its operations, each with SQL of its own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migsafe.directives import DOWN, UP, read_directives
 from migsafe.errors import PlanError
-from migsafe.sql.operations import Begin, Commit, Operation, ResetSetting, SetSetting
+from migsafe.sql.changes import DropObject
+from migsafe.sql.operations import (
+    Begin,
+    Commit,
+    DropIndex,
+    Operation,
+    OtherStatement,
+    ResetSetting,
+    SetSetting,
+)
 from migsafe.sql.position import Lines
 from migsafe.sql.script import ReadStatement, read_script
 from migsafe.sql.written import NotAsExpected, alter_table
@@ -92,7 +101,11 @@ def _is_frame(operation: Operation) -> bool:
 
 
 def _taken_apart(statement: ReadStatement, *, line: int, file: str) -> Iterator[Wanted]:
-    """The actions of one ALTER TABLE, each as a statement of its own."""
+    """The actions of one ALTER TABLE, or what one DROP drops, each as a statement of its own."""
+    dropped = tuple(_dropped_apart(statement, line))
+    if dropped:
+        yield from dropped
+        return
     try:
         whole = alter_table(statement)
     except NotAsExpected:
@@ -103,3 +116,29 @@ def _taken_apart(statement: ReadStatement, *, line: int, file: str) -> Iterator[
         ) from None
     for operation, action in zip(statement.operations, whole.actions, strict=True):
         yield Wanted(operation=operation, sql=whole.statement(whole.text(action)), line=line)
+
+
+def _dropped_apart(statement: ReadStatement, line: int) -> Iterator[Wanted]:
+    """DROP of several indexes, views, types, sequences or functions; nothing for any other statement."""
+    operations = statement.operations
+    if all(isinstance(each, DropIndex) for each in operations):
+        for index in operations:
+            if isinstance(index, DropIndex):
+                yield Wanted(operation=index, sql=f"DROP INDEX {_ending(index.index.sql, index)}", line=line)
+        return
+    first = operations[0]
+    changes = first.changes if isinstance(first, OtherStatement) else ()
+    if len(changes) != len(operations):
+        return
+    for operation, change in zip(operations, changes, strict=True):
+        if isinstance(operation, OtherStatement) and isinstance(change, DropObject):
+            arguments = (
+                None if change.arguments is None else ", ".join(str(each) for each in change.arguments)
+            )
+            name = change.name.sql if arguments is None else f"{change.name.sql}({arguments})"
+            sql = f"DROP {change.kind} {_ending(name, change)}"
+            yield Wanted(operation=replace(operation, changes=(change,)), sql=sql, line=line)
+
+
+def _ending(name: str, drop: DropIndex | DropObject) -> str:
+    return f"{'IF EXISTS ' * drop.if_exists}{name}{' CASCADE' * drop.cascade}"

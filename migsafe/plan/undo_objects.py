@@ -2,6 +2,7 @@
 
 from migsafe.catalog.functions import find_function
 from migsafe.catalog.model import Catalog
+from migsafe.plan.recipes.parts import type_sql
 from migsafe.sql.changes import (
     ChangeSequence,
     CreateDomain,
@@ -32,7 +33,7 @@ def undo_of_object(  # noqa: PLR0911 -- one flat table: what came, how it goes
         case CreateFunction(name=name, arguments=arguments) if (
             find_function(catalog, name, arguments) is None
         ):
-            types = ", ".join(str(each) for each in arguments)
+            types = ", ".join(type_sql(each) for each in arguments)
             return (f"DROP ROUTINE IF EXISTS {_full(name, catalog)}({types})",)
         case CreateType(name=name):
             return (f"DROP TYPE IF EXISTS {_full(name, catalog)}",)

@@ -20,6 +20,22 @@ def test_expressions_belong_to_the_statement_that_they_stand_before() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "each"),
+    [
+        ("DROP INDEX IF EXISTS a, s.b", ['DROP INDEX IF EXISTS "a"', 'DROP INDEX IF EXISTS "s"."b"']),
+        ("DROP VIEW v, w CASCADE", ['DROP VIEW "v" CASCADE', 'DROP VIEW "w" CASCADE']),
+        ("DROP FUNCTION f(int, text[]), g", ['DROP FUNCTION "f"(integer, text[])', 'DROP FUNCTION "g"']),
+    ],
+)
+def test_what_one_drop_names_is_dropped_one_by_one(text: str, each: list[str]) -> None:
+    wanted = read_migration(text)
+    assert [one.sql for one in wanted] == each
+    for one in wanted:
+        alone = read_migration(one.sql)
+        assert [other.operation for other in alone] == [one.operation]
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("-- migsafe: up\nALTER TABLE a DROP b;", "no expression is given"),

@@ -69,6 +69,8 @@ def as_it_is(wanted: Wanted, scene: Scene) -> Draft | None:
 
 def _stage(operation: Operation, catalog: Catalog) -> Stage:
     """Views come, and are changed, when all that they may read is there and filled."""
+    if isinstance(operation, TableOperation):
+        return Stage.VERIFIED if catalog.view(operation.table) else Stage.EXPANDED
     if not isinstance(operation, OtherStatement):
         return Stage.EXPANDED
     views = operation.tag.startswith(("CREATE VIEW", "ALTER VIEW", "ALTER MATERIALIZED VIEW"))

@@ -50,7 +50,7 @@ def drop_constraint(operation: DropConstraint, _wanted: Wanted, scene: Scene) ->
                 id=f"{'expand' if stage is Stage.EXPANDED else 'contract'}.drop.{found.name}",
                 stage=stage,
                 title=f"Drop the {kind} {found.name} of {table.name}",
-                sql=(_dropped(table, found),),
+                sql=(f"ALTER TABLE {table.name.sql} DROP CONSTRAINT {quote_identifier(found.name)}",),
                 undo=undo,
                 undo_apart=True,
                 locks=_locks(table, found, scene.catalog),
@@ -93,13 +93,6 @@ def drop_not_null(operation: DropNotNull, wanted: Wanted, scene: Scene) -> Draft
             "read NULL before the one that writes it.",
         ),
     )
-
-
-def _dropped(table: Table, constraint: Constraint) -> str:
-    sql = f"ALTER TABLE {table.name.sql} DROP CONSTRAINT {quote_identifier(constraint.name)}"
-    if constraint.kind is not ConstraintKind.PRIMARY_KEY:
-        return sql
-    return parts.allowed("dropped-primary-key", "the version whose ON CONFLICT needs it is gone", sql)
 
 
 def _stage(constraint: Constraint) -> Stage:

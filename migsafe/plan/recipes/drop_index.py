@@ -118,13 +118,7 @@ def _of_partitioned(relation: Table | View, index: Index, catalog: Catalog) -> S
         id=f"contract.index.{index.name}",
         stage=Stage.TOMBSTONED,
         title=f"Drop index {index.name} of {relation.name} and of all its partitions, with one short lock",
-        sql=(
-            parts.allowed(
-                "blocking-index-drop",
-                "the index of a partitioned table has no other way",
-                f"DROP INDEX {name.sql}",
-            ),
-        ),
+        sql=(f"DROP INDEX {name.sql}",),
         undo=(f"DROP INDEX IF EXISTS {name.sql}", *again_on_partitions(relation.name, index, catalog)),
         undo_apart=True,
         locks=strong(*sorted(table.name for table in family(catalog, relation.name))),

@@ -11,7 +11,7 @@ from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
-from migsafe.plan.recipes import parts, views
+from migsafe.plan.recipes import parts
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync import bounded, make_tag
 from migsafe.sql.changes import CreateFunction, DropObject, MoveObject, RenameObject
@@ -129,7 +129,7 @@ def rename_function(change: RenameObject | MoveObject, _wanted: Wanted, scene: S
                 stage=Stage.EXPANDED,
                 title=f"Rename {old.name} to {new}; the old name becomes a copy",
                 sql=(
-                    parts.allowed("renamed-object", views.KEPT, f"ALTER ROUTINE {signature(old)} {there}"),
+                    f"ALTER ROUTINE {signature(old)} {there}",
                     old.definition,
                     *old.adorned,
                 ),

@@ -34,11 +34,6 @@ def renamed(kind: str, old: Name, new: Name) -> str:
     return f"ALTER {kind} {old.sql} RENAME TO {quote_identifier(new.name)}"
 
 
-def allowed(rule: str, why: str, sql: str) -> str:
-    """A statement that the linter would stop anywhere else, with the reason why it may stand here."""
-    return f"-- migsafe: allow {rule}: {why}\n{sql}"
-
-
 def type_sql(written: TypeName) -> str:
     """A type by its name, for SQL: a user's own is quoted."""
     if written.schema is None:

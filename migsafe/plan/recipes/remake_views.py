@@ -123,8 +123,6 @@ def _draft(
             grave = parts.tombstone(view.name, "view")
             kind = views.kind_of(view)
             away = parts.renamed(kind, view.name, grave)
-            if view.materialized:
-                away = parts.allowed("renamed-object", views.KEPT, away)
             swap.both(away, parts.renamed(kind, grave, view.name))
     for change, each in made:
         name = _full(change.name, scene.catalog)
@@ -189,10 +187,7 @@ def _create(swap: _Swap, change: CreateView, wanted: Wanted, name: Name, others:
     swap.ready.append(_under_name(wanted.sql, working))
     swap.unready.append(f"DROP MATERIALIZED VIEW IF EXISTS {working.sql}")
     kind = "MATERIALIZED VIEW"
-    shown = parts.allowed(
-        "renamed-object", "nobody knows the working name", parts.renamed(kind, working, name)
-    )
-    swap.both(shown, parts.renamed(kind, name, working))
+    swap.both(parts.renamed(kind, working, name), parts.renamed(kind, name, working))
 
 
 def _belongings(swap: _Swap, rest: list[Wanted], scene: Scene, new: dict[Name, CreateView]) -> None:

@@ -11,7 +11,7 @@ from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
-from migsafe.plan.recipes import parts, views
+from migsafe.plan.recipes import parts
 from migsafe.plan.stages import Stage
 from migsafe.sql.changes import DropObject, MoveObject, RenameObject
 from migsafe.sql.names import Name, quote_identifier
@@ -39,8 +39,6 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
         forward = f"ALTER {change.kind} {old.sql} SET SCHEMA {quote_identifier(change.new_schema)}"
         backward = f"ALTER {change.kind} {new.sql} SET SCHEMA {quote_identifier(old.schema or '')}"
     kind = change.kind.lower()
-    known = kind == "domain" and isinstance(change, RenameObject)  # to the linter
-    shown = forward if known else parts.allowed("renamed-object", views.KEPT, forward)
     return Draft(
         change=Change(
             kind=f"rename_{kind}",
@@ -55,7 +53,7 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
                 stage=Stage.EXPANDED,
                 title=f"Rename {old} to {new}; the old name becomes a domain over it",
                 sql=(
-                    shown,
+                    forward,
                     f"CREATE DOMAIN {old.sql} AS {new.sql}",
                 ),
                 undo=(f"DROP DOMAIN {old.sql}", backward),

@@ -24,7 +24,6 @@ _SHARED = Compatibility(
     blue=Window(first=Stage.PLANNED, last=Stage.DROPPED),
     green=Window(first=Stage.VERIFIED, last=Stage.DROPPED),
 )
-KEPT = "its old name is there again when the transaction ends"
 _SECURITY = ("security_barrier=", "security_invoker=")
 
 
@@ -116,7 +115,7 @@ def rename_view(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
                 id=f"expand.view.{new.name}",
                 stage=Stage.EXPANDED,
                 title=f"Rename {old} to {new}; the old name becomes a view over it",
-                sql=(_shown(view, new, forward), *_over(view, new)),
+                sql=(forward, *_over(view, new)),
                 undo=(f"DROP VIEW {old.sql}", backward),
                 locks=strong(old),
             ),
@@ -124,13 +123,6 @@ def rename_view(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
         ),
         warnings=tuple(told),
     )
-
-
-def _shown(view: View, new: Name, forward: str) -> str:
-    """The linter knows by itself that CREATE VIEW gives a view's name again to who says RENAME."""
-    if not view.materialized and new.schema == view.name.schema:
-        return forward
-    return parts.allowed("renamed-object", KEPT, forward)
 
 
 def _over(view: View, new: Name) -> Iterator[str]:
