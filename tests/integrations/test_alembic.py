@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migsafe.integrations import alembic as hook
+from migsafe.integrations.alembic import lint_hook as hook
 
 ENV = """
 import os
