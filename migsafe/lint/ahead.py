@@ -13,6 +13,8 @@ _NO_WORK = (
     ops.Begin, ops.Commit, ops.Rollback, ops.Savepoint, ops.SetSetting, ops.ResetSetting, ops.Query,
 )  # fmt: skip
 _FUNCTIONS = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE", "ROUTINE", "WINDOW"})
+_VIEWS = frozenset({"VIEW", "MATERIALIZED VIEW"})
+_TYPES = frozenset({"TYPE", "DOMAIN"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,10 @@ def look_ahead(seen: list[Seen], *, statements: int, left_open: bool) -> None:
         match one.operation:
             case ops.DropIndex() | ops.DropConstraint():
                 _follow_key(one, seen[position + 1 :])
-            case ops.RenameColumn():
+            case ops.RenameColumn() | ops.RenameTable():
                 one.facts.name_kept = _is_taken_over(one, seen[position + 1 :])
+            case ops.DropDefault():
+                one.facts.recreated_later = _gets_a_value(one, seen[position + 1 :])
             case ops.DropTable() | ops.OtherStatement():
                 one.facts.recreated_later = _is_made_again(one, seen[position + 1 :])
             case ops.OtherTableAction(action=action) if action.startswith("DISABLE "):
@@ -114,14 +118,37 @@ def _left_half_done(seen: list[Seen]) -> None:
 
 
 def _is_taken_over(renamed: Seen, later: list[Seen]) -> bool:
-    """Whether another column has the name by the time that the transaction commits."""
-    return renamed.transaction is not None and any(
-        isinstance(one.operation, ops.RenameColumn)
-        and isinstance(renamed.operation, ops.RenameColumn)
-        and one.operation.new_name == renamed.operation.column
-        and (one.table, one.transaction) == (renamed.table, renamed.transaction)
-        for one in later
-    )
+    """Whether another column, or another table, has the name by the time that the transaction commits."""
+    for one in later:
+        if one.transaction is None or one.transaction != renamed.transaction:
+            continue
+        match renamed.operation, one.operation:
+            case ops.RenameColumn(column=old), ops.RenameColumn(new_name=new):
+                if old == new and one.table == renamed.table:
+                    return True
+            case ops.RenameTable(table=table), ops.RenameTable(new_name=new):
+                if table.name == new:
+                    return True
+            case _:
+                pass
+    return False
+
+
+def _gets_a_value(dropped: Seen, later: list[Seen]) -> bool:
+    """Whether the column is given a default, or becomes an identity, before the transaction commits."""
+    for one in later:
+        if (one.table, one.transaction) != (dropped.table, dropped.transaction) or one.transaction is None:
+            continue
+        match one.operation:
+            case ops.SetDefault(column=name):
+                found = name == dropped.facts.column
+            case ops.OtherTableAction(action="ALTER COLUMN ADD GENERATED AS IDENTITY", column=str(name)):
+                found = name == dropped.facts.column
+            case _:
+                found = False
+        if found:
+            return True
+    return False
 
 
 def _is_enabled_again(disabled: Seen, later: list[Seen]) -> bool:
@@ -186,7 +213,7 @@ def _is_made_again(dropped: Seen, later: list[Seen]) -> bool:
             case ops.OtherStatement(), ops.OtherStatement():
                 if facts.change == "drop" and _is_like(dropped.operation.changes, one.facts):
                     return True
-                if facts.change == "rename" and _has_its_name(facts, one.facts):
+                if facts.change in {"rename", "move"} and _has_its_name(dropped, one):
                     return True
             case _:
                 pass
@@ -205,19 +232,23 @@ def _is_like(dropped: tuple[SchemaChange, ...], created: Facts) -> bool:
     name = created.object.rpartition(".")[2]
     for change in dropped:
         if isinstance(change, DropObject) and change.name.name == name:
-            kinds = {change.kind, created.object_kind}
-            return len(kinds) == 1 or kinds <= _FUNCTIONS or kinds <= {"VIEW", "MATERIALIZED VIEW"}
+            return _alike_kinds(change.kind, created.object_kind)
     return False
 
 
-def _has_its_name(renamed: Facts, created: Facts) -> bool:
-    """Whether what is created has the name that another object of its kind had until now."""
-    name = renamed.object.rpartition(".")[2]
-    return (
-        created.change in {"create", "replace"}
-        and created.object.rpartition(".")[2] == name
-        and created.object_kind == renamed.object_kind
-    )
+def _has_its_name(renamed: Seen, later: Seen) -> bool:
+    """Whether another object, made or renamed later, has the name that this one had until now."""
+    old, new = renamed.facts, later.facts
+    name = new.object if new.change in {"create", "replace"} else new.new_name
+    same_name = name.rpartition(".")[2] == old.object.rpartition(".")[2]
+    made = new.change in {"create", "replace", "rename"}
+    return made and same_name and _alike_kinds(old.object_kind, new.object_kind)
+
+
+def _alike_kinds(one: str, other: str) -> bool:
+    """Whether an object of one kind may stand in for one of the other."""
+    kinds = {one, other}
+    return len(kinds) == 1 or any(kinds <= group for group in (_FUNCTIONS, _VIEWS, _TYPES))
 
 
 def _gets_policy(enabled: Seen, later: list[Seen]) -> bool:

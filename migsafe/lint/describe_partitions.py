@@ -6,6 +6,7 @@ from migsafe.catalog.model import Catalog, Table
 from migsafe.effects.refusals import partition_columns
 from migsafe.lint.facts import Facts
 from migsafe.sql import operations as ops
+from migsafe.sql.names import WORKING_NAMES
 from migsafe.sql.operations import ConstraintKind
 
 _WORD = re.compile(r"\w+")
@@ -16,15 +17,20 @@ def attach_facts(facts: Facts, operation: ops.AttachPartition, catalog: Catalog)
     """ATTACH PARTITION: a validated CHECK on the partition key may spare the scan."""
     facts.object = str(operation.partition)
     facts.default_partition = operation.default
+    facts.partition_checked = rows_are_checked(operation, catalog, is_new=False)
+
+
+def rows_are_checked(operation: ops.AttachPartition, catalog: Catalog, *, is_new: bool) -> bool:
+    """Whether CHECKs may spare the scans of the partition, unless it is new, and of the DEFAULT partition."""
     parent, partition = catalog.table(operation.table), catalog.table(operation.partition)
     if parent is None or partition is None:
-        return
+        return False
     default = next((child for child in catalog.children(operation.table) if child.default_partition), None)
     key = partition_columns(parent)
     if key is None and parent.partition_key:
         key = frozenset()  # of expressions, which any CHECK may be about
-    checked = [partition] if default is None else [partition, default]
-    facts.partition_checked = key is not None and all(_checks(table, key) for table in checked)
+    tables = [table for table in (None if is_new else partition, default) if table is not None]
+    return all(_checks(table, key) for table in tables)
 
 
 def partition_key_facts(facts: Facts, operation: ops.CreateTable) -> None:
@@ -42,6 +48,9 @@ def partition_key_facts(facts: Facts, operation: ops.CreateTable) -> None:
         facts.refusal = f"a unique index of {operation.table} has to include its partition key"
 
 
-def _checks(table: Table, columns: frozenset[str]) -> bool:
-    checks = (c for c in table.constraints if c.kind is ConstraintKind.CHECK and c.validated)
-    return any(columns <= set(_WORD.findall(check.definition)) for check in checks)
+def _checks(table: Table, columns: frozenset[str] | None) -> bool:
+    """Whether it has a CHECK on these columns, or one that a plan made; `columns` None are expressions."""
+    checks = [c for c in table.constraints if c.kind is ConstraintKind.CHECK and c.validated]
+    if any(check.name.startswith(WORKING_NAMES) for check in checks):
+        return True
+    return columns is not None and any(columns <= set(_WORD.findall(check.definition)) for check in checks)

@@ -104,7 +104,7 @@ class Facts:
     type_limited: bool = False  # it has modifiers, such as a length
     in_primary_key: bool = False
     column_created_here: bool = False  # by this very script or by a plan, so no running version knows it
-    name_kept: bool = False  # its transaction gives the name to another column, so everybody finds one
+    name_kept: bool = False  # its transaction gives the name to another column or table
 
     # The column whose type changes.
     narrows: bool = False

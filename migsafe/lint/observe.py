@@ -9,12 +9,13 @@ from migsafe.catalog.find import family, relation_of_index
 from migsafe.catalog.model import Catalog
 from migsafe.effects.model import Blocks, Compatibility, Effects, Lock, LockMode
 from migsafe.lint.describe import describe
+from migsafe.lint.describe_partitions import rows_are_checked
 from migsafe.lint.facts import Facts, RefusalWord
 from migsafe.lint.given_names import read_names
 from migsafe.lint.sizes import SmallTables, read_sizes
 from migsafe.lint.wording import names_in
 from migsafe.sql import operations as ops
-from migsafe.sql.names import Name
+from migsafe.sql.names import WORKING_NAMES, Name
 from migsafe.sql.operations import OPAQUE_TAGS, Operation
 
 STRONG = LockMode.SHARE  # the weakest lock that makes writers wait
@@ -88,9 +89,15 @@ def observe(operation: Operation, context: Context) -> Facts:
     describe(facts, operation, context.catalog, context.text)
     read_names(facts, operation, context.text)
     read_sizes(facts, table, context.catalog, effects)
+    if isinstance(operation, ops.AttachPartition) and is_new(operation.partition, context):
+        facts.partition_checked = rows_are_checked(operation, context.catalog, is_new=True)
     facts.takes_long = _takes_long(operation, table, context)
     if context.made:
         facts.object_created_here = _is_made_here(facts, context)
+    if facts.object.rpartition(".")[2].startswith(WORKING_NAMES):
+        facts.object_created_here = True
+    if facts.object_kind == "SEQUENCE" and facts.new_name.startswith(WORKING_NAMES):
+        facts.object_created_here = True  # its column has another one by then
     return facts
 
 
@@ -190,6 +197,8 @@ def _takes_long(operation: Operation, table: Name | None, context: Context) -> b
 
 
 def _is_somebodys(name: Name, context: Context) -> bool:
+    if context.catalog.sequence(name) is not None:
+        return False  # one row
     system = name.schema in _SYSTEM_SCHEMAS or name.name.startswith("pg_")
     return not system and not is_new(name, context)
 

@@ -168,9 +168,10 @@ class _Walker(Follower):
             refused = with_new_labels(effects, statement, self.catalog, self.version)
             facts.uses_new_enum_value = bool(refused.fails)
             facts.refusal = refused.fails or facts.refusal
-        if isinstance(operation, ops.RenameColumn | ops.DropColumn):
-            own = (self.catalog.resolve(operation.table), operation.column)
-            facts.column_created_here = own in self.columns or operation.column.startswith(WORKING_NAMES)
+        if isinstance(operation, ops.RenameColumn | ops.DropColumn | ops.OtherTableAction):
+            column = operation.column or ""
+            own = (self.catalog.resolve(operation.table), column)
+            facts.column_created_here = own in self.columns or column.startswith(WORKING_NAMES)
         self.note_timeouts(facts)
         depends_on = effects.depends_on if not effects.certain else ()
         self.note(operation, facts, statement, depends_on)

@@ -7,10 +7,12 @@ follow them. No second shape can stand next to the first for that.
 from collections.abc import Mapping
 
 from migsafe.catalog.model import Catalog
+from migsafe.catalog.replay import apply
 from migsafe.effects.traps import counts_shorter, varies
 from migsafe.sql.changes import ChangeAttribute
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
+    AddColumn,
     AddConstraint,
     ConstraintDefinition,
     CreateTable,
@@ -141,8 +143,8 @@ def why_not(operation: Operation, sql: str, catalog: Catalog) -> tuple[str, str]
                 f"the column {twice[0]} is given a value twice, which PostgreSQL refuses",
                 "Take one of them out.",
             )
-        case AddConstraint(table=table, constraint=constraint):
-            return _of_constraint(table, constraint, catalog)
+        case AddConstraint() | AddColumn():
+            return _of_constraints(operation, catalog)
         case OtherTableAction(action=action):
             return _of_action(action, operation.detail)
         case OtherStatement(tag=tag) if tag in _ROLES:
@@ -163,6 +165,14 @@ def why_not(operation: Operation, sql: str, catalog: Catalog) -> tuple[str, str]
             return _TAGS.get(tag)
         case _:
             return _KINDS.get(type(operation))
+
+
+def _of_constraints(operation: AddConstraint | AddColumn, catalog: Catalog) -> tuple[str, str] | None:
+    if isinstance(operation, AddConstraint):
+        return _of_constraint(operation.table, operation.constraint, catalog)
+    after = apply(catalog, operation)
+    reasons = (_of_constraint(operation.table, each, after) for each in operation.column.constraints)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _of_constraint(table: Name, constraint: ConstraintDefinition, catalog: Catalog) -> tuple[str, str] | None:

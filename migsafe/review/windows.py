@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from migsafe.plan.model import Plan
-from migsafe.plan.stages import Stage
+from migsafe.plan.stages import Stage, Version
 from migsafe.review.model import Problem
 from migsafe.review.places import PlanPlaces
 
@@ -34,7 +34,8 @@ def window_problems(plan: Plan, places: PlanPlaces) -> Iterator[Problem]:
 def _traffic(plan: Plan) -> Iterator[tuple[Stage, int]]:
     """The stages that have steps or traffic, and the percentages of green in them."""
     last = {step.stage for step in plan.steps}
-    moves = plan.application_change or plan.traffic is not None
+    stays = all(plan.compatibility.allows(Version.BLUE, stage) for stage in last)
+    moves = plan.traffic is not None or not stays
     steps = plan.traffic.steps if plan.traffic else (100,)
     for stage in Stage:
         if stage.phase is not None and stage not in last:

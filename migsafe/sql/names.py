@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 MAX_IDENTIFIER_BYTES = 63
-# What plans call columns and constraints that are on their way in or out: no application uses these names.
-WORKING_NAMES = ("migsafe_new_", "migsafe_tomb_")
+# How names begin that plans give to what is on its way in or out: no application uses them.
+WORKING_NAMES = ("migsafe_",)
 # What a name without quotes begins with and goes on with, and a dollar quote's tag: letters, _, and all that
 # is not ASCII. As what it is not: the range \x80-\U0010ffff would take 5 ms to compile, wherever it stands.
 NAME_START = r"[^\x00-@\[-^`{-\x7f]"
