@@ -90,8 +90,7 @@ def index_below(catalog: Catalog, parent: Name, index: Index, child: Name) -> Ca
         mine = replace(constraint, name=name, index=name, inherited=True)
         table = replace(table, constraints=(*table.constraints, mine))
     else:
-        names = (*cloned_keys(index), *included(index))
-        name = index_name(child.name, names, free_relation_name(catalog, child.schema))
+        name = index_name(child.name, cloned_names(index), free_relation_name(catalog, child.schema))
     made = replace(index, name=name, parent=above, definition="", assumed=False)
     catalog = catalog.with_table(replace(table, indexes=(*table.indexes, made)))
     for grandchild in children(catalog, child):
@@ -99,13 +98,14 @@ def index_below(catalog: Catalog, parent: Name, index: Index, child: Name) -> Ca
     return catalog
 
 
-def cloned_keys(index: Index) -> tuple[str, ...]:
-    """What a copy of the index calls its keys: an expression has the name that its model gave it."""
-    if "" not in index.keys or not index.definition:
-        return index.keys
-    (statement,) = read_script(index.definition).statements
-    found = next((each for each in statement.operations if isinstance(each, CreateIndex)), None)
-    return found.key_names[: len(index.keys)] if found else index.keys
+def cloned_names(index: Index) -> tuple[str, ...]:
+    """What a copy of the index calls its columns: an expression has the name that its model gave it."""
+    if "" in index.keys and index.definition:
+        (statement,) = read_script(index.definition).statements
+        found = next((each for each in statement.operations if isinstance(each, CreateIndex)), None)
+        if found is not None:
+            return found.key_names
+    return (*index.keys, *included(index))
 
 
 def attach_index(catalog: Catalog, parent: Name, child: Name) -> Catalog:

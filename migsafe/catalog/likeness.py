@@ -8,7 +8,7 @@ from dataclasses import replace
 from migsafe.catalog.columns import own_new_sequence
 from migsafe.catalog.constraints import put_constraint
 from migsafe.catalog.find import free_key_name, free_relation_name, known, with_column
-from migsafe.catalog.keys import cloned_keys, included
+from migsafe.catalog.keys import cloned_names
 from migsafe.catalog.model import Catalog, Index, Table
 from migsafe.catalog.names import index_name, made_up_name
 from migsafe.catalog.nullness import set_not_null
@@ -75,7 +75,6 @@ def _copy(catalog: Catalog, table: Table, source: Table, index: Index) -> Catalo
         copy = replace(key, name=made, index=made, inherited=False)
         table = replace(table, constraints=(*table.constraints, copy))
     else:
-        names = (*cloned_keys(index), *included(index))
-        made = index_name(table.name.name, names, free_relation_name(catalog, schema))
+        made = index_name(table.name.name, cloned_names(index), free_relation_name(catalog, schema))
     mine = replace(index, name=made, parent=None, definition="", assumed=False)
     return catalog.with_table(replace(table, indexes=(*table.indexes, mine)))

@@ -99,6 +99,8 @@ def create_partition(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int
     parent = scene.catalog.table(operation.partition_of)
     if parent is None or not parent.partitioned or scene.catalog.created_now(parent):
         return None
+    if operation.if_not_exists and scene.catalog.table(operation.table):
+        return None
     tail = _tail(operation, wanted[0])
     name = scene.catalog.resolve(operation.table)
     attaching = AttachPartition(

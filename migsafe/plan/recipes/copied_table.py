@@ -7,8 +7,8 @@ copies, loses what is written meanwhile, and blocks or breaks the application at
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from migsafe.catalog.keys import cloned_keys
-from migsafe.catalog.model import Constraint, Table
+from migsafe.catalog.keys import cloned_names
+from migsafe.catalog.model import Constraint, Index, Table
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
@@ -290,12 +290,16 @@ def _lost(old: Table, new: Table) -> Iterator[str]:
     for constraint in old.constraints:
         if constraint.kind is ConstraintKind.FOREIGN_KEY and not _has(constraint, known):
             yield f"foreign key {constraint.name}"
-    keys = {(cloned_keys(index), index.where is None) for index in new.indexes}
+    keys = {_keys_of(index) for index in new.indexes}
     for index in old.indexes:
         behind = next((c for c in old.constraints if c.index == index.name), None)
         primary = behind is not None and behind.kind is ConstraintKind.PRIMARY_KEY
-        if (cloned_keys(index), index.where is None) not in keys and not primary:
+        if _keys_of(index) not in keys and not primary:
             yield f"index {index.name}"
+
+
+def _keys_of(index: Index) -> tuple[tuple[str, ...], bool]:
+    return cloned_names(index)[: len(index.keys)], index.where is None
 
 
 def _has(constraint: Constraint, known: set[tuple[ConstraintKind, tuple[str, ...], Name | None]]) -> bool:
