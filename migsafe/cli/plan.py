@@ -94,7 +94,12 @@ def plan(
     project = find_revision_project(migration, revisions=revisions)
     if project is not None:
         asked = Asked(
-            database=database, output=output, force=force, revisions=revisions, output_format=output_format
+            database=database,
+            output=output,
+            force=force,
+            explain=explain,
+            revisions=revisions,
+            output_format=output_format,
         )
         return plan_revision(project, migration, options, asked)
     text = _text(migration)

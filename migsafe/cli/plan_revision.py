@@ -23,6 +23,7 @@ class Asked:
     database: str | None
     output: Path | None
     force: bool
+    explain: bool
     revisions: bool
     output_format: OutputFormat
 
@@ -33,9 +34,10 @@ def find_revision_project(migration: Path, *, revisions: bool) -> "Project | Non
     Raises:
         UsageError: A revision must be meant, and there is no project.
     """
-    if migration.suffix == ".sql" or (migration.exists() and migration.suffix != ".py"):
+    is_other = str(migration) == "-" or migration.suffix in {".sql", ".toml"}
+    if is_other or (migration.exists() and migration.suffix != ".py"):
         if revisions:
-            raise UsageError(f"--revisions is for Alembic's revisions, and {migration} is SQL")
+            raise UsageError(f"--revisions is for Alembic's revisions, and {migration} is none")
         return None
     from migsafe.config.read import load_config
     from migsafe.integrations.revisions.project import find_project
@@ -56,21 +58,34 @@ def plan_revision(project: "Project", name: Path, options: "PlanOptions", asked:
     from migsafe.integrations.revisions.write import revision_files, write
     from migsafe.plan.file import dump_plan, load_plan
 
+    config = load_config()
     revision, all_of_them = _find(project, name)
     target = asked.output or read.plan_file(revision)
     notes: tuple[str, ...] = ()
-    if asked.revisions and target.exists() and not asked.force:
+    if asked.revisions and target.exists() and not (asked.force or asked.explain):
         plan = load_plan(target)  # it may have been edited: that is what it is for
     else:
-        planned = read.plan_revision(project, revision, all_of_them, options, live=_live(asked.database))
+        planned = read.plan_revision(
+            project,
+            revision,
+            all_of_them,
+            options,
+            live=_live(asked.database),
+            server_version=config.server_version,
+        )
         plan, notes = planned.plan, planned.notes
+        if asked.explain:
+            from migsafe.cli.plan_explain import explain_plan
+
+            explain_plan(plan, planned.before, asked.output_format)
+            return
         if str(target) == "-":
             typer.echo(dump_plan(plan), nl=False)
             return
         _write_plan(target, dump_plan(plan), force=asked.force)
     files: list[Path] = []
     if asked.revisions:
-        made = revision_files(plan, target, revision, all_of_them, load_config().alembic)
+        made = revision_files(plan, target, revision, all_of_them, config.alembic)
         write(made)
         files = [file.path for file in made]
     _report(plan, target, files, notes, asked.output_format)

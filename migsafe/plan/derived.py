@@ -18,6 +18,7 @@ from migsafe.plan.sync import LEDGER_SCHEMA, bounded, fires_after_sync
 from migsafe.plan.trigger_text import (
     create_trigger,
     drop_trigger,
+    fire_always,
     guarded,
     note,
     trigger_function,
@@ -111,6 +112,7 @@ def create_triggers(derived: Derived) -> tuple[str, ...]:
         _function(derived),
         create_trigger(insert, empty, "INSERT", derived.table, derived.function),
         create_trigger(update, when, "UPDATE", derived.table, derived.function),
+        fire_always(derived.table, derived.triggers),
     )
 
 

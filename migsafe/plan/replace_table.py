@@ -18,6 +18,7 @@ from migsafe.plan.stages import Stage
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 
 _TAKEN_AGAIN = "-- migsafe: allow renamed-table: another table takes the name in the same transaction"
+_ONE_ROW = "-- migsafe: allow work-under-lock: a sequence has one row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class TableReplacement:
     at_swap: tuple[str, ...] = ()
     at_swap_undo: tuple[str, ...] = ()
     lenient: bool = False
+    lenient_back: bool = True
 
     @property
     def forward(self) -> Mirror:
@@ -68,7 +70,8 @@ class TableReplacement:
     @property
     def backward(self) -> Mirror:
         """New to old, both by the names that they have after the swap."""
-        return replace(self.forward, source=self.old.name, target=self.grave, key=self.old_key, lenient=True)
+        turned = replace(self.forward, source=self.old.name, target=self.grave)
+        return replace(turned, key=self.old_key, lenient=self.lenient_back)
 
     @property
     def function(self) -> Name:
@@ -202,4 +205,6 @@ def _swap(change: TableReplacement) -> DdlStep:
 def _go_on(behind: Name, ahead: Name) -> str:
     """Let the second sequence go on where the first one stands."""
     sequence = quote_literal(ahead.sql)
-    return f"SELECT pg_catalog.setval({sequence}::regclass, last_value, is_called) FROM {behind.sql}"
+    return (
+        f"{_ONE_ROW}\nSELECT pg_catalog.setval({sequence}::regclass, last_value, is_called) FROM {behind.sql}"
+    )

@@ -14,6 +14,7 @@ from migsafe.plan.sync import LEDGER_SCHEMA, bounded
 from migsafe.plan.trigger_text import (
     create_trigger,
     drop_trigger,
+    fire_always,
     guarded,
     indent,
     note,
@@ -94,6 +95,7 @@ def create_triggers(sync: Columns) -> tuple[str, ...]:
         *set_function(sync),
         create_trigger(insert, "", "INSERT", sync.table, sync.function),
         create_trigger(update, when, "UPDATE", sync.table, sync.function),
+        fire_always(sync.table, sync.triggers),
     )
 
 

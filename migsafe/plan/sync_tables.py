@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from migsafe.plan.conversions import differs
 from migsafe.plan.sync import LEDGER_SCHEMA, bounded, make_tag
-from migsafe.plan.trigger_text import create_trigger, drop_trigger, indent, note, trigger_name
+from migsafe.plan.trigger_text import create_trigger, drop_trigger, fire_always, indent, note, trigger_name
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 from migsafe.sql.operations import TypeName
 
@@ -63,6 +63,7 @@ def create_one_way(moved: Moved) -> tuple[str, ...]:
         create_trigger(_name(old, "take", "insert"), not_given, "INSERT", old.table, _function(old, "take")),
         *_push(moved, old, new),
         *_push_triggers(old),
+        fire_always(old.table, [_name(old, "take", "insert"), *_names(old, "push")]),
         *_followed(moved),
     )
 
@@ -79,6 +80,7 @@ def _followed(moved: Moved) -> tuple[str, ...]:
             new.table,
             _function(new, "take"),
         ),
+        fire_always(new.table, _names(new, "take")),
     )
 
 
@@ -99,6 +101,7 @@ def both_ways(moved: Moved) -> tuple[str, ...]:
         ),
         *_push(moved, new, moved.old),
         *_push_triggers(new),
+        fire_always(new.table, [*_names(new, "take"), *_names(new, "push")]),
     )
 
 
@@ -109,15 +112,14 @@ def back_to_one_way(moved: Moved) -> tuple[str, ...]:
     return (*drops, *_followed(moved))
 
 
-def renamed(moved: Moved) -> tuple[str, ...]:
-    """All functions again, for a column that is called otherwise now."""
-    old, new = moved.old, moved.new
-    return (
-        *_take(old, new),
-        *_push(moved, old, new),
-        *_take(new, old),
-        *_push(moved, new, old),
-    )
+def stop(moved: Moved) -> tuple[str, ...]:
+    """No trigger on the new half: a write that is under way there has begun with the functions of now."""
+    return (*_drop_pushes(moved.new), *_drop_takes(moved.new))
+
+
+def again(moved: Moved) -> tuple[str, ...]:
+    """After `stop`, for a column that is called otherwise now."""
+    return (*_take(moved.old, moved.new), *_push(moved, moved.old, moved.new), *both_ways(moved))
 
 
 def drop_all(moved: Moved) -> tuple[str, ...]:
@@ -247,12 +249,16 @@ def _push_triggers(half: Half) -> tuple[str, ...]:
     )
 
 
+def _names(half: Half, what: str) -> tuple[str, str]:
+    return _name(half, what, "insert"), _name(half, what, "update")
+
+
 def _drop_takes(half: Half) -> tuple[str, ...]:
-    return tuple(drop_trigger(_name(half, "take", event), half.table) for event in ("insert", "update"))
+    return tuple(drop_trigger(name, half.table) for name in _names(half, "take"))
 
 
 def _drop_pushes(half: Half) -> tuple[str, ...]:
-    return tuple(drop_trigger(_name(half, "push", event), half.table) for event in ("insert", "update"))
+    return tuple(drop_trigger(name, half.table) for name in _names(half, "push"))
 
 
 def _partner(half: Half, other: Half) -> str:

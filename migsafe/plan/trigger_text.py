@@ -40,6 +40,15 @@ def create_trigger(
     )
 
 
+def fire_always(table: Name, names: Sequence[str]) -> str:
+    """For rows that a subscription of logical replication applies, too.
+
+    https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER
+    """
+    listed = ", ".join(f"ENABLE ALWAYS TRIGGER {quote_identifier(name)}" for name in names)
+    return f"ALTER TABLE {table.sql} {listed}"
+
+
 def drop_trigger(name: str, table: Name) -> str:
     """DROP TRIGGER, also when it is gone already."""
     return f"DROP TRIGGER IF EXISTS {quote_identifier(name)} ON {table.sql}"

@@ -78,9 +78,13 @@ def require_clean(trial: Trial, place: Place) -> None:
 
 
 def require_short_waits(trial: Trial) -> None:
-    """No statement waited for us longer than it may; nor did it take much longer than on a calm day."""
-    calm = trial.recorder.by_stage[CALM].slowest
-    for stage, figures in trial.recorder.by_stage.items():
+    """No statement waited for us longer than it may, nor did it take that much longer than on a calm day.
+
+    Calm are the stages in which we do nothing: how slow this machine is by itself shows there.
+    """
+    by_stage = trial.recorder.by_stage
+    calm = max(by_stage[stage].slowest for stage in (CALM, *TRAFFIC_STAGES) if stage in by_stage)
+    for stage, figures in by_stage.items():
         assert figures.blocked <= LONGEST_BLOCK_SECONDS, f"{stage}: {figures.blocked_in}"
         assert figures.slowest <= calm + LONGEST_BLOCK_SECONDS, f"{stage}: a statement took that long"
 

@@ -40,9 +40,14 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A revision and its plan. `revisions` are all of the project; `notes` are for the person who asked."""
+    """A revision and its plan.
+
+    `before` is the schema that it starts from, `revisions` are all of the project, and `notes` are for the
+    person who asked.
+    """
 
     plan: Plan
+    before: Catalog
     revision: Revision
     revisions: tuple[Revision, ...]
     notes: tuple[str, ...] = ()
@@ -73,8 +78,11 @@ def plan_revision(
     options: PlanOptions,
     *,
     live: Applied | None,
+    server_version: int | None = None,
 ) -> Planned:
     """The plan for what a revision's upgrade() does, on a live database or after the revisions before it.
+
+    `server_version` is the major version to plan for without a database.
 
     Raises:
         PlanError: There is nothing to plan, or something that no recipe makes safe: why, and where.
@@ -92,7 +100,7 @@ def plan_revision(
             advice="A plan needs the SQL of the whole revision. Write what asks the database as SQL, or put "
             "it in a revision of its own.",
         )
-    before = _before(revision, revisions, live)
+    before = _before(revision, revisions, live, server_version)
     text = source.text
     try:
         chosen = named(options, text, before, revision=revision.id, file=source.path)
@@ -101,10 +109,12 @@ def plan_revision(
         raise _at_its_place(error, source) from None
     down = the_asked(read_revisions(project, Direction.DOWN, asked=revision.id), revision.id)
     notes = what_is_not_taken_back(before, source, down.source)
-    return Planned(plan=plan, revision=revision, revisions=revisions, notes=notes)
+    return Planned(plan=plan, before=before, revision=revision, revisions=revisions, notes=notes)
 
 
-def _before(revision: Revision, revisions: tuple[Revision, ...], live: Applied | None) -> Catalog:
+def _before(
+    revision: Revision, revisions: tuple[Revision, ...], live: Applied | None, major: int | None
+) -> Catalog:
     """The schema right before the revision: all that must have run, on the database or from the start."""
     needed = ancestors(revisions, frozenset({*revision.down, *revision.depends_on}))
     done: frozenset[str] = frozenset()
@@ -118,7 +128,8 @@ def _before(revision: Revision, revisions: tuple[Revision, ...], live: Applied |
             )
     scripts = [each.source for each in revisions if each.id in needed and each.id not in done]
     certain = not any(source.problems or source.problem for source in scripts)
-    start = live.catalog if live is not None else Catalog(complete=certain)
+    version = None if major is None else major * 10_000
+    start = live.catalog if live is not None else Catalog(complete=certain, server_version=version)
     return replay([(source.path, read_script(source.text)) for source in scripts], start)
 
 

@@ -12,6 +12,7 @@ from migsafe.plan.model import Change, ColumnChange, DownMap
 from migsafe.plan.numbering import widened
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.way import way_of
+from migsafe.plan.references import references_to
 from migsafe.plan.replace_column import TWO_NAMES, build_steps
 from migsafe.plan.replacement import Around, Replacement
 from migsafe.plan.sync import OnMisfit, Side, bounded, make_tag
@@ -158,7 +159,15 @@ def _loss(conversion: Conversion, on_misfit: OnMisfit, old: Column) -> tuple[str
 
 
 def _also(change: Replacement) -> tuple[str, ...]:
-    return tuple(
+    going_back = (
+        (
+            f"Going back after the exchange makes foreign keys to {change.old.name} again and proves them: "
+            "that takes as long as their tables are big.",
+        )
+        if references_to(change)
+        else ()
+    )
+    return going_back + tuple(
         f"The sequence {name} counts as {change.sync.new.type} from the swap on, which the migration's own "
         "statement would not do."
         for name in widened(change)

@@ -7,6 +7,7 @@ copies, loses what is written meanwhile, and blocks or breaks the application at
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from migsafe.catalog.keys import cloned_keys
 from migsafe.catalog.model import Constraint, Table
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
@@ -27,6 +28,7 @@ from migsafe.sql.operations import (
     Operation,
 )
 
+_QUIET = "-- migsafe: allow disabled-trigger: what is carried back is no write of the application"
 _KEYS = (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE)
 
 
@@ -65,7 +67,8 @@ def copied(script: Script, scene: Scene, *, triggers_follow: bool = False) -> Dr
         counters=tuple(_counters(old, new)),
         at_swap=tuple(_at_swap(old, grave, follow=triggers_follow)),
         at_swap_undo=tuple(_at_swap_undo(old, grave, follow=triggers_follow)),
-        lenient=not _takes_every_row(new, old, script),
+        lenient=not (_has_room(script) and _takes_every_row(new, old, _new_key(old, new))),
+        lenient_back=not _takes_every_row(old, new, primary_key(old)),
     )
     ending = end_mirror(change)
     if script.kept is None:
@@ -139,25 +142,28 @@ def _counters(old: Table, new: Table) -> Iterator[Counter]:
             yield Counter(old=source.sequences[0], new=column.sequences[0])
 
 
-def _takes_every_row(new: Table, old: Table, script: Script) -> bool:
-    """Whether nothing about the new table can refuse a row that the old one takes."""
-    definitions = {each.definition for each in old.constraints if each.kind is ConstraintKind.CHECK}
-    known = {(each.kind, each.columns) for each in old.constraints}
-    for constraint in new.constraints:
-        if constraint.kind is ConstraintKind.CHECK and constraint.definition in definitions:
-            continue
-        if constraint.kind in _KEYS and {*primary_key(old)} <= {*constraint.columns}:
-            continue
-        if (constraint.kind, constraint.columns) not in known:
-            return False
-    stricter = [
-        c.name for c in new.columns if c.not_null and not getattr(old.column(c.name), "not_null", False)
-    ]
+def _has_room(script: Script) -> bool:
+    """Whether there is a partition for every row."""
+    new = script.new
     has_default = any(
         isinstance(each.operation, CreateTable) and each.operation.default_partition for each in script.build
     )
     hashed = (new.partition_key or "").lower().lstrip().startswith("hash")
-    return not stricter and (not new.partitioned or has_default or hashed)
+    return not new.partitioned or has_default or hashed
+
+
+def _takes_every_row(target: Table, source: Table, key: tuple[str, ...]) -> bool:
+    """Whether no constraint of the target can refuse a row that the source takes, its key left out."""
+    definitions = {each.definition for each in source.constraints}
+    known = {(each.kind, each.columns) for each in source.constraints if each.columns}
+    for constraint in target.constraints:
+        is_key = constraint.kind in _KEYS and constraint.columns == key
+        if constraint.definition in definitions or is_key or constraint.kind is ConstraintKind.PRIMARY_KEY:
+            continue
+        if constraint.kind is ConstraintKind.CHECK or (constraint.kind, constraint.columns) not in known:
+            return False
+    own = {column.name for column in source.columns if column.not_null}
+    return all(column.name in own for column in target.columns if column.not_null)
 
 
 def _given_up(change: TableReplacement) -> Iterator[str]:
@@ -178,7 +184,7 @@ def _awake(old: Table) -> tuple[str, ...]:
 def _at_swap(old: Table, grave: Name, *, follow: bool) -> Iterator[str]:
     """What is carried back to the old table is no write of the application: its triggers stay quiet."""
     for name in _awake(old):
-        yield f"ALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
+        yield f"{_QUIET}\nALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
     for trigger in old.triggers if follow else ():
         yield trigger.definition
         if not trigger.enabled:
@@ -284,11 +290,11 @@ def _lost(old: Table, new: Table) -> Iterator[str]:
     for constraint in old.constraints:
         if constraint.kind is ConstraintKind.FOREIGN_KEY and not _has(constraint, known):
             yield f"foreign key {constraint.name}"
-    keys = {(index.keys, index.where) for index in new.indexes}
+    keys = {(cloned_keys(index), index.where is None) for index in new.indexes}
     for index in old.indexes:
         behind = next((c for c in old.constraints if c.index == index.name), None)
         primary = behind is not None and behind.kind is ConstraintKind.PRIMARY_KEY
-        if (index.keys, index.where) not in keys and not primary:
+        if (cloned_keys(index), index.where is None) not in keys and not primary:
             yield f"index {index.name}"
 
 

@@ -34,11 +34,12 @@ from migsafe.plan.sync import bounded, make_tag
 from migsafe.plan.sync_tables import (
     Half,
     Moved,
+    again,
     back_to_one_way,
     both_ways,
     create_one_way,
     drop_all,
-    renamed,
+    stop,
 )
 from migsafe.sql.joined_update import JoinedUpdate, joined_update
 from migsafe.sql.names import quote_identifier
@@ -234,14 +235,12 @@ class _Recipe:
         source, name = self.source.name, self.column.name
         tomb = tombstone(self.source, name)
         at_rest = replace(self.moved, old=replace(self.moved.old, column=tomb))
-        # A write that is under way there has begun with the functions that know the old name.
-        lock = f"LOCK TABLE {self.target.name.sql} IN SHARE ROW EXCLUSIVE MODE"
         yield DdlStep(
             id="contract.tombstone",
             stage=Stage.TOMBSTONED,
             title=f"Rename {name} of {source} to its tombstone, which is kept up",
-            sql=(lock, rename_column(source, name, tomb), *renamed(at_rest)),
-            undo=(lock, rename_column(source, tomb, name), *renamed(self.moved)),
+            sql=(*stop(self.moved), rename_column(source, name, tomb), *again(at_rest)),
+            undo=(*stop(self.moved), rename_column(source, tomb, name), *again(self.moved)),
             locks=strong(source, self.target.name),
         )
         yield DdlStep(

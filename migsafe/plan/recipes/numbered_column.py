@@ -47,7 +47,7 @@ def identity_steps(table: Table, column: ColumnDefinition, wanted: Wanted, scene
     kind, options = _identity(wanted.sql)
     make = (
         f"CREATE SEQUENCE {sequence.sql} AS {column.type}{options}",
-        # An identity column asks for no rights on its sequence; so must this one not.
+        "-- migsafe: allow public-grant: an identity asks for no right, so this must not, until it is one\n"
         f"GRANT USAGE ON SEQUENCE {sequence.sql} TO PUBLIC",
     )
     yield expand_step(
@@ -61,17 +61,18 @@ def identity_steps(table: Table, column: ColumnDefinition, wanted: Wanted, scene
     alter = f"ALTER TABLE {table.name.sql} ALTER COLUMN {quote_identifier(column.name)}"
     brackets = f" ({options.strip()})" if options else ""
     own = f"pg_catalog.pg_get_serial_sequence({quote_literal(table.name.sql)}, {quote_literal(column.name)})"
+    over = "the identity takes its place in this transaction"
     yield DdlStep(
         id=f"verify.{column.name}.identity",
         stage=Stage.VERIFIED,
         title=f"Make {column.name} the identity that it should be, which goes on where the numbers stand",
         sql=(
-            f"{alter} DROP DEFAULT",
+            f"-- migsafe: allow dropped-default: {over}\n{alter} DROP DEFAULT",
             # Else it would be this one that pg_get_serial_sequence() finds.
             f"ALTER SEQUENCE {sequence.sql} OWNED BY NONE",
             f"{alter} ADD GENERATED {kind} AS IDENTITY{brackets}",
             f"SELECT pg_catalog.setval({own}, {_next(sequence)}, false)",
-            f"DROP SEQUENCE {sequence.sql}",
+            f"-- migsafe: allow dropped-object: {over}\nDROP SEQUENCE {sequence.sql}",
         ),
         undo=(
             *make,

@@ -88,7 +88,9 @@ def _refuse_unlike(old: Name, catalog: Catalog) -> None:
 
 
 def drop_type(change: DropObject, _wanted: Wanted, scene: Scene) -> Draft:
-    """A type, domain or sequence that is renamed when nobody should name it any more, and dropped later.
+    """A type, domain or sequence that goes when nobody should name it any more; a sequence is renamed first.
+
+    A type keeps its name until it goes: the triggers of a column that had it in this very migration say it.
 
     Raises:
         PlanError: It is not known, or CASCADE would take more with it.
@@ -111,7 +113,7 @@ def drop_type(change: DropObject, _wanted: Wanted, scene: Scene) -> Draft:
             kind=f"drop_{change.kind.lower()}", summary=f"Drop {change.kind.lower()} {old}", subject=old
         ),
         compatibility=parts.LEAVING,
-        steps=_leave(change.kind, old),
+        steps=_leave(change.kind, old) if change.kind == "SEQUENCE" else (_drop(change.kind, old, old),),
     )
 
 
@@ -140,12 +142,16 @@ def _leave(kind: str, old: Name) -> tuple[DdlStep, DdlStep]:
             sql=(parts.renamed(kind, old, grave),),
             undo=(parts.renamed(kind, grave, old),),
         ),
-        DdlStep(
-            id=f"contract.{kind.lower()}.{old.name}.drop",
-            stage=Stage.DROPPED,
-            title=f"Drop {grave.name}: the point of no return",
-            sql=(f"DROP {kind} {grave.sql}",),
-        ),
+        _drop(kind, old, grave),
+    )
+
+
+def _drop(kind: str, old: Name, name: Name) -> DdlStep:
+    return DdlStep(
+        id=f"contract.{kind.lower()}.{old.name}.drop",
+        stage=Stage.DROPPED,
+        title=f"Drop {name.name}: the point of no return",
+        sql=(f"DROP {kind} {name.sql}",),
     )
 
 

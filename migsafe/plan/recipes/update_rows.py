@@ -73,6 +73,8 @@ def update_rows(operation: Update, wanted: Wanted, scene: Scene) -> Draft:
                     f"Rows of {table.name} that are written meanwhile and satisfy the condition are set too. "
                     "If the application goes on writing such rows, there is no end to it: bound the "
                     "condition, by a key or a time.",
+                    f"What the application itself writes to {named} of such a row, even after its batch, is "
+                    "overwritten: unlike one UPDATE, the batches come back until no row is left to be set.",
                 ),
                 _of_others(table, update, scene.catalog),
                 common.fired_by_backfill(table),

@@ -13,6 +13,7 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.model import DownMap
 from migsafe.plan.replacement import Helpers
 from migsafe.plan.said import template_of
+from migsafe.plan.sync import OnMisfit
 from migsafe.sql.casts import simple_cast
 from migsafe.sql.names import quote_identifier, quote_literal
 from migsafe.sql.operations import AlterColumnType
@@ -70,7 +71,7 @@ def way_of(
     if wanted.down is not None:
         what = f"the way down of {change}"
         down = template_of(wanted.down, operation.column, scene.catalog, what=what)
-    return _guarded(replace(guard, up=template, down=down))
+    return _guarded(replace(guard, up=template, down=down), scene)
 
 
 def _is_plain_cast(text: str, operation: AlterColumnType) -> bool:
@@ -99,11 +100,17 @@ def _known(guard: Guard, change: str, scene: Scene) -> Way:
             f"changing {change} depends on the settings of each session",
             advice="Say how: USING with an expression that does not, and `-- migsafe: down EXPRESSION`.",
         )
+    domain = scene.catalog.domain(new)
+    if domain is not None and domain.not_null:
+        raise PlanError(
+            f"changing {change}: the domain refuses NULL, which the new column holds until it is filled",
+            advice="Give the domain a CHECK (value IS NOT NULL) after the rollout, or the column NOT NULL.",
+        )
     up = f"({{value}}::{type_sql(new)})"
-    return _guarded(replace(guard, up=up, down=f"({{value}}::{type_sql(old)})"))
+    return _guarded(replace(guard, up=up, down=f"({{value}}::{type_sql(old)})"), scene)
 
 
-def _guarded(guard: Guard) -> Way:
+def _guarded(guard: Guard, scene: Scene) -> Way:
     dated = {guard.old.name, guard.new.name} & (_DATED | {_ZONED})
     told = (
         (
@@ -113,8 +120,11 @@ def _guarded(guard: Guard) -> Way:
         if dated
         else ()
     )
+    conversion = guard.conversion()
+    if scene.options.on_misfit is OnMisfit.FAIL and guard.down is not None:
+        conversion = replace(conversion, down=guard.down, fits=None)  # it is to fail, not to be caught
     return Way(
-        conversion=guard.conversion(),
+        conversion=conversion,
         helpers=guard.helpers(),
         warnings=(
             "Values that cannot be converted are found before anything is filled. From the verify phase on, "
