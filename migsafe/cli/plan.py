@@ -110,7 +110,7 @@ def plan(
 
         explain_plan(made, catalog, output_format)
         return None
-    written = dump_plan(made)
+    written = dump_plan(made, catalog)
     target = output or (Path("-") if str(migration) == "-" else migration.with_suffix(".plan.toml"))
     if str(target) == "-":
         typer.echo(written, nl=False)

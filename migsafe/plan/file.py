@@ -1,17 +1,21 @@
 """Plan files: TOML that is made to be reviewed in a pull request, and edited."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from tomlkit.items import AoT, String, StringType, Table, Trivia
 
+from migsafe.catalog.model import Catalog
 from migsafe.errors import PlanError, UsageError
 from migsafe.plan.document import SECTIONS, fingerprint, from_document, read_traffic, to_document
+from migsafe.plan.estimate import estimate
 from migsafe.plan.fields import Fields
-from migsafe.plan.model import Plan, Traffic
+from migsafe.plan.model import Change, Plan, Step, Traffic
 from migsafe.plan.places import find_places
+from migsafe.plan.remarks import about_down_map, about_section, about_step
 
 __all__ = ["dump_plan", "fingerprint", "load_plan", "load_traffic", "read_plan"]
 
@@ -19,29 +23,42 @@ _HEADER = (
     "A migsafe plan. Review it like code: every statement that will run is in it.",
     "Carry it out with `migsafe run`. Once a rollout has begun, its plan must not change any more.",
 )
-_NOTES = {
-    "expand": "Instant once the lock is granted: one transaction, short lock timeout, retried.",
-    "backfill": "UPDATE table SET ... WHERE ..., in small batches; resumed after any interruption.",
-    "verify": "Reads and writes go on throughout.",
-    "tombstone": "Only after the old version of the application is gone. Undone in milliseconds.",
-    "drop": "The point of no return for the structure.",
-}
+_ESTIMATES = "Times are estimates from the sizes of the tables when the plan was made; they promise nothing."
 
 
-def dump_plan(plan: Plan) -> str:
-    """The text of a plan file."""
+def dump_plan(plan: Plan, catalog: Catalog | None = None) -> str:
+    """The text of a plan file. With a catalog that knows sizes, its comments say how long steps may take."""
     document = to_document(plan)
     text = tomlkit.document()
-    for line in _HEADER:
+    sized = any(estimate(step, catalog) for step in plan.steps)
+    for line in (*_HEADER, *((_ESTIMATES,) if sized else ())):
         text.add(tomlkit.comment(line))
     for key, value in document.items():
         if key in SECTIONS:
+            stage = SECTIONS[key]
             text.add(tomlkit.nl())
-            text.add(tomlkit.comment(_NOTES[key]))
-            text.add(key, _sections(value))
+            for line in about_section(plan, stage):
+                text.add(tomlkit.comment(line))
+            text.add(key, _steps(value, plan.steps_to(stage), catalog))
+        elif key == "changes":
+            text.add(key, _changes(value, plan.changes))
         else:
             text.add(key, _value(value))
     return tomlkit.dumps(text)
+
+
+def _steps(tables: list[dict[str, Any]], steps: Sequence[Step], catalog: Catalog | None) -> AoT:
+    array = tomlkit.aot()
+    for values, step in zip(tables, steps, strict=True):
+        array.append(_table(values, head=tuple(about_step(step, catalog))))
+    return array
+
+
+def _changes(tables: list[dict[str, Any]], changes: Sequence[Change]) -> AoT:
+    array = tomlkit.aot()
+    for values, change in zip(tables, changes, strict=True):
+        array.append(_table(values, head=(about_down_map(change.down_map),)))
+    return array
 
 
 def load_plan(path: Path) -> Plan:
@@ -110,8 +127,10 @@ def _sections(steps: list[dict[str, Any]]) -> AoT:
     return array
 
 
-def _table(values: dict[str, Any]) -> Table:
+def _table(values: dict[str, Any], *, head: Sequence[str] = ()) -> Table:
     table = tomlkit.table()
+    for line in head:
+        table.add(tomlkit.comment(line))
     for key, value in values.items():
         table.add(key, _value(value))
     return table

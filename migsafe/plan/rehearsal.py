@@ -17,6 +17,7 @@ from migsafe.plan.model import (
 )
 from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.script import read_script
+from migsafe.sql.split import split
 
 _BATCH = "ctid >= '(0,1)' AND ctid < '(128,1)'"  # which rows a batch asks for, as the runner's windows do
 
@@ -146,8 +147,25 @@ def locks_of(statements: Sequence[StatementEffects], before: Catalog) -> tuple[L
 
 
 def with_predicted_locks(plan: Plan, catalog: Catalog) -> Plan:
-    """The plan whose steps say of their locks what is known of PostgreSQL's."""
-    return replace(plan, steps=tuple(_with_locks(each) for each in rehearse(plan, catalog)))
+    """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file."""
+    bare = replace(plan, steps=tuple(_bare(step) for step in plan.steps))
+    return replace(bare, steps=tuple(_with_locks(each) for each in rehearse(bare, catalog)))
+
+
+def _bare(step: Step) -> Step:
+    """The step with nothing around its statements, as a plan file gives them back."""
+    step = replace(step, undo=_statements(step.undo))
+    match step:
+        case DdlStep(sql=sql):
+            return replace(step, sql=_statements(sql))
+        case IndexStep(sql=text) | ConcurrentStep(sql=text):
+            return replace(step, sql=_statements((text,))[0])
+        case _:
+            return step
+
+
+def _statements(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(each.text for text in texts for each in split(text).statements)
 
 
 def _with_locks(one: Rehearsed) -> Step:

@@ -105,6 +105,8 @@ def _words(operation: Operation) -> Iterator[str]:  # noqa: C901, PLR0912 -- one
             yield f"{table.name} -> {new}"
         case SetSchema(table=table, new_schema=schema):
             yield f"{table.name} -> {schema}.{table.name}"
+        case OtherTableAction(action=action) if action.startswith("ENABLE ALWAYS"):
+            pass
         case OtherTableAction(action=action, column=on):
             yield f"{action.lower()} {on or ''}".rstrip()
         case OtherStatement(changes=changes) if changes:
