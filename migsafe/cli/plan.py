@@ -59,12 +59,12 @@ def plan(
 
     Exit codes: 0 done, 1 --check found something to put right, 2 there is no plan.
     """
-    from migsafe.plan.durations import parse_duration
-    from migsafe.plan.file import dump_plan, fingerprint
     from migsafe.plan.model import Contract
     from migsafe.plan.options import PlanOptions
     from migsafe.plan.planner import plan_migration
-    from migsafe.plan.sync import OnMisfit
+    from migsafe.plan.sync.pair import OnMisfit
+    from migsafe.plan.toml.durations import parse_duration
+    from migsafe.plan.toml.file import dump_plan, fingerprint
 
     if check and explain:
         raise UsageError("--check and --explain exclude each other")
@@ -74,7 +74,7 @@ def plan(
         raise typer.Exit(check_plan(migration, catalog_of(database, schema), output_format))
     if explain and migration.suffix == ".toml":
         from migsafe.cli.plan_explain import explain_plan
-        from migsafe.plan.file import load_plan
+        from migsafe.plan.toml.file import load_plan
 
         explain_plan(load_plan(migration), catalog_of(database, schema), output_format)
         return None
@@ -146,7 +146,7 @@ def _text(migration: Path) -> str:
 def _traffic(path: Path | None) -> "Traffic | None":
     if path is None:
         return None
-    from migsafe.plan.file import load_traffic
+    from migsafe.plan.toml.file import load_traffic
 
     return load_traffic(path)
 
@@ -165,11 +165,11 @@ def _write(target: Path, text: str, *, force: bool) -> None:
 
 def _report(made: "Plan", target: Path, mark: str, output_format: OutputFormat) -> None:
     if output_format is OutputFormat.JSON:
-        from migsafe.plan.document import to_document
+        from migsafe.plan.toml.document import to_document
 
         print_json({"format_version": 1, "path": str(target), "fingerprint": mark, "plan": to_document(made)})
         return
-    from migsafe.plan.describe import describe
+    from migsafe.plan.report.describe import describe
 
     typer.echo(describe(made))
     typer.echo(f"\nWritten to {target}. Review it, then: migsafe run {target}")

@@ -20,7 +20,7 @@ def check_plan(path: Path, catalog: "Catalog | None", output_format: OutputForma
         UsageError: The file cannot be read.
         PlanError: It is not a plan: which key, and where.
     """
-    from migsafe.plan.file import read_text
+    from migsafe.plan.toml.file import read_text
     from migsafe.review.check import review_plan
 
     review = review_plan(read_text(path), file=str(path), catalog=catalog)
@@ -62,7 +62,7 @@ def _said(problem: "Problem") -> str:
 
 def _document(review: "Review") -> dict[str, Any]:
     from migsafe.lint.reports import render
-    from migsafe.plan.file import fingerprint
+    from migsafe.plan.toml.file import fingerprint
 
     lint = None if review.lint is None else json.loads(render(review.lint, "json"))
     return {

@@ -11,7 +11,7 @@ from migsafe.cli.output import write_report
 if TYPE_CHECKING:
     from migsafe.catalog.model import Catalog
     from migsafe.plan.model import Plan
-    from migsafe.plan.stage_table import StageRow
+    from migsafe.plan.report.stage_table import StageRow
 
 _COLUMNS = (
     ("stage", 10),
@@ -26,7 +26,7 @@ _COLUMNS = (
 
 def explain_plan(plan: "Plan", catalog: "Catalog | None", output_format: OutputFormat) -> None:
     """Shows what is there in each stage, and who may use it."""
-    from migsafe.plan.stage_table import stage_rows
+    from migsafe.plan.report.stage_table import stage_rows
 
     rows = stage_rows(plan, catalog)
     if output_format is OutputFormat.JSON:

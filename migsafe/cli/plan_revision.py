@@ -56,7 +56,7 @@ def plan_revision(project: "Project", name: Path, options: "PlanOptions", asked:
     from migsafe.config.read import load_config
     from migsafe.integrations.revisions import read
     from migsafe.integrations.revisions.write import revision_files, write
-    from migsafe.plan.file import dump_plan, load_plan
+    from migsafe.plan.toml.file import dump_plan, load_plan
 
     config = load_config()
     revision, all_of_them = _find(project, name)
@@ -141,11 +141,11 @@ def _write_plan(target: Path, text: str, *, force: bool) -> None:
 def _report(
     plan: "Plan", target: Path, files: list[Path], notes: tuple[str, ...], output_format: OutputFormat
 ) -> None:
-    from migsafe.plan.file import fingerprint
+    from migsafe.plan.toml.file import fingerprint
 
     shown = [_from_here(path) for path in (target, *files)]
     if output_format is OutputFormat.JSON:
-        from migsafe.plan.document import to_document
+        from migsafe.plan.toml.document import to_document
 
         print_json(
             {
@@ -158,7 +158,7 @@ def _report(
             }
         )
         return
-    from migsafe.plan.describe import describe
+    from migsafe.plan.report.describe import describe
 
     typer.echo(describe(plan))
     for note in notes:

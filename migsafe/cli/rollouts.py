@@ -38,7 +38,7 @@ def find_plan(target: str, dsn: str) -> "Plan":
         UsageError: There is neither.
         PlanError: The file is not a plan.
     """
-    from migsafe.plan.file import load_plan, read_plan
+    from migsafe.plan.toml.file import load_plan, read_plan
     from migsafe.rollout.requests import known_rollout
     from migsafe.run.connect import connect
 
@@ -50,7 +50,7 @@ def find_plan(target: str, dsn: str) -> "Plan":
 
 def rollout_name(target: str) -> str:
     """The name that a plan file gives, or the name itself."""
-    from migsafe.plan.file import load_plan
+    from migsafe.plan.toml.file import load_plan
 
     return load_plan(Path(target)).name if looks_like_a_file(target) else target
 

@@ -46,7 +46,7 @@ def status(
 
 def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.errors import PlanError
-    from migsafe.plan.file import read_plan
+    from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
     from migsafe.run.ledger.rollouts import count_sync_events

@@ -18,11 +18,11 @@ from migsafe.lint.model import LintReport, Severity
 from migsafe.lint.reports import View, as_text
 from migsafe.lint.reports.words import summary
 from migsafe.lint.rules import shipped_rules
-from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import SCHEMA_STAGES, Stage, Version
+from migsafe.plan.toml.file import dump_plan, load_plan
 from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.session import check_first, controller
 from migsafe.sources.model import Source

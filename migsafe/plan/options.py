@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from migsafe.plan.model import Contract, Traffic
-from migsafe.plan.sync import OnMisfit
+from migsafe.plan.sync.pair import OnMisfit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from migsafe.errors import PlanError
 from migsafe.plan.model import BackfillStep, DdlStep, IndexStep, Plan, Step, VerifyStep
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
-from migsafe.plan.sync import OnMisfit
+from migsafe.plan.sync.pair import OnMisfit
 
 _AGAIN = "Is it the right database? If so, make the plan again from it: migsafe plan ... --database URL"
 

@@ -5,9 +5,9 @@ from textwrap import wrap
 
 from migsafe.catalog.model import Catalog
 from migsafe.plan.model import DdlStep, DownMap, Plan, Step
-from migsafe.plan.stage_table import step_locks
+from migsafe.plan.report.stage_table import step_locks
+from migsafe.plan.report.ways_back import is_long, way_back
 from migsafe.plan.stages import Stage, Version
-from migsafe.plan.ways_back import is_long, way_back
 
 _WIDTH = 106
 _DOES = {

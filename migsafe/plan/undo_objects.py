@@ -2,7 +2,7 @@
 
 from migsafe.catalog.functions import find_function
 from migsafe.catalog.model import Catalog
-from migsafe.plan.recipes.parts import type_sql
+from migsafe.plan.recipes.objects.parts import type_sql
 from migsafe.sql.changes import (
     ChangeSequence,
     CreateDomain,

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from migsafe.catalog.model import Catalog
 from migsafe.errors import PlanError
 from migsafe.lint.engine import LintOptions
-from migsafe.plan.file import read_plan
 from migsafe.plan.model import BackfillStep, DdlStep, Plan, VerifyStep
 from migsafe.plan.preflight import preflight
 from migsafe.plan.rehearsal import Rehearsed, rehearse, rehearse_undo, statements_of
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import read_plan
 from migsafe.review.lint import lint_plan
 from migsafe.review.model import Problem, Review
 from migsafe.review.places import PlanPlaces, main_key, place_steps

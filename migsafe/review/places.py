@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from migsafe.plan.document import SECTIONS
 from migsafe.plan.model import BackfillStep, ConcurrentStep, DdlStep, IndexStep, Plan, Step, VerifyStep
-from migsafe.plan.places import Places, find_places
+from migsafe.plan.toml.document import SECTIONS
+from migsafe.plan.toml.places import Places, find_places
 from migsafe.sources.model import Origin
 from migsafe.sql.position import Lines
 from migsafe.sql.split import split

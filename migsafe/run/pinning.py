@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from migsafe.errors import LedgerMismatch
-from migsafe.plan.file import dump_plan, fingerprint
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import dump_plan, fingerprint
 from migsafe.run.connect import Conn
 from migsafe.run.lease import acquire
 from migsafe.run.ledger import rollouts, steps

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from migsafe.errors import UsageError
-from migsafe.plan.file import read_plan
 from migsafe.plan.model import DownMap, Plan
 from migsafe.plan.stages import Stage, Version
+from migsafe.plan.toml.file import read_plan
 from migsafe.run.connect import Conn
 from migsafe.run.lease import Holder, read_holder
 from migsafe.run.ledger.model import AuditLine, Request, Rollout, State, StepRow, StepState

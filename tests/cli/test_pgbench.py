@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from migsafe.plan.file import dump_plan
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import dump_plan
 from migsafe.postgres.server import Server
 from migsafe.run.connect import connect
 from migsafe.run.ledger.rollouts import list_rollouts

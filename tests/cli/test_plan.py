@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migsafe.plan.file import load_plan
+from migsafe.plan.toml.file import load_plan
 
 SCHEMA = "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, balance int)"
 RENAME = "SET lock_timeout = '2s';\nALTER TABLE users RENAME COLUMN name TO full_name;\n"

@@ -16,10 +16,10 @@ import pytest
 
 from migsafe.catalog.live import read_catalog
 from migsafe.demo.envoy import Envoy, envoy
-from migsafe.plan.file import dump_plan
 from migsafe.plan.model import Contract, Gate, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
+from migsafe.plan.toml.file import dump_plan
 from migsafe.rollout.providers.envoy import envoy_provider
 from tests.rollout.shop import Version
 

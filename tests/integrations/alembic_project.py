@@ -11,10 +11,10 @@ from alembic import command
 from alembic.config import Config
 
 from migsafe.catalog.live import read_catalog
-from migsafe.plan.file import dump_plan
 from migsafe.plan.model import Contract
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
+from migsafe.plan.toml.file import dump_plan
 
 TWO_LINES = "from migsafe.integrations.alembic import protect\nprotect(context{more})\n"
 SCHEMA = """

@@ -30,7 +30,7 @@ from typing import Any
 
 from migsafe.plan.model import Plan
 from migsafe.plan.options import PlanOptions
-from migsafe.plan.sync import OnMisfit
+from migsafe.plan.sync.pair import OnMisfit
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "rollouts"
 _KEYS = {

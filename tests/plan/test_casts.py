@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migsafe.catalog.live import read_catalog
-from migsafe.plan.casts import convert
-from migsafe.plan.conversions import Conversion, fill, type_sql
+from migsafe.plan.conversion.casts import convert
+from migsafe.plan.conversion.conversions import Conversion, fill, type_sql
 from migsafe.sql.operations import TypeName
 from migsafe.sql.types import parse_type
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from migsafe.catalog.model import Catalog, Column, Constraint, Table
 from migsafe.errors import PlanError, UsageError
-from migsafe.plan.durations import format_duration, parse_duration
-from migsafe.plan.file import dump_plan, fingerprint, load_plan, load_traffic, read_plan
 from migsafe.plan.model import BackfillStep, ConcurrentStep, Contract, CopyRows, Gate, Plan, Step, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.durations import format_duration, parse_duration
+from migsafe.plan.toml.file import dump_plan, fingerprint, load_plan, load_traffic, read_plan
 from migsafe.sql.names import Name, format_name, parse_name, quote_identifier
 from migsafe.sql.operations import ConstraintKind, TypeName
 

@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from migsafe.catalog.live import read_catalog
-from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.model import Contract, Gate, Plan, Traffic
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
+from migsafe.plan.toml.file import dump_plan, load_plan
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden" / "plan"
 SCHEMA = """

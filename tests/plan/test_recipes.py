@@ -5,8 +5,8 @@ import pytest
 
 from migsafe.catalog.live import read_catalog
 from migsafe.errors import PlanError
-from migsafe.plan.casts import convert
-from migsafe.plan.conversions import Conversion, fill
+from migsafe.plan.conversion.casts import convert
+from migsafe.plan.conversion.conversions import Conversion, fill
 from migsafe.plan.model import ColumnChange, DdlStep, DownMap, IndexStep, Plan, VerifyStep
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration

@@ -11,7 +11,7 @@ from psycopg import sql
 from migsafe.errors import PlanError
 from migsafe.plan.model import BackfillStep, Plan
 from migsafe.plan.stages import Stage
-from migsafe.plan.sync import OnMisfit
+from migsafe.plan.sync.pair import OnMisfit
 
 from .conftest import Planner, carry_out, take_back
 

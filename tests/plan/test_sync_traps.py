@@ -8,11 +8,11 @@ import pytest
 from psycopg import conninfo, sql
 
 from migsafe.catalog.live import read_catalog
-from migsafe.plan.conversions import IDENTITY
+from migsafe.plan.conversion.conversions import IDENTITY
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import Stage
-from migsafe.plan.sync import Side, Sync, create_triggers
+from migsafe.plan.sync.pair import Side, Sync, create_triggers
 from migsafe.rollout.gates import Situation, Verdict
 from migsafe.rollout.gates.database import SyncGate
 from migsafe.run.runner import hold

@@ -14,10 +14,10 @@ import pytest
 from migsafe.catalog.model import Catalog
 from migsafe.errors import PlanError
 from migsafe.lint.rules import shipped_rules
-from migsafe.plan.file import dump_plan
 from migsafe.plan.model import Plan
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
+from migsafe.plan.toml.file import dump_plan
 from migsafe.review.check import review_plan
 from tests.plan.cases import load_cases
 from tests.review.schemas import Reader

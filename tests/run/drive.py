@@ -6,7 +6,7 @@ Prints `step NN ID` when a step begins, and the name of each stage as it is reac
 import sys
 from pathlib import Path
 
-from migsafe.plan.file import load_plan
+from migsafe.plan.toml.file import load_plan
 from migsafe.run.events import Event, StageReached, StepStarted
 from migsafe.run.order import stages_of
 from migsafe.run.runner import hold

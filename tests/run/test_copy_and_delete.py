@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from migsafe.errors import RunError, VerificationFailed
-from migsafe.plan.file import dump_plan
 from migsafe.plan.model import BackfillStep
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import dump_plan
 from migsafe.run.events import Event, LockRetry
 from migsafe.run.ledger.steps import read_step
 from migsafe.run.runner import hold

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from migsafe.plan.file import dump_plan
+from migsafe.plan.toml.file import dump_plan
 from tests.run.killing import START, Kill, run_and_kill
 from tests.run.plans import rename_plan
 from tests.run.test_runner import shape

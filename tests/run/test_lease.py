@@ -15,8 +15,8 @@ import pytest
 from psycopg import conninfo
 
 from migsafe.errors import Fenced, LeaseHeld
-from migsafe.plan.file import dump_plan, load_plan
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import dump_plan, load_plan
 from migsafe.run.connect import connect
 from migsafe.run.lease import read_holder
 from migsafe.run.ledger.model import Request, State, StopRequested

@@ -39,10 +39,10 @@ from migsafe.integrations.revisions.body import downgrade_lines, upgrade_lines
 from migsafe.integrations.revisions.drafts import Draft, link
 from migsafe.integrations.revisions.project import Revision
 from migsafe.integrations.revisions.read import named
-from migsafe.plan.file import dump_plan
 from migsafe.plan.model import Plan
 from migsafe.plan.options import PlanOptions
 from migsafe.plan.planner import plan_migration
+from migsafe.plan.toml.file import dump_plan
 from migsafe.run.connect import connect
 from migsafe.sources.model import Source
 

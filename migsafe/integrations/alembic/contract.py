@@ -10,8 +10,8 @@ from migsafe.errors import MigsafeError, UsageError
 from migsafe.integrations.alembic.database import database_of
 from migsafe.integrations.alembic.guard import require_ready
 from migsafe.integrations.alembic.said import said
-from migsafe.plan.file import load_plan
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import load_plan
 from migsafe.run.connect import connect
 from migsafe.suggest import did_you_mean
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from migsafe.errors import StateRefused
-from migsafe.plan.file import read_plan
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
+from migsafe.plan.toml.file import read_plan
 from migsafe.run.connect import Conn
 from migsafe.run.ledger.model import Request, Rollout, State
 from migsafe.run.ledger.rollouts import read_rollout

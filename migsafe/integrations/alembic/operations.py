@@ -21,9 +21,9 @@ from migsafe.integrations.alembic.drive import go_back, go_on
 from migsafe.integrations.alembic.plans import find_plan, load_compared
 from migsafe.integrations.alembic.said import said
 from migsafe.plan.draft import EITHER
-from migsafe.plan.file import load_plan
 from migsafe.plan.model import BackfillStep, Change, Plan
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import load_plan
 from migsafe.run.order import before, stages_of
 from migsafe.run.settings import Settings
 from migsafe.sql.names import parse_name

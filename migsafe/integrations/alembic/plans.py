@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from migsafe.errors import PlanError
 from migsafe.integrations.revisions.sql import sql_of
-from migsafe.plan.file import load_plan
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import load_plan
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -10,7 +10,7 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep
 from migsafe.plan.no_way import why_not
 from migsafe.plan.recipes import common
-from migsafe.plan.recipes.objects import recipe_of
+from migsafe.plan.recipes.objects.objects import recipe_of
 from migsafe.plan.stages import Stage
 from migsafe.plan.undo import undo_of
 from migsafe.sql.changes import AddLabel, CreateFunction, CreateView, SchemaChange

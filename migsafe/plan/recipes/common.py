@@ -4,10 +4,10 @@ import re
 
 from migsafe.catalog.model import Catalog, Column, Table, Trigger
 from migsafe.errors import PlanError
-from migsafe.plan.conversions import Conversion
-from migsafe.plan.replace_column import refuse_unsupported
-from migsafe.plan.replacement import Replacement, primary_key
-from migsafe.plan.sync import OnMisfit, Side, Sync, is_sync_trigger, make_tag
+from migsafe.plan.conversion.conversions import Conversion
+from migsafe.plan.replace.column import refuse_unsupported
+from migsafe.plan.replace.replacement import Replacement, primary_key
+from migsafe.plan.sync.pair import OnMisfit, Side, Sync, is_sync_trigger, make_tag
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, Name, quote_identifier
 from migsafe.sql.operations import TypeName
 

@@ -5,35 +5,35 @@ from typing import Any
 
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
-from migsafe.plan.recipes.add_column import add_column
-from migsafe.plan.recipes.add_constraint import add_constraint
-from migsafe.plan.recipes.attach_partition import attach_partition, create_partition
-from migsafe.plan.recipes.change_primary_key import change_primary_key
-from migsafe.plan.recipes.change_type import change_type
-from migsafe.plan.recipes.copied_table import copied_table
-from migsafe.plan.recipes.create_index import create_index
-from migsafe.plan.recipes.delete_rows import delete_rows
-from migsafe.plan.recipes.detach_partition import detach_partition
-from migsafe.plan.recipes.drop_column import drop_column
-from migsafe.plan.recipes.drop_constraint import drop_constraint, drop_not_null
-from migsafe.plan.recipes.drop_index import drop_index
-from migsafe.plan.recipes.drop_table import drop_table
-from migsafe.plan.recipes.fill_column import fill_columns
-from migsafe.plan.recipes.insert_rows import insert_rows
-from migsafe.plan.recipes.move_column import move_column
-from migsafe.plan.recipes.objects import object_recipe
-from migsafe.plan.recipes.reindex import reindex
-from migsafe.plan.recipes.remake_views import remake_views
-from migsafe.plan.recipes.rename_column import rename_column
-from migsafe.plan.recipes.rename_table import rename_table
-from migsafe.plan.recipes.replace_index import replace_index
-from migsafe.plan.recipes.retype import retype
-from migsafe.plan.recipes.rewritten_table import rewritten_table
-from migsafe.plan.recipes.set_not_null import set_not_null
-from migsafe.plan.recipes.split_columns import split_columns
-from migsafe.plan.recipes.table_actions import table_action
-from migsafe.plan.recipes.triggers import remake_trigger
-from migsafe.plan.recipes.update_rows import update_rows
+from migsafe.plan.recipes.columns.add_column import add_column
+from migsafe.plan.recipes.columns.change_type import change_type
+from migsafe.plan.recipes.columns.drop_column import drop_column
+from migsafe.plan.recipes.columns.fill_column import fill_columns
+from migsafe.plan.recipes.columns.move_column import move_column
+from migsafe.plan.recipes.columns.rename_column import rename_column
+from migsafe.plan.recipes.columns.retype import retype
+from migsafe.plan.recipes.columns.set_not_null import set_not_null
+from migsafe.plan.recipes.columns.split_columns import split_columns
+from migsafe.plan.recipes.constraints.add_constraint import add_constraint
+from migsafe.plan.recipes.constraints.drop_constraint import drop_constraint, drop_not_null
+from migsafe.plan.recipes.data.delete_rows import delete_rows
+from migsafe.plan.recipes.data.insert_rows import insert_rows
+from migsafe.plan.recipes.data.update_rows import update_rows
+from migsafe.plan.recipes.indexes.create_index import create_index
+from migsafe.plan.recipes.indexes.drop_index import drop_index
+from migsafe.plan.recipes.indexes.reindex import reindex
+from migsafe.plan.recipes.indexes.replace_index import replace_index
+from migsafe.plan.recipes.objects.objects import object_recipe
+from migsafe.plan.recipes.objects.remake_views import remake_views
+from migsafe.plan.recipes.objects.triggers import remake_trigger
+from migsafe.plan.recipes.partitions.attach_partition import attach_partition, create_partition
+from migsafe.plan.recipes.partitions.detach_partition import detach_partition
+from migsafe.plan.recipes.tables.change_primary_key import change_primary_key
+from migsafe.plan.recipes.tables.copied_table import copied_table
+from migsafe.plan.recipes.tables.drop_table import drop_table
+from migsafe.plan.recipes.tables.rename_table import rename_table
+from migsafe.plan.recipes.tables.rewritten_table import rewritten_table
+from migsafe.plan.recipes.tables.table_actions import table_action
 from migsafe.sql.operations import (
     AddColumn,
     AddConstraint,

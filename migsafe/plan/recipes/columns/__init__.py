@@ -1,0 +1,1 @@
+"""Recipes for columns that come, go, change their type or their place."""

@@ -1,0 +1,1 @@
+"""Recipes for views, types, functions, triggers and their like."""

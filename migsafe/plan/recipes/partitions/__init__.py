@@ -1,0 +1,1 @@
+"""Recipes for partitions that are attached and detached."""

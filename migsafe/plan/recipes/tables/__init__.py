@@ -1,0 +1,1 @@
+"""Recipes for whole tables."""

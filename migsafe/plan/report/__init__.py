@@ -1,0 +1,1 @@
+"""What a plan says to people: its stages, locks, durations and ways back."""

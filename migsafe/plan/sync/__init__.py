@@ -1,0 +1,1 @@
+"""Triggers that keep two shapes of the same data equal."""

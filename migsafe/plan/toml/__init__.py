@@ -1,0 +1,1 @@
+"""Plan files: the plan as TOML, and back."""
