@@ -30,6 +30,7 @@ from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.operations import AddConstraint, ConstraintDefinition, ConstraintKind
 
 _WITH = re.compile(r"\bWITH\s+([^\s,()]+)", re.IGNORECASE)
+_NULLS_ALIKE = re.compile(r"\bNULLS\s+NOT\s+DISTINCT\b", re.IGNORECASE)
 _KEYS = {ConstraintKind.UNIQUE: "UNIQUE", ConstraintKind.PRIMARY_KEY: "PRIMARY KEY"}
 
 
@@ -127,6 +128,12 @@ def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint, sce
     names = given.keys if given else wanted.columns
     columns = ", ".join(quote_identifier(column) for column in names)
     key, rest = _KEYS[wanted.kind], _behind_columns(wanted)
+    alike = given is None and _NULLS_ALIKE.search(wanted.text.partition("(")[0]) is not None
+    if alike and table.partitioned:
+        raise PlanError(
+            f"there is no recipe yet for UNIQUE NULLS NOT DISTINCT on {table.name}, which is partitioned",
+            advice="Build the unique index on each partition CONCURRENTLY by hand, and join them.",
+        )
     if wanted.kind is ConstraintKind.PRIMARY_KEY:
         for name in names:
             column = table.column(name)
@@ -139,18 +146,19 @@ def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint, sce
         after = apply(scene.catalog, AddConstraint(table=table.name, constraint=wanted))
         yield from partitioned_key_steps(table, f"{key} ({columns}){rest}", made, scene.catalog, after)
     else:
-        yield from _key_of_index(table, made, given, columns, f"{key} USING INDEX {{index}}{rest}")
+        tail = f"({columns}) NULLS NOT DISTINCT" if alike else f"({columns})"
+        yield from _key_of_index(table, made, given, tail, f"{key} USING INDEX {{index}}{rest}")
 
 
 def _key_of_index(
-    table: Table, made: Constraint, given: Index | None, columns: str, definition: str
+    table: Table, made: Constraint, given: Index | None, tail: str, definition: str
 ) -> Iterator[Step]:
     """The constraint from an index that is there, or from one that is built for it."""
     quoted = quote_identifier(made.name)
     index = quote_identifier(given.name if given else made.name)
     undo = [f"ALTER TABLE {table.name.sql} DROP CONSTRAINT IF EXISTS {quoted}"]
     if given is None:
-        yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", f"({columns})")
+        yield concurrent_index(table.name, made.name, "CREATE UNIQUE INDEX", tail)
     else:  # the constraint takes the index along when it goes
         again = parts.concurrently(given, f"index {given.name}")
         undo.append(again.replace(" CONCURRENTLY ", " CONCURRENTLY IF NOT EXISTS ", 1))
