@@ -87,6 +87,7 @@ def change_type(
         warnings=(
             *common.warnings(change),
             *_loss(conversion, on_misfit, old),
+            *_narrower(conversion, old),
             *way.warnings,
             *_also(change),
         ),
@@ -134,6 +135,21 @@ def _on_misfit(
             advice="Use --on-misfit nearest or --on-misfit fail.",
         )
     return choice
+
+
+def _narrower(conversion: Conversion, old: Column) -> tuple[str, ...]:
+    """What becomes of values of the running version that the new type cannot hold."""
+    if conversion.up_fits is None:
+        return ()
+    outcome = (
+        "a statement of the running version that writes such a value fails"
+        if old.not_null
+        else "the swap waits until such a value of the running version is corrected"
+    )
+    return (
+        "Values that cannot be converted are found before anything is filled. From the verify phase on, "
+        f"{outcome}.",
+    )
 
 
 def _loss(conversion: Conversion, on_misfit: OnMisfit, old: Column) -> tuple[str, ...]:

@@ -126,12 +126,7 @@ def _guarded(guard: Guard, scene: Scene) -> Way:
     return Way(
         conversion=conversion,
         helpers=guard.helpers(),
-        warnings=(
-            "Values that cannot be converted are found before anything is filled. From the verify phase on, "
-            "a statement of the running version that writes such a value fails where the column is NOT NULL, "
-            "and the swap waits for it to be corrected elsewhere.",
-            *told,
-        ),
+        warnings=told,
     )
 
 
