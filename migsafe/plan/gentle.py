@@ -43,7 +43,7 @@ def constraint_steps(
         locks=locks,
     )
     if validate:
-        yield _validation(table, name, called, f"constraint {called} for all rows", references)
+        yield validation(table, name, called, f"constraint {called} for all rows", references)
 
 
 def not_null_steps(table: Name, column: str, check: str) -> Iterator[Step]:
@@ -57,7 +57,7 @@ def not_null_steps(table: Name, column: str, check: str) -> Iterator[Step]:
         undo=(f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {constraint}",),
         locks=strong(table),
     )
-    yield _validation(table, check, f"not_null.{column}", f"that no row holds NULL in {column}")
+    yield validation(table, check, f"not_null.{column}", f"that no row holds NULL in {column}")
     yield DdlStep(
         id=f"verify.not_null.{column}.set",
         stage=Stage.VERIFIED,
@@ -71,7 +71,8 @@ def not_null_steps(table: Name, column: str, check: str) -> Iterator[Step]:
     )
 
 
-def _validation(table: Name, name: str, called: str, what: str, references: Name | None = None) -> DdlStep:
+def validation(table: Name, name: str, called: str, what: str, references: Name | None = None) -> DdlStep:
+    """Prove a constraint that is NOT VALID; `called` is its name in ids, `what` the words for people."""
     locks = [Lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)]
     if references and references != table:
         locks.append(Lock(references, LockMode.ROW_SHARE))

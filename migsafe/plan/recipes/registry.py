@@ -8,6 +8,7 @@ from migsafe.plan.migration import Wanted
 from migsafe.plan.recipes.columns.add_column import add_column
 from migsafe.plan.recipes.columns.change_type import change_type
 from migsafe.plan.recipes.columns.drop_column import drop_column
+from migsafe.plan.recipes.columns.drop_default import drop_default
 from migsafe.plan.recipes.columns.fill_column import fill_columns
 from migsafe.plan.recipes.columns.move_column import move_column
 from migsafe.plan.recipes.columns.rename_column import rename_column
@@ -16,6 +17,7 @@ from migsafe.plan.recipes.columns.set_not_null import set_not_null
 from migsafe.plan.recipes.columns.split_columns import split_columns
 from migsafe.plan.recipes.constraints.add_constraint import add_constraint
 from migsafe.plan.recipes.constraints.drop_constraint import drop_constraint, drop_not_null
+from migsafe.plan.recipes.constraints.validate_constraint import validate_constraint
 from migsafe.plan.recipes.data.delete_rows import delete_rows
 from migsafe.plan.recipes.data.insert_rows import insert_rows
 from migsafe.plan.recipes.data.update_rows import update_rows
@@ -44,6 +46,7 @@ from migsafe.sql.operations import (
     DetachPartition,
     DropColumn,
     DropConstraint,
+    DropDefault,
     DropIndex,
     DropNotNull,
     DropTable,
@@ -56,6 +59,7 @@ from migsafe.sql.operations import (
     SetNotNull,
     SetSchema,
     Update,
+    ValidateConstraint,
 )
 
 Recipe = Callable[[Any, Wanted, Scene], Draft | None]
@@ -86,6 +90,7 @@ RECIPES: dict[type[Operation], Recipe] = {
     DetachPartition: detach_partition,
     DropColumn: drop_column,
     DropConstraint: drop_constraint,
+    DropDefault: drop_default,
     DropIndex: drop_index,
     DropNotNull: drop_not_null,
     DropTable: drop_table,
@@ -97,4 +102,5 @@ RECIPES: dict[type[Operation], Recipe] = {
     SetNotNull: set_not_null,
     SetSchema: rename_table,
     Update: update_rows,
+    ValidateConstraint: validate_constraint,
 }

@@ -1,7 +1,6 @@
 """SET UNLOGGED, LOGGED, TABLESPACE and ACCESS METHOD: a copy in the new form takes the table's place.
 
-PostgreSQL would write the table anew under its strongest lock. CLUSTER and VACUUM FULL do that too; for them
-there are tools that do nothing else.
+PostgreSQL would write the table anew under its strongest lock.
 https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-TABLESPACE
 """
 
@@ -19,10 +18,9 @@ from migsafe.plan.recipes.tables.copied_table import copied
 from migsafe.plan.recipes.tables.copy_script import read_copy_script
 from migsafe.plan.sync.pair import bounded, make_tag
 from migsafe.sql.names import Name, quote_identifier
-from migsafe.sql.operations import Generated, OtherStatement, OtherTableAction
+from migsafe.sql.operations import Generated, OtherTableAction
 
 _FORMS = frozenset({"SET LOGGED", "SET UNLOGGED", "SET TABLESPACE", "SET ACCESS METHOD"})
-_IN_PLACE = {"CLUSTER", "VACUUM"}
 
 
 def rewritten_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | None:
@@ -32,8 +30,6 @@ def rewritten_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int]
         PlanError: The table is not known, or cannot be copied.
     """
     operation = wanted[0].operation
-    if isinstance(operation, OtherStatement) and operation.tag in _IN_PLACE:
-        _refuse_in_place(operation)
     if not isinstance(operation, OtherTableAction) or operation.action not in _FORMS:
         return None
     if (known := scene.catalog.table(operation.table)) and scene.catalog.created_now(known):
@@ -58,17 +54,6 @@ def rewritten_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int]
         summary=f"{operation.action} of {table.name} by a copy, while in use",
     )
     return replace(draft, change=change), 1
-
-
-def _refuse_in_place(operation: OtherStatement) -> None:
-    if operation.tag == "VACUUM" and "full" not in operation.options:
-        return
-    raise PlanError(
-        f"{operation.tag} writes {operation.target or 'its tables'} anew under a lock that stops everybody",
-        advice="Leave it out of the migration. pg_repack, pg_squeeze, or REPACK CONCURRENTLY from "
-        "PostgreSQL 19 "
-        "on, do the same while the application runs.",
-    )
 
 
 def _is_so(table: Table, operation: OtherTableAction) -> bool:
