@@ -1,8 +1,8 @@
 """Every rollout is zero-downtime: both versions of an application work through the whole of it.
 
-The sample of `make test` goes once through a plan of each family, on the newest server; `make proof` also goes
-back from every stage of every plan, on the oldest and the newest server, and holds every wait against the
-deadline.
+The sample of `make test` goes once through a plan of each family, on the newest server; `make proof` also
+goes back from every stage of every plan, on the oldest and the newest server, and holds every wait against
+the deadline.
 """
 
 from collections.abc import Callable, Iterator
