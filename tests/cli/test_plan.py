@@ -81,7 +81,7 @@ def test_another_plan_is_never_overwritten_unasked(migration: Path) -> None:
         (("plan", "two.sql", "--schema", "schema.sql"), "is changed again while"),
         (("plan", "1_rename.sql"), "no database was given"),
         (("plan", "1_rename.sql", "--database", "x", "--schema", "y"), "exclude each other"),
-        (("plan", "1_rename.sql", "--schema", "nope.sql"), "there is no file nope.sql"),
+        (("plan", "1_rename.sql", "--schema", "nope.sql"), "nope.sql: cannot be read: No such file"),
         (("plan", "1_rename.sql", "--schema", "broken.sql"), "broken.sql"),
         (
             ("plan", "1_rename.sql", "--schema", "schema.sql", "--keep", "7 moons"),

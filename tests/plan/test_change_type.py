@@ -200,3 +200,15 @@ def test_times_pass_both_ways_and_the_hour_that_comes_twice_is_noted(
         pass
     expected = "2025-10-26 00:30:00" if zone == "UTC" else None  # NULL, since the column allows it
     assert one(connection, "SELECT at::text FROM visits WHERE id = 1") == expected
+
+
+@pytest.mark.parametrize(
+    "domains",
+    [
+        "CREATE DOMAIN code AS text CHECK (value <> '')",
+        "CREATE DOMAIN base AS text NOT NULL; CREATE DOMAIN code AS base",
+    ],
+)
+def test_a_domain_that_demands_something_is_refused(plan_for: Planner, domains: str) -> None:
+    with pytest.raises(PlanError, match="writes a whole table anew for a column of a domain"):
+        plan_for(f"{PEOPLE}; {domains}", "ALTER TABLE people ALTER COLUMN name TYPE code")

@@ -73,12 +73,12 @@ def test_layout_and_comments_do_not_change_the_fingerprint_but_sql_does() -> Non
         (
             "passes = 2",
             "passes = 2\ntabel = 1",
-            "x.toml:{next}: [verify 4: verify.rows] unknown key 'tabel'\nDid you mean 'table'?",
+            "x.toml:{next}: [verify 5: verify.rows] unknown key 'tabel'\nDid you mean 'table'?",
         ),
         (
             "passes = 2",
             'passes = "two"',
-            "x.toml:{line}: [verify 4: verify.rows] 'passes' must be a whole number, not 'two'",
+            "x.toml:{line}: [verify 5: verify.rows] 'passes' must be a whole number, not 'two'",
         ),
         (
             'kind = "backfill"',
@@ -91,8 +91,8 @@ def test_layout_and_comments_do_not_change_the_fingerprint_but_sql_does() -> Non
             "x.toml:{line}: the plan has format 9, but this migsafe reads up to 1",
         ),
         (
-            "ACCESS EXCLUSIVE on",
-            "ACCES on",
+            '"ACCESS EXCLUSIVE on',
+            '"ACCES on',
             "x.toml:{line}: [expand 1: expand.add_and_sync] 'locks' has 'ACCES on",
         ),
         ('id = "backfill.copy"', 'id = "verify.rows"', "x.toml: two steps have the id 'verify.rows'"),

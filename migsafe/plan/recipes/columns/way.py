@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from migsafe.catalog.model import Column, Table
+from migsafe.catalog.model import Catalog, Column, Domain, Table
 from migsafe.errors import PlanError
 from migsafe.plan.conversion.casts import convert
 from migsafe.plan.conversion.conversions import Conversion, type_sql
@@ -84,6 +84,15 @@ def _is_plain_cast(text: str, operation: AlterColumnType) -> bool:
             return False
 
 
+def _demands(domain: Domain | None, catalog: Catalog) -> bool:
+    """Whether the domain, or one that it is made of, has constraints."""
+    while domain is not None:
+        if domain.constrained:
+            return True
+        domain = catalog.domain(domain.base)
+    return False
+
+
 def _known(guard: Guard, change: str, scene: Scene) -> Way:
     old, new = guard.old, guard.new
     conversion = convert(old, new, scene.catalog)
@@ -100,11 +109,12 @@ def _known(guard: Guard, change: str, scene: Scene) -> Way:
             f"changing {change} depends on the settings of each session",
             advice="Say how: USING with an expression that does not, and `-- migsafe: down EXPRESSION`.",
         )
-    domain = scene.catalog.domain(new)
-    if domain is not None and domain.not_null:
+    if _demands(scene.catalog.domain(new), scene.catalog):
         raise PlanError(
-            f"changing {change}: the domain refuses NULL, which the new column holds until it is filled",
-            advice="Give the domain a CHECK (value IS NOT NULL) after the rollout, or the column NOT NULL.",
+            f"changing {change}: PostgreSQL writes a whole table anew for a column of a domain that demands "
+            "something, a new and empty column too",
+            advice="Give the column the domain's base type, and what the domain demands as a CHECK: that has "
+            "a plan.",
         )
     up = f"({{value}}::{type_sql(new)})"
     return _guarded(replace(guard, up=up, down=f"({{value}}::{type_sql(old)})"), scene)
