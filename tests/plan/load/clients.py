@@ -21,6 +21,7 @@ from .figures import Recorder
 from .values import EVERYBODY, OWNED, Source, Values
 
 CACHED_PLAN = "cached plan must not change result type"
+GONE_TYPE = "type with OID"
 _REST_SECONDS = 0.003
 _TO_EVERYBODY = 0.2  # of the writes go to rows that other clients write as well
 
@@ -71,7 +72,7 @@ class Client:
     share: int | None
     source: Source
     recorder: Recorder
-    may_prepare_again: Callable[[str], bool]
+    may_prepare_again: Callable[[str, str], bool]
     acknowledged: list[Write] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -131,7 +132,7 @@ class Client:
                 for current in statements:
                     self._timed(conn, current, values)
         except psycopg.Error as error:
-            if CACHED_PLAN in str(error) and self.may_prepare_again(current):
+            if self.may_prepare_again(current, str(error)):
                 self.recorder.prepared_again()
             else:
                 self.recorder.failed(f"{self.version}, {self.style.name}: {current} {dict(values)}: {error}")
@@ -144,11 +145,21 @@ class Client:
         self.recorder.ran(time.perf_counter() - began)
 
 
-def warned_of(plan: Plan) -> Callable[[str], bool]:
-    """Whether the plan names, before it starts, that this statement may have to be prepared again."""
+def warned_of(plan: Plan) -> Callable[[str, str], bool]:
+    """Whether the plan names, before it starts, that this statement may have to be prepared again.
+
+    It is told the statement and the error that says so.
+    """
     told = [warning for warning in plan.warnings if CACHED_PLAN in warning]
     of_columns = [warning for warning in told if "SELECT *" not in warning]
-    return lambda statement: bool(told if "*" in statement else of_columns)
+    types = any(GONE_TYPE in warning for warning in plan.warnings)
+
+    def may(statement: str, error: str) -> bool:
+        if GONE_TYPE in error:
+            return types
+        return CACHED_PLAN in error and bool(told if "*" in statement else of_columns)
+
+    return may
 
 
 def stop_all(clients: Sequence[Client]) -> None:

@@ -15,7 +15,7 @@ from migsafe.run.runner import hold
 from tests.plan.cases import Case
 
 from .audit import unlike
-from .clients import CACHED_PLAN, PREPARING, Conn, Write, warned_of
+from .clients import PREPARING, Conn, Write, warned_of
 from .crew import application_of
 from .expected import Expected
 from .values import EVERYBODY, FIRST_NEW, OWNED, SHARES, Values
@@ -135,7 +135,7 @@ class Story:
             try:
                 conn.execute(statement.encode(), values).close()
             except psycopg.Error as error:
-                told = CACHED_PLAN in str(error) and warned_of(self.plan)(statement)
+                told = warned_of(self.plan)(statement, str(error))
                 if not told or attempt == 2:
                     where = f"{self._here} to {self._goal}, {version}"
                     raise Wrong(f"{where}: {statement} {values}: {error}") from error

@@ -3,6 +3,8 @@
 https://www.postgresql.org/docs/current/sql-altertype.html
 """
 
+import re
+
 from migsafe.catalog.model import Catalog, UserType
 from migsafe.catalog.types import find_type
 from migsafe.errors import PlanError
@@ -13,6 +15,8 @@ from migsafe.plan.recipes.objects import parts
 from migsafe.plan.stages import Stage
 from migsafe.sql.changes import AddLabel, RenameObject
 from migsafe.sql.names import Name
+
+_ADD_VALUE = re.compile(r"(\bADD\s+VALUE)\b", re.IGNORECASE)
 
 
 def add_value(change: AddLabel, wanted: Wanted, scene: Scene) -> Draft:
@@ -36,7 +40,7 @@ def add_value(change: AddLabel, wanted: Wanted, scene: Scene) -> Draft:
                 id=f"expand.{name.name}.{change.label}",
                 stage=Stage.EXPANDED,
                 title=f"Add the value {change.label} to {name}",
-                sql=(wanted.sql,),
+                sql=(_repeatable(change, wanted.sql),),
             ),
         ),
         warnings=(
@@ -45,6 +49,13 @@ def add_value(change: AddLabel, wanted: Wanted, scene: Scene) -> Draft:
             "it does not know: deploy a version that can read it before the one that writes it.",
         ),
     )
+
+
+def _repeatable(change: AddLabel, sql: str) -> str:
+    """After a revert the value is still there, and the rollout may begin again."""
+    if change.if_not_exists:
+        return sql
+    return _ADD_VALUE.sub(r"\1 IF NOT EXISTS", sql, count=1)
 
 
 def rename_value(change: RenameObject, _wanted: Wanted, scene: Scene) -> Draft:

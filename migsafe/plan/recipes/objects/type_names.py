@@ -63,6 +63,8 @@ def rename_type(change: RenameObject | MoveObject, _wanted: Wanted, scene: Scene
         warnings=(
             f"Drivers that look {old} up by its name (array types, binary formats, registered enums) find "
             "the domain: let them connect again, and try it before.",
+            f"Clients that prepare statements which name {old} get 'type with OID ... does not exist' "
+            "after a revert, until they prepare them again: let them reconnect on that error.",
             f"Arrays: {old}[] is an array of the domain until the end, and no longer the type of a column.",
         ),
     )
