@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -177,6 +178,31 @@ def test_a_push_waits_for_a_transaction_that_has_nothing_to_do_with_it(
         execute(connection, "UPDATE profiles SET bio = 'new'")
         timer.join()
     assert execute(connection, "SELECT bio, other FROM users") == [("new", 1)]
+    assert execute(connection, "SELECT * FROM migsafe.noted") == []
+
+
+def test_a_push_does_not_give_way_to_one_who_waits_for_it_but_holds_another_row(
+    database: str, connection: psycopg.Connection
+) -> None:
+    with (
+        moving(connection, rows=2),
+        psycopg.connect(database) as slow,
+        psycopg.connect(database) as behind,
+    ):
+        execute(slow, "UPDATE profiles SET other = 1 WHERE id = 1")
+        execute(behind, "UPDATE profiles SET other = 1 WHERE id = 2")
+        pushing = threading.Thread(
+            target=execute, args=(connection, "UPDATE users SET bio = 'new' WHERE id = 1")
+        )
+        pushing.start()
+        waiting = threading.Timer(0.05, execute, (behind, "UPDATE users SET other = 1 WHERE id = 1"))
+        waiting.start()
+        time.sleep(0.7)
+        slow.commit()
+        pushing.join()
+        waiting.join()
+        behind.commit()
+    assert execute(connection, DIFFERENT) == []
     assert execute(connection, "SELECT * FROM migsafe.noted") == []
 
 

@@ -1,4 +1,4 @@
-"""Carries out the schema stages of a plan: `python drive.py PLAN_FILE DSN`. It is what the tests kill.
+"""Carries out the schema stages of a plan: `python drive.py PLAN_FILE DSN [ROWS_PER_SECOND]`. The tests kill it.
 
 Prints `step NN ID` when a step begins, and the name of each stage as it is reached.
 """
@@ -10,9 +10,10 @@ from migsafe.plan.toml.file import load_plan
 from migsafe.run.events import Event, StageReached, StepStarted
 from migsafe.run.order import stages_of
 from migsafe.run.runner import hold
+from migsafe.run.settings import Settings
 
 
-def main(plan_file: str, dsn: str) -> None:
+def main(plan_file: str, dsn: str, rate: str | None = None) -> None:
     plan = load_plan(Path(plan_file))
     positions = {step.id: number for number, step in enumerate(plan.steps)}
 
@@ -25,7 +26,8 @@ def main(plan_file: str, dsn: str) -> None:
             case _:
                 pass
 
-    with hold(plan, dsn, observer=tell) as runner:
+    settings = Settings(max_rows_per_second=float(rate) if rate else None)
+    with hold(plan, dsn, settings=settings, observer=tell) as runner:
         stages = stages_of(plan)
         for stage in stages[stages.index(runner.rollout().stage) + 1 :]:
             runner.advance(stage)

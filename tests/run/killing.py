@@ -28,22 +28,33 @@ class Killed:
     line: str
 
 
-def run_and_kill(plan_file: Path, dsn: str, kills: Sequence[Kill], rng: random.Random) -> list[Killed]:
-    """Run the plan to its end, killing it as planned; what is killed is started again at once."""
+def run_and_kill(
+    plan_file: Path,
+    dsn: str,
+    kills: Sequence[Kill],
+    rng: random.Random,
+    *,
+    rows_per_second: int | None = None,
+) -> list[Killed]:
+    """Run the plan to its end, killing it as planned; what is killed is started again at once.
+
+    `rows_per_second` keeps it from being over before it is killed, however fast the machine is.
+    """
+    words = [str(plan_file), dsn, *([str(rows_per_second)] if rows_per_second else [])]
     done: list[Killed] = []
     for kill in kills:
-        line = _run(plan_file, dsn, kill, rng)
+        line = _run(words, kill, rng)
         if line is None:
             return done
         done.append(Killed(line))
         print(f"killed after {line!r}")  # noqa: T201 - pytest shows it when a test fails
-    assert _run(plan_file, dsn, None, rng) is None
+    assert _run(words, None, rng) is None
     return done
 
 
-def _run(plan_file: Path, dsn: str, kill: Kill | None, rng: random.Random) -> str | None:
+def _run(words: Sequence[str], kill: Kill | None, rng: random.Random) -> str | None:
     process = subprocess.Popen(
-        [sys.executable, DRIVER, plan_file, dsn], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, DRIVER, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     lines = [START]
 

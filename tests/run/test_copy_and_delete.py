@@ -296,7 +296,7 @@ def test_a_copy_that_is_killed_again_and_again_copies_every_row_once(
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it when the test fails
     kills = [*[Kill("step 00 copy", 0.2)] * 6, *[Kill("step 01 verify", 0.02)] * 2]
-    killed = run_and_kill(plan_file, database, kills, random.Random(seed))
+    killed = run_and_kill(plan_file, database, kills, random.Random(seed), rows_per_second=50_000)
     assert len(killed) >= 4
     counts = conn.execute("SELECT count(*), count(DISTINCT id) FROM people").fetchone()
     assert counts == (150_000, 150_000)
@@ -310,7 +310,7 @@ def test_a_delete_that_is_killed_again_and_again_deletes_every_row_once(
     plan_file = tmp_path / "plan.toml"
     plan_file.write_text(dump_plan(delete_plan("id % 3 > 0")))
     kills = [*[Kill("step 00 delete", 0.2)] * 6, *[Kill("step 01 verify", 0.02)] * 2]
-    killed = run_and_kill(plan_file, database, kills, random.Random(4))
+    killed = run_and_kill(plan_file, database, kills, random.Random(4), rows_per_second=50_000)
     assert len(killed) >= 4
     assert one(conn, "SELECT count(*) FROM users") == 50_000
     assert one(conn, "SELECT rows FROM migsafe.step WHERE id = 'delete'") == 100_000

@@ -4,9 +4,10 @@ A row that comes without a value takes that of its partner; a changed value is p
 are compared, so that a push that finds its own value ends it.
 
 A push holds its own row and wants the other one. Two transactions that write both halves at once would wait
-for each other: so nobody waits long without looking whether somebody waits for it who has written the other
-table. Who finds that gives way, and the other one's push makes both equal. So no application statement ever
-fails of it; that it gave way is noted.
+for each other: so nobody waits long without looking whether the writer of the other row waits for it, itself
+or by way of others. Who finds that gives way, and the other one's push makes both equal; that it gave way is
+noted. The first look comes after some milliseconds, long before the server would look and cancel one of the
+application's statements (`deadlock_timeout`).
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from migsafe.plan.sync.trigger_text import (
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 from migsafe.sql.operations import TypeName
 
-_SHORT_WAIT = "(50 + floor(random() * 100))::int::text || 'ms'"  # not the same for both
+_FIRST_WAIT, _LAST_WAIT = 10, 160  # ms
+_LOOKS = 3  # without a single writer to be seen: several share the row, or it was written in a savepoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,26 +187,17 @@ def _follow(moved: Moved) -> tuple[str, ...]:
 def _push(moved: Moved, half: Half, other: Half) -> tuple[str, ...]:
     value, target = f"NEW.{quote_identifier(half.column)}", f"o.{quote_identifier(other.column)}"
     where = f"{_partner(half, other)} AND ({moved.unequal(target, value)})"
-    waits_for_us = (
-        "IF EXISTS (",
-        "    SELECT FROM pg_locks AS w JOIN pg_locks AS held ON held.pid = w.pid AND held.granted",
-        "        AND held.locktype = 'relation' AND held.mode = 'RowExclusiveLock'",
-        f"        AND held.relation = {quote_literal(other.table.sql)}::regclass",
-        "    WHERE NOT w.granted AND pg_backend_pid() = ANY (pg_blocking_pids(w.pid))",
-        ") THEN",
-        f"    {note(moved.rollout, half.table, half.key, 'gave_way')}",
-        "    RETURN NULL;",
-        "END IF;",
-    )
     body = (
         "BEGIN",
-        f"    PERFORM set_config('lock_timeout', {_SHORT_WAIT}, true);",
+        "    PERFORM set_config('lock_timeout', (wait_ms * (0.5 + random()))::int::text || 'ms', true);",
         f"    UPDATE {other.table.sql} AS o SET {quote_identifier(other.column)} = {value}",
         f"        WHERE {where};",
         "    RETURN NULL;",
         "EXCEPTION",
         "    WHEN lock_not_available THEN",
-        *indent(indent(waits_for_us)),
+        *indent(indent(_give_way(moved, half, other))),
+        f"        wait_ms := least(wait_ms * 2, {_LAST_WAIT});",
+        "        looks := looks + 1;",
         "    WHEN serialization_failure THEN",
         "        RAISE;  -- of an application that asked for it, and knows what to do",
         "    WHEN deadlock_detected THEN",
@@ -218,6 +211,9 @@ def _push(moved: Moved, half: Half, other: Half) -> tuple[str, ...]:
     return _trigger_function(
         _function(half, "push"),
         (
+            "DECLARE",
+            f"    wait_ms float8 := {_FIRST_WAIT};",
+            "    looks int := 1;",
             "BEGIN",
             f"    IF NOT EXISTS (SELECT FROM {other.table.sql} AS o WHERE {where}) THEN",
             "        RETURN NULL;",
@@ -227,6 +223,34 @@ def _push(moved: Moved, half: Half, other: Half) -> tuple[str, ...]:
             "    END LOOP;",
             "END",
         ),
+    )
+
+
+def _give_way(moved: Moved, half: Half, other: Half) -> tuple[str, ...]:
+    """Leave it to the writer of the other row, when that one waits for us."""
+    wrote_the_table = (
+        "SELECT FROM pg_locks AS l WHERE l.pid = b.pid AND l.granted AND l.mode = 'RowExclusiveLock' "
+        f"AND l.relation = {quote_literal(other.table.sql)}::regclass"
+    )
+    return (
+        "IF EXISTS (",
+        "    WITH RECURSIVE waiting AS MATERIALIZED (",
+        "        SELECT l.pid, pg_blocking_pids(l.pid) AS blockers FROM pg_locks AS l WHERE NOT l.granted",
+        "    ), behind AS (",
+        "        SELECT w.pid FROM waiting AS w WHERE pg_backend_pid() = ANY (w.blockers)",
+        "        UNION",
+        "        SELECT w.pid FROM behind AS b JOIN waiting AS w ON b.pid = ANY (w.blockers)",
+        "    ), writer AS (",
+        f"        SELECT l.pid FROM {other.table.sql} AS o JOIN pg_locks AS l ON l.transactionid = o.xmax",
+        f"            AND l.granted AND l.locktype = 'transactionid' WHERE {_partner(half, other)}",
+        "    )",
+        "    SELECT FROM behind AS b WHERE b.pid IN (SELECT w.pid FROM writer AS w)",
+        f"        OR looks >= {_LOOKS} AND NOT EXISTS (SELECT FROM writer)",
+        f"            AND EXISTS ({wrote_the_table})",
+        ") THEN",
+        f"    {note(moved.rollout, half.table, half.key, 'gave_way')}",
+        "    RETURN NULL;",
+        "END IF;",
     )
 
 
