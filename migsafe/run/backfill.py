@@ -4,29 +4,31 @@ For an UPDATE, a window of pages is gone over in several passes, each over every
 passes PostgreSQL prunes what the one before left dead, and most of the next updates find room in their own
 page. They are HOT then: no index entry, little WAL, little bloat (docs/running.md has the figures).
 Rows that move while this goes on may be missed, so sweeps follow until one finds nothing.
+
+Each pass over the table is cut into chunks, which workers share: those of this process, and others that
+joined it through the ledger (migsafe/run/join.py).
 """
 
 import time
 from dataclasses import replace
 
-from psycopg import errors
-
 from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep
 from migsafe.plan.stages import Stage
 from migsafe.run import ddl
-from migsafe.run.batch import Batch, BatchResult, run_batch
+from migsafe.run.crew import Crew, crew, wait_for_others
 from migsafe.run.cursor import Cursor
-from migsafe.run.events import Waiting
-from migsafe.run.ledger import steps
-from migsafe.run.pace import WindowSize
-from migsafe.run.pages import Leaf, integer_key, is_there, read_leaves
-from migsafe.run.progress import Meter
+from migsafe.run.cut import cut
+from migsafe.run.events import Progress
+from migsafe.run.ledger import chunks, steps
+from migsafe.run.ledger.chunks import Sums
+from migsafe.run.pages import read_leaves
 from migsafe.run.session import Session
 from migsafe.run.statements import participle
-from migsafe.run.throttle import BatchReport, Pause, Throttle, max_rows_per_second
+from migsafe.run.throttle import Pause
+from migsafe.run.waiting import pause
+from migsafe.run.worker import Worker
 
-_SLICE_SECONDS = 0.25
 _LONGEST_REST_SECONDS = 30.0  # between two sweeps
 _ADVICE = {
     "changed": "Look for a trigger of the application's that runs after the sync trigger and changes them "
@@ -40,119 +42,112 @@ _ADVICE = {
 
 
 def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) -> None:
-    """Do the whole step, or what is left of it.
+    """Do the whole step, or what is left of it, together with all workers that join.
 
     Raises:
         RunError: Rows keep being pending, or a row cannot be converted.
-        StopRequested: Somebody asked us to stop; the cursor stands after the last batch.
+        StopRequested: Somebody asked us to stop; the cursors stand after the last batches.
     """
-    row = steps.read_step(session.conn, session.rollout_id, step.id)
-    _Backfill(session, step, Cursor.from_json(row.cursor), row.rows).run(reaches)
+    with crew(session, step) as made:
+        _Backfill(session, step, made).run(reaches)
 
 
 class _Backfill:
-    """One run of a step."""
+    """One run of a step, by the process that holds the lease."""
 
-    def __init__(self, session: Session, step: BackfillStep, cursor: Cursor, rows: int) -> None:
-        self.session, self.step, self.cursor = session, step, cursor
-        settings = session.settings
-        self.size = WindowSize(
-            pages=settings.first_window_pages,
-            most=settings.window_pages,
-            target_seconds=settings.batch_seconds,
-        )
-        self.meter = Meter(session, step.id, rows)
-        self.throttles: list[Throttle] = []
-        if settings.max_rows_per_second is not None:
-            self.throttles.append(max_rows_per_second(settings.max_rows_per_second))
-        self.began = time.monotonic()
-        self.rows_now = 0
+    def __init__(self, session: Session, step: BackfillStep, made: Crew) -> None:
+        self.session, self.step, self.crew = replace(session, observer=made.emit), step, made
+        self.worker = Worker(self.session, step, made.number, tell=self._tell_now_and_then)
+        self.told = time.monotonic()
         self.sweeps = 0
 
     def run(self, reaches: Stage | None) -> None:
         session = self.session
+        row = steps.read_step(session.conn, session.rollout_id, self.step.id)
+        cursor = dict(row.cursor or {})
+        if not cursor.pop("cut", False):
+            # A ledger of before there were chunks: go on from there.
+            begun = Cursor.from_json(cursor)
+            self._cut(Cursor(sweep=begun.sweep) if begun.sweep else begun)
         while True:
-            self._pass()
-            if self.cursor.sweep > 0 and self.cursor.clean:
+            sums = self._pass()
+            sweep = 0 if sums is None else sums.sweep
+            if sums is None or (sweep > 0 and not sums.found and not sums.skipped):
                 break
-            if self.cursor.sweep > 0:
-                self._rest()
-            self.cursor = self.cursor.next_sweep()
+            if sweep > 0:
+                self._rest(sums.found)
+            self._cut(Cursor(sweep=sweep + 1))
         with session.transaction():
             stage_seconds = ddl.finish(session, self.step, reaches)
-        self.meter.finish()
+        done = steps.read_step(session.conn, session.rollout_id, self.step.id)
+        session.emit(
+            Progress(step=self.step.id, fraction=1.0, rows=done.rows, rows_per_second=0.0, eta_seconds=0.0)
+        )
         ddl.report_stage(session, reaches, stage_seconds)
 
-    def _rest(self) -> None:
+    def _cut(self, cursor: Cursor) -> None:
+        """Cut the pass into chunks; the table's size is read as it is now."""
+        session, step = self.session, self.step
+        pieces = cut(read_leaves(session.conn, step.table), cursor, step.id, session.settings)
+        with session.transaction():
+            chunks.cut(session.conn, session.rollout_id, step.id, pieces)
+            steps.move_cursor(session.conn, session.rollout_id, step.id, {"sweep": cursor.sweep, "cut": True})
+
+    def _pass(self) -> Sums | None:
+        """See all chunks done, by whomever; None when there is not one."""
+        while True:
+            if self.worker.work():
+                continue
+            self.crew.check()
+            sums = self._sums()
+            if sums is None or sums.complete:
+                return sums
+            wait_for_others(self.session, self._tell_now_and_then)
+
+    def _rest(self, found: int) -> None:
         """After a sweep that was not clean: give long transactions some time, but not for ever."""
         self.sweeps += 1
         if self.sweeps >= self.session.settings.max_sweeps:
             raise RunError(
                 f"rows of {self.step.table} are still pending after {self.sweeps} sweeps "
-                f"({self.cursor.found} were found in the last one)",
+                f"({found} were found in the last one)",
                 advice=_ADVICE[participle(self.step)],
             )
         seconds = min(_LONGEST_REST_SECONDS, 0.1 * 2.0**self.sweeps)
-        self._pause(Pause(seconds=seconds, reason="rows were locked or changed meanwhile"))
+        pause(self.session, Pause(seconds=seconds, reason="rows were locked or changed meanwhile"))
 
-    def _pass(self) -> None:
-        """Go over the whole table once, from the cursor on; its size is read as it is now."""
-        leaves = read_leaves(self.session.conn, self.step.table)
-        sweeping = self.cursor.sweep > 0
-        self.size.most = self.session.settings.sweep_pages if sweeping else self.session.settings.window_pages
-        self.meter.plan(sum(leaf.pages for leaf in leaves), sweep=self.cursor.sweep)
-        for leaf in leaves:
-            cursor = self.cursor.within(leaf.oid)
-            self.meter.skip(cursor.first if cursor else leaf.pages)
-            if cursor is None:
-                continue
-            self.cursor = cursor
-            try:
-                self._leaf(leaf)
-            except errors.UndefinedTable:
-                if is_there(self.session.conn, leaf):
-                    raise
-                # Dropped meanwhile, or renamed: then the next sweep finds it.
-                self.cursor = replace(self.cursor, skipped=True)
+    def _sums(self) -> Sums | None:
+        """The chunks as the ledger has them.
 
-    def _leaf(self, leaf: Leaf) -> None:
-        stripes = self._stripes(self.cursor)
-        key = integer_key(self.session.conn, leaf)
-        while self.cursor.first < leaf.pages:
-            if self.cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
-                self.cursor = replace(self.cursor, end=min(leaf.pages, self.cursor.first + self.size.pages))
-            batch = Batch(
-                leaf=leaf, key=key, cursor=self.cursor, stripes=stripes, progress=self.meter.progress
+        Raises:
+            RunError: Another worker could not do one of them.
+        """
+        sums = chunks.read_sums(self.session.conn, self.session.rollout_id).get(self.step.id)
+        if sums is not None and sums.error is not None:
+            raise RunError(
+                sums.error,
+                advice="Nothing of that batch was applied. Correct the cause, and run it again.",
             )
-            result = run_batch(self.session, self.step, batch, self.size)
-            self._account(self.cursor, result)
-            self.cursor = result.cursor
+        return sums
 
-    def _stripes(self, cursor: Cursor) -> int:
-        """In how many passes a window is done: several make room for new versions of rows, see above."""
-        return self.session.settings.stripes if self.step.assignments and not cursor.sweep else 1
-
-    def _account(self, before: Cursor, result: BatchResult) -> None:
-        self.rows_now += result.rows
-        stripes = self._stripes(before)
-        pages = (result.cursor.end - before.first) / stripes  # its end may have come nearer
-        self.meter.add(pages=pages, rows=result.rows, seconds=result.seconds)
-        report = BatchReport(
-            step=self.step.id,
-            rows=result.rows,
-            seconds=result.seconds,
-            total_rows=self.rows_now,
-            total_seconds=time.monotonic() - self.began,
+    def _tell_now_and_then(self) -> None:
+        """How far all workers together are."""
+        now = time.monotonic()
+        if now - self.told < self.session.settings.progress_seconds:
+            return
+        self.told = now
+        self.crew.check()
+        sums = self._sums()
+        if sums is None:
+            return
+        progress = sums.progress
+        rows = steps.read_step(self.session.conn, self.session.rollout_id, self.step.id).rows
+        self.session.emit(
+            Progress(
+                step=self.step.id,
+                fraction=progress.fraction,
+                rows=rows,
+                rows_per_second=progress.rows_per_second,
+                eta_seconds=progress.eta_seconds,
+            )
         )
-        for throttle in self.throttles:
-            pause = throttle(report)
-            if pause is not None:
-                self._pause(pause)
-
-    def _pause(self, pause: Pause) -> None:
-        if pause.seconds > 1.0:
-            self.session.emit(Waiting(reason=pause.reason, seconds=pause.seconds))
-        ends = time.monotonic() + pause.seconds
-        while (remaining := ends - time.monotonic()) > 0:
-            time.sleep(min(_SLICE_SECONDS, remaining))
-            self.session.check()

@@ -9,13 +9,14 @@ from psycopg import errors, sql
 
 from migsafe.errors import LockTimeout, RunError
 from migsafe.plan.model import BackfillStep
-from migsafe.run import statements
+from migsafe.run import keyset, statements
 from migsafe.run.blockers import find_blockers
+from migsafe.run.claim import Claim
 from migsafe.run.connect import Conn
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import LockRetry
-from migsafe.run.ledger import steps
-from migsafe.run.ledger.model import Progress, StopRequested
+from migsafe.run.ledger.model import StopRequested
+from migsafe.run.method import Kind, Method
 from migsafe.run.pace import WindowSize
 from migsafe.run.pages import Leaf, stripe, window
 from migsafe.run.session import Session
@@ -29,13 +30,14 @@ _RETRYABLE = (errors.LockNotAvailable, errors.DeadlockDetected, errors.Serializa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One stripe of one window."""
+    """One stripe of one window of a chunk."""
 
+    claim: Claim
     leaf: Leaf
-    key: str | None
+    key: str | None  # to make stripes by
     cursor: Cursor
-    stripes: int
-    progress: Progress | None = None  # of the step, up to this batch
+    method: Method
+    speeds: tuple[float, float] = (0.0, 0.0)  # pages and rows per second, up to this batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,34 +102,41 @@ def _attempt(
             # Rows and cursor are lost together, if the server crashes before it wrote them: done again then.
             # Where standbys must confirm, waiting for them is what keeps us from running ahead of them.
             conn.execute("SET LOCAL synchronous_commit = off")
-        asked = session.fence()
+        asked = batch.claim.fence()
         if asked is not None:
             raise StopRequested(asked)
-        found, rows = _work(conn, step, batch, skipping=skipping)
-        cursor = batch.cursor.next_stripe(batch.stripes, found=found, skipped=skipping)
-        steps.move_cursor(
-            conn, session.rollout_id, step.id, cursor.to_json(), rows=rows, progress=batch.progress
-        )
+        where, after = _window(conn, batch)
+        found, rows = _work(conn, step, batch, where, skipping=skipping)
+        cursor = after.next_batch(found=found, skipped=skipping)
+        batch.claim.move(cursor, rows=rows, speeds=batch.speeds)
     return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor)
 
 
-def _work(conn: Conn, step: BackfillStep, batch: Batch, *, skipping: bool) -> tuple[int, int]:
+def _window(conn: Conn, batch: Batch) -> tuple[sql.Composable, Cursor]:
+    """The rows of the batch, and the cursor that says where they end."""
+    cursor = batch.cursor
+    if batch.method.kind is not Kind.KEYSET:
+        rows = stripe(batch.key, cursor.number, cursor.stripes)
+        return sql.SQL("{} AND {}").format(window(*cursor.pages), rows), cursor
+    key, count = batch.method.key, (cursor.end - cursor.first) * keyset.ROWS_PER_PAGE
+    upto = keyset.last_key(conn, batch.leaf, key, cursor.after, count)
+    # The pages of a chunk only tell how far it is: there may be more or fewer keys than they would hold.
+    end = batch.claim.chunk.last if upto is None else min(cursor.end, batch.claim.chunk.last - 1)
+    return keyset.rows_between(key, cursor.after, upto), replace(cursor, end=end, after=upto)
+
+
+def _work(
+    conn: Conn, step: BackfillStep, batch: Batch, where: sql.Composable, *, skipping: bool
+) -> tuple[int, int]:
     """Do the rows; returns how many were pending and how many were changed.
 
     The two are not always the same: a trigger may refuse a row without a word, and a row that is to be copied
     may meet another one with a key of its own. Only a look beforehand shows it, so a sweep has one; the main
     pass has no use for it.
     """
-    cursor = batch.cursor
-    rows = statements.Rows(
-        leaf=batch.leaf,
-        table=step.table,
-        where=sql.SQL("{} AND {}").format(
-            window(cursor.first, cursor.end), stripe(batch.key, cursor.stripe, batch.stripes)
-        ),
-    )
+    rows = statements.Rows(leaf=batch.leaf, table=step.table, where=where)
     pending = None
-    if cursor.sweep:
+    if batch.cursor.sweep:
         row = conn.execute(statements.count_pending(step, rows)).fetchone()
         pending = int(row[0]) if row else 0
     if pending == 0:
@@ -151,7 +160,8 @@ def _smaller(batch: Batch, size: WindowSize) -> Batch:
     cursor = batch.cursor
     if cursor.stripe:
         return batch
-    return replace(batch, cursor=replace(cursor, end=min(cursor.end, cursor.first + size.pages)))
+    end = min(cursor.end, cursor.first + size.pages * cursor.parts)
+    return replace(batch, cursor=cursor.open_window(end, stripes=cursor.stripes, parts=cursor.parts))
 
 
 def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> None:

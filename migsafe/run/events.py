@@ -50,6 +50,25 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MethodChosen(Event):
+    """How the rows of a relation are gone through, and why."""
+
+    step: str
+    relation: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkTaken(Event):
+    """A worker begins with, or goes on in, these pages of a relation."""
+
+    step: str
+    relation: str
+    first: int
+    last: int  # excluded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockRetry(Event):
     """A lock was not granted in time; who held it, and when the next attempt follows."""
 

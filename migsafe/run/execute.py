@@ -132,7 +132,7 @@ def _see_through(
     After a lost connection the ledger says what was committed, and the work goes on from there. DDL is
     not sent a second time: when it was not committed, a person looks first.
     """
-    cursor, losses = None, 0
+    mark, losses = None, 0
     while True:
         try:
             return work()
@@ -142,8 +142,8 @@ def _see_through(
             if row.state is ends:
                 ddl.report_stage(session, stage, None)
                 return None
-            losses = losses + 1 if row.cursor == cursor else 1
-            cursor = row.cursor
+            losses = losses + 1 if row.updated_at == mark else 1
+            mark = row.updated_at
             if losses >= _LOSSES or not may_repeat:
                 raise
 

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from migsafe.errors import ConnectionFailed, Fenced, LeaseHeld
 from migsafe.run.connect import APPLICATION_NAME, Conn, connect
+from migsafe.run.ledger import workers
 from migsafe.run.process import Process, is_surely_dead
 from migsafe.run.settings import Settings
 
@@ -201,4 +202,7 @@ class Heartbeat:
     def _beat(self, conn: Conn) -> bool:
         with conn.transaction():
             conn.execute("SET LOCAL statement_timeout = '5s'")
-            return beat(conn, self._rollout_id, self._token, self._settings)
+            if not beat(conn, self._rollout_id, self._token, self._settings):
+                return False
+            workers.beat_leading(conn, self._rollout_id, self._token, self._settings.lease_expiry)
+            return True

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from migsafe.errors import RunError
 from migsafe.run.connect import Conn
+from migsafe.run.method import HEAP
 from migsafe.sql.names import Name
 
 _LEAVES = """
@@ -14,11 +15,12 @@ _LEAVES = """
         UNION
         SELECT i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
     )
-    SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text,
+    SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text, coalesce(am.amname, 'heap'),
            CASE WHEN c.relkind = 'r'
                 THEN coalesce(pg_relation_size(c.oid, 'main'), 0) / current_setting('block_size')::int8
                 ELSE 0 END
     FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_am am ON am.oid = c.relam
     WHERE c.relkind <> 'p'
     ORDER BY c.oid
 """
@@ -37,6 +39,7 @@ class Leaf:
     oid: int
     name: Name
     pages: int
+    access_method: str = HEAP
 
 
 def read_leaves(conn: Conn, table: Name) -> tuple[Leaf, ...]:
@@ -50,15 +53,33 @@ def read_leaves(conn: Conn, table: Name) -> tuple[Leaf, ...]:
         row = conn.execute("SELECT to_regclass(%s) IS NULL", (table.sql,)).fetchone()
         if row is None or row[0]:
             raise RunError(f"the table {table} does not exist", advice="Was it renamed or dropped meanwhile?")
-    for _, schema, name, kind, _ in rows:
+    for _, schema, name, kind, _, _ in rows:
         if kind != "r":
             raise RunError(
                 f"{schema}.{name} is part of {table} but not a plain table (relkind '{kind}')",
                 advice="Its rows cannot be changed page by page. Detach it, or change it by hand.",
             )
     return tuple(
-        Leaf(oid=oid, name=Name(name, schema), pages=int(pages)) for oid, schema, name, _, pages in rows
+        Leaf(
+            oid=oid,
+            name=Name(name, schema),
+            # Other storages count otherwise, and may say 0 for a table with rows.
+            pages=int(pages) if method == HEAP else max(1, int(pages)),
+            access_method=method,
+        )
+        for oid, schema, name, _, method, pages in rows
     )
+
+
+def find_leaf(conn: Conn, oid: int) -> Leaf | None:
+    """The relation as it is called now, without its size; None when it is gone."""
+    row = conn.execute(
+        "SELECT n.nspname, c.relname, coalesce(am.amname, 'heap') FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am am ON am.oid = c.relam "
+        "WHERE c.oid = %s AND c.relkind = 'r'",
+        (oid,),
+    ).fetchone()
+    return None if row is None else Leaf(oid=oid, name=Name(row[1], row[0]), pages=0, access_method=row[2])
 
 
 def is_there(conn: Conn, leaf: Leaf) -> bool:

@@ -2,7 +2,8 @@
 
 A new connection is used only after the lease was found to be ours on it, with its row locked for a
 moment: what the lost connection left at work on the server has ended by then, one way or the other. So
-what the ledger says next is final, and decides what is left to do.
+what the ledger says next is final, and decides what is left to do. A worker without the lease takes a chunk
+again, its own or another, and the row of a chunk is locked for as long as a batch is at work on it.
 """
 
 import time
@@ -108,13 +109,14 @@ class Loss:
         )
         try:
             with conn.transaction():
-                confirm(
-                    conn,
-                    session.rollout_id,
-                    session.token,
-                    name=session.plan.name,
-                    settings=session.settings,
-                )
+                if session.token is not None:
+                    confirm(
+                        conn,
+                        session.rollout_id,
+                        session.token,
+                        name=session.plan.name,
+                        settings=session.settings,
+                    )
                 detail = {"reason": self._reason, "seconds": round(time.monotonic() - self._began, 3)}
                 add_audit(conn, session.rollout_id, LOST, detail)
         except BaseException:

@@ -20,6 +20,7 @@ _LOOK = """
     WHERE l.rollout_id = %s AND l.token = %s
 """
 _FENCE = _LOOK + " FOR KEY SHARE OF l"
+_LOOK_ONLY = "SELECT request FROM migsafe.rollout WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +46,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One hold on a rollout. Its connection is used by one thread only."""
+    """One hold on a rollout. Its connection is used by one thread only.
+
+    Without a `token` it is that of a worker who joined: no lease is its own, and none of its transactions
+    does more than chunks allow that are its own (`migsafe.run.claim`).
+    """
 
     line: Line
     dsn: str
     plan: Plan
     rollout_id: int
-    token: int
+    token: int | None
     server: Server
     settings: Settings
     observer: Observer
@@ -118,7 +123,10 @@ class Session:
         )
 
     def _request(self, query: LiteralString) -> Request | None:
-        row = self.conn.execute(query, (self.rollout_id, self.token)).fetchone()
+        if self.token is None:
+            row = self.conn.execute(_LOOK_ONLY, (self.rollout_id,)).fetchone()
+        else:
+            row = self.conn.execute(query, (self.rollout_id, self.token)).fetchone()
         if row is None:
             raise taken_over(self.plan.name)
         return Request(row[0]) if row[0] else None

@@ -21,6 +21,8 @@ class Settings:
     retry_first: float = 0.1  # the wait after the first failed attempt
     retry_last: float = 10.0
 
+    workers: int = 1  # of this process, each with a connection of its own
+
     stripes: int = 8  # passes over one window of pages, so that pruning makes room for HOT updates
     window_pages: int = 128  # at most
     first_window_pages: int = 16

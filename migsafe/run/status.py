@@ -118,7 +118,7 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
 def step_status(row: StepRow, *, at_work: bool) -> StepStatus:
     """One step, as its row tells; `at_work` says that somebody alive holds the lease."""
     end = row.finished_at or (row.updated_at if row.started_at else None)
-    moving = row.progress if at_work and row.state is StepState.RUNNING else None
+    moving = row.progress if (at_work or row.workers) and row.state is StepState.RUNNING else None
     fraction = row.progress.fraction if row.progress else None
     return StepStatus(
         id=row.id,

@@ -1,18 +1,6 @@
-"""Reasons to go slower: each is asked after every batch and may ask for a pause."""
+"""Reasons to go slower."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """What a batch was."""
-
-    step: str
-    rows: int
-    seconds: float  # that it took
-    total_rows: int  # of the step, in this run
-    total_seconds: float  # since the step began in this run, pauses included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +11,13 @@ class Pause:
     reason: str
 
 
-Throttle = Callable[[BatchReport], Pause | None]
+@dataclass(slots=True)
+class RowBudget:
+    """When a worker may go on that may do only so many rows per second; its share changes as others come."""
 
+    _due: float = 0.0
 
-def max_rows_per_second(limit: float) -> Throttle:
-    """At most so many rows per second, on average since the step began."""
-
-    def throttle(report: BatchReport) -> Pause | None:
-        ahead = report.total_rows / limit - report.total_seconds
-        return Pause(seconds=ahead, reason=f"at most {limit:g} rows/s") if ahead > 0.001 else None
-
-    return throttle
+    def after(self, *, rows: int, seconds: float, now: float, per_second: float) -> float:
+        """How long to pause after a batch that took `seconds` and ended now. Unused time is not saved up."""
+        self._due = max(self._due, now - seconds) + rows / per_second
+        return max(0.0, self._due - now)

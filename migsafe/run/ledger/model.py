@@ -120,6 +120,7 @@ class StepRow:
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+    workers: int = 0  # that are at work on its chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

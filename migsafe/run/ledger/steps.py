@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from migsafe.plan.model import Step
 from migsafe.plan.stages import Stage
 from migsafe.run.connect import Conn
+from migsafe.run.ledger import chunks
+from migsafe.run.ledger.chunks import Sums
 from migsafe.run.ledger.model import Progress, StepRow, StepState
 
 _COLUMNS = """
@@ -34,7 +36,8 @@ def read_steps(conn: Conn, rollout_id: int) -> tuple[StepRow, ...]:
     """All steps in the order of the plan."""
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_COLUMNS + " ORDER BY position", (rollout_id,)).fetchall()
-    return tuple(_step(row) for row in rows)
+    sums = chunks.read_sums(conn, rollout_id)
+    return tuple(_step(row, sums.get(row["id"])) for row in rows)
 
 
 def read_step(conn: Conn, rollout_id: int, step_id: str) -> StepRow:
@@ -44,7 +47,7 @@ def read_step(conn: Conn, rollout_id: int, step_id: str) -> StepRow:
     if row is None:
         msg = f"the ledger has no step {step_id!r}"  # hold() pins the steps of the plan it runs
         raise LookupError(msg)
-    return _step(row)
+    return _step(row, chunks.read_sums(conn, rollout_id).get(step_id))
 
 
 def start_step(conn: Conn, rollout_id: int, step_id: str) -> None:
@@ -94,6 +97,7 @@ def fail_step(conn: Conn, rollout_id: int, step_id: str, error: str) -> None:
 
 def reset_step(conn: Conn, rollout_id: int, step_id: str) -> None:
     """A step was taken back: as if it had never begun."""
+    chunks.forget(conn, rollout_id, step_id)
     conn.execute(
         "UPDATE migsafe.step SET state = 'pending', cursor = NULL, progress = NULL, rows = 0, attempts = 0, "
         "error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp() "
@@ -102,10 +106,15 @@ def reset_step(conn: Conn, rollout_id: int, step_id: str) -> None:
     )
 
 
-def _step(row: Mapping[str, Any]) -> StepRow:
-    typed = {
+def _step(row: Mapping[str, Any], sums: Sums | None) -> StepRow:
+    typed: dict[str, Any] = {
         "stage": Stage(row["stage"]),
         "state": StepState(row["state"]),
         "progress": Progress(**row["progress"]) if row["progress"] else None,
     }
+    if sums is not None:
+        typed["progress"] = sums.progress
+        typed["rows"] = row["rows"] + sums.rows
+        typed["updated_at"] = max(row["updated_at"], sums.updated_at or row["updated_at"])
+        typed["workers"] = sums.workers
     return StepRow(**{**row, **typed})

@@ -1,0 +1,165 @@
+"""A worker: takes chunks of a backfill, one after the other, and goes through each in batches.
+
+Any number of them may be at work, in one process or on several hosts: what they share is the ledger. One is
+used by one thread only, and its session by nobody else.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from psycopg import errors
+
+from migsafe.plan.model import BackfillStep
+from migsafe.run.batch import Batch, BatchResult, run_batch
+from migsafe.run.claim import ChunkLost, Claim, short, take
+from migsafe.run.cursor import Cursor
+from migsafe.run.events import ChunkTaken, MethodChosen
+from migsafe.run.facts import read_facts, work_of
+from migsafe.run.ledger import chunks, workers
+from migsafe.run.ledger.rollouts import add_audit
+from migsafe.run.ledger.workers import Crew
+from migsafe.run.method import Facts, Kind, Method, choose
+from migsafe.run.pace import Rate, WindowSize
+from migsafe.run.pages import Leaf, find_leaf, integer_key, is_there
+from migsafe.run.session import Session
+from migsafe.run.throttle import Pause, RowBudget
+from migsafe.run.waiting import pause
+
+_CREW_SECONDS = 1.0
+_METHOD_SECONDS = 30.0
+_PARTS = 2  # of a window, when others are at work
+
+
+class Worker:
+    """Goes through chunks of one step. `tell` is called after each batch."""
+
+    def __init__(
+        self, session: Session, step: BackfillStep, number: int, *, tell: Callable[[], None] = lambda: None
+    ) -> None:
+        self.session, self.step, self.number, self.tell = session, step, number, tell
+        settings = session.settings
+        self.size = WindowSize(
+            pages=settings.first_window_pages,
+            most=settings.window_pages,
+            target_seconds=settings.batch_seconds,
+        )
+        self.budget = RowBudget()
+        self._page_rate, self._row_rate = Rate(), Rate()
+        self._crew = Crew(working=1, rows_per_second=None)
+        self._crew_read = -_CREW_SECONDS
+        self._methods: dict[int, tuple[float, Method]] = {}
+
+    def work(self) -> bool:
+        """Take a chunk and go through all of it; False when there is none to take.
+
+        Raises:
+            StopRequested: Somebody asked the rollout to stop.
+            Fenced: Somebody took the rollout over from the process that this one belongs to.
+            RunError: A row of it cannot be changed, or its table stays locked.
+        """
+        claim = take(self.session, self.step.id, self.number)
+        if claim is None:
+            return False
+        self._read_crew(now=time.monotonic())
+        with suppress(ChunkLost):
+            self._through(claim)
+        return True
+
+    @property
+    def limit(self) -> float | None:
+        """How many rows per second this worker may do: its share of what all may do together."""
+        session = self.session
+        whole = session.settings.max_rows_per_second if session.token else self._crew.rows_per_second
+        return None if whole is None else whole / max(1, self._crew.working)
+
+    def _through(self, claim: Claim) -> None:
+        chunk, cursor = claim.chunk, Cursor.from_json(claim.chunk.cursor)
+        leaf = find_leaf(self.session.conn, chunk.leaf)
+        if leaf is not None:
+            try:
+                self._batches(claim, leaf, cursor)
+            except errors.UndefinedTable:
+                if is_there(self.session.conn, leaf):
+                    raise
+            else:
+                return
+        # Dropped meanwhile, or renamed: then the next sweep finds it.
+        claim.finish(replace(cursor, first=chunk.last, stripe=0, skipped=True))
+
+    def _batches(self, claim: Claim, leaf: Leaf, cursor: Cursor) -> None:
+        chunk, settings = claim.chunk, self.session.settings
+        self.session.emit(
+            ChunkTaken(step=self.step.id, relation=str(leaf.name), first=chunk.first, last=chunk.last)
+        )
+        method = self._method(claim, leaf, cursor)
+        key = integer_key(self.session.conn, leaf)
+        self.size.most = settings.sweep_pages if cursor.sweep else settings.window_pages
+        while cursor.first < chunk.last:
+            if cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
+                cursor = self._open_window(cursor, chunk.last, method)
+            batch = Batch(
+                claim=claim,
+                leaf=leaf,
+                key=key,
+                cursor=cursor,
+                method=method,
+                speeds=(self._page_rate.per_second, self._row_rate.per_second),
+            )
+            result = run_batch(self.session, self.step, batch, self.size)
+            self._account(cursor, result)
+            cursor = result.cursor
+
+    def _open_window(self, cursor: Cursor, last: int, method: Method) -> Cursor:
+        """The next window.
+
+        Who is in a transaction holds back pruning everywhere. So when others are at work, a window has parts
+        that take turns: until it is a part's turn again, their transactions of before have ended.
+        """
+        parts = _PARTS if method.stripes > 1 and self._crew.working > 1 else 1
+        end = min(last, cursor.first + self.size.pages * parts)
+        return cursor.open_window(end, stripes=method.stripes, parts=parts)
+
+    def _method(self, claim: Claim, leaf: Leaf, cursor: Cursor) -> Method:
+        """How to go through this relation, as it is now. A sweep, which finds little, needs no stripes."""
+        session = self.session
+        most = 1 if cursor.sweep else session.settings.stripes
+        read_at, method = self._methods.get(leaf.oid, (-_METHOD_SECONDS, None))
+        if cursor.sweep and leaf.access_method == Facts(work=work_of(self.step)).access_method:
+            return Method(kind=Kind.PLAIN, stripes=1, reason="a sweep finds little to do")
+        if method is None or time.monotonic() - read_at > _METHOD_SECONDS:
+            method = choose(read_facts(session.conn, self.step, leaf), stripes=most)
+            self._methods[leaf.oid] = (time.monotonic(), method)
+        if not cursor.sweep:
+            self._note(claim, leaf, method)
+        return method
+
+    def _note(self, claim: Claim, leaf: Leaf, method: Method) -> None:
+        session, relation = self.session, str(leaf.name)
+        with short(session):
+            is_new = chunks.note_method(session.conn, session.rollout_id, claim.chunk, str(method))
+            if is_new:
+                detail = {"step": self.step.id, "relation": relation, "method": str(method)}
+                add_audit(session.conn, session.rollout_id, "method", detail)
+        if is_new:
+            session.emit(MethodChosen(step=self.step.id, relation=relation, method=str(method)))
+
+    def _account(self, before: Cursor, result: BatchResult) -> None:
+        now = time.monotonic()
+        # The window's end may have come nearer.
+        pages = (result.cursor.end - before.first) / (before.stripes * before.parts)
+        self._page_rate.add(pages, result.seconds)
+        self._row_rate.add(result.rows, result.seconds)
+        self.tell()
+        if now - self._crew_read > _CREW_SECONDS:
+            self._read_crew(now=now)
+        limit = self.limit
+        if limit is not None:
+            seconds = self.budget.after(rows=result.rows, seconds=result.seconds, now=now, per_second=limit)
+            if seconds > 0:
+                pause(self.session, Pause(seconds=seconds, reason=f"at most {limit:g} rows/s"))
+
+    def _read_crew(self, *, now: float) -> None:
+        self._crew = workers.read_crew(self.session.conn, self.session.rollout_id)
+        self._crew_read = now
