@@ -17,6 +17,7 @@ from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, run
 from migsafe.cli.status import status
 from migsafe.cli.verify import verify
+from migsafe.cli.work import work
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -59,6 +60,7 @@ app.command()(verify)
 app.command()(demo)
 app.command()(run)
 app.command("resume", help="Go on with a rollout that was paused or interrupted: the same as `run`.")(run)
+app.command()(work)
 app.command()(status)
 app.command()(pause)
 app.command()(retreat)

@@ -38,6 +38,9 @@ def run(
         None, "--to", help="The stage to go to. [default: soaked with traffic, verified without]"
     ),
     max_rows_per_second: float | None = RATE,
+    workers: int = typer.Option(
+        1, "--workers", min=1, max=64, help="How many workers of this process share a backfill."
+    ),
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
@@ -51,6 +54,7 @@ def run(
         direct_database=direct_database,
         to=to,
         max_rows_per_second=max_rows_per_second,
+        workers=workers,
         output_format=output_format,
     )
 
@@ -88,6 +92,7 @@ def drive(
     to: str | None,
     output_format: OutputFormat,
     max_rows_per_second: float | None = None,
+    workers: int = 1,
     old_version_gone: bool = False,
     contracting: bool = False,
 ) -> None:
@@ -108,7 +113,7 @@ def drive(
             advice=f"use `migsafe contract {target}{' --drop' if stage is Stage.DROPPED else ''}`",
         )
     direct = direct_database or os.environ.get("MIGSAFE_DIRECT_DATABASE_URL")
-    settings = Settings(direct_dsn=direct, max_rows_per_second=max_rows_per_second)
+    settings = Settings(direct_dsn=direct, max_rows_per_second=max_rows_per_second, workers=workers)
     with watching(output_format) as (text, recorder), interruptible(target):
         text(Notice(text=f"{plan.name}: {plan.summary}"))
         notes = check_first(plan, dsn)

@@ -10,6 +10,7 @@ from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file,
 if TYPE_CHECKING:
     from migsafe.run.connect import Conn
     from migsafe.run.ledger.model import Rollout
+    from migsafe.run.ledger.workers import WorkerRow
     from migsafe.run.status import StepStatus
 
 
@@ -49,8 +50,10 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
+    from migsafe.run.ledger.chunks import read_methods
     from migsafe.run.ledger.rollouts import count_sync_events
     from migsafe.run.ledger.steps import read_steps
+    from migsafe.run.ledger.workers import read_workers
     from migsafe.run.status import step_status
 
     holder = read_holder(conn, rollout.id)
@@ -76,14 +79,44 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         }
         if holder
         else None,
+        "workers": [_worker(row) for row in read_workers(conn, rollout.id)],
         "steps": [
             _step(step_status(row, at_work=holder is not None and holder.alive))
             for row in read_steps(conn, rollout.id)
         ],
+        "methods": read_methods(conn, rollout.id),
         "sync_events": events,
         "going_back": going_back(plan, rollout.stage) if plan else "",
         "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
     }
+
+
+def _worker(worker: "WorkerRow") -> dict[str, Any]:
+    return {
+        "host": worker.process.host,
+        "pid": worker.process.pid,
+        "process": str(worker.process),
+        "leads": worker.leads,
+        "alive": worker.alive,
+        "silent_seconds": worker.silent_seconds,
+        "step": worker.step,
+        "chunk": worker.chunk,
+        "relation": worker.relation,
+        "first_page": worker.first,
+        "last_page": worker.last,
+        "method": worker.method,
+        "rows_per_second": round(worker.rows_per_second, 1),
+    }
+
+
+def _worker_line(worker: dict[str, Any]) -> str:
+    life = f"last sign of life {worker['silent_seconds']:.0f} s ago"
+    if worker["chunk"] is None:
+        return f"{worker['process']}, nothing to do, {life}"
+    return (
+        f"{worker['process']}, chunk {worker['chunk']} (pages {worker['first_page']} to "
+        f"{worker['last_page']} of {worker['relation']}), {worker['rows_per_second']:,.0f} rows/s, {life}"
+    )
 
 
 def _step(step: "StepStatus") -> dict[str, Any]:
@@ -133,7 +166,9 @@ def _text(document: dict[str, Any]) -> str:
     ]
     if document["intended_green_percent"] != green:
         lines[3] += f" (green {document['intended_green_percent']} % was intended and not confirmed)"
+    lines += [f"  worker       {_worker_line(worker)}" for worker in document["workers"]]
     lines += [f"  {_step_line(step)}" for step in document["steps"]]
+    lines += [f"  method       {method}" for method in document["methods"]]
     events = document["sync_events"]
     if events:
         lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))

@@ -50,25 +50,6 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MethodChosen(Event):
-    """How the rows of a relation are gone through, and why."""
-
-    step: str
-    relation: str
-    method: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkTaken(Event):
-    """A worker begins with, or goes on in, these pages of a relation."""
-
-    step: str
-    relation: str
-    first: int
-    last: int  # excluded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LockRetry(Event):
     """A lock was not granted in time; who held it, and when the next attempt follows."""
 
@@ -117,6 +98,15 @@ class PointPassed(Notice):
 
     kind: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodChosen(Notice):
+    """How the rows of a relation are gone through, and why."""
+
+    step: str
+    relation: str
+    method: str
 
 
 Observer = Callable[[Event], None]

@@ -7,7 +7,7 @@ checks its token first, so a runner that lost its lease, by a long stop for exam
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -160,11 +160,26 @@ def _clock(at: datetime) -> str:
     return at.isoformat(sep=" ", timespec="seconds")
 
 
-class Heartbeat:
-    """Beats for a lease from a thread and a connection of its own, through lost connections."""
+def heart_of_lease(dsn: str, rollout_id: int, token: int, settings: Settings) -> "Heartbeat":
+    """A heartbeat for a lease, and for all workers that belong to its holder."""
 
-    def __init__(self, dsn: str, rollout_id: int, token: int, settings: Settings) -> None:
-        self._dsn, self._rollout_id, self._token, self._settings = dsn, rollout_id, token, settings
+    def give(conn: Conn) -> bool:
+        if not beat(conn, rollout_id, token, settings):
+            return False
+        workers.beat_leading(conn, rollout_id, token, settings.lease_expiry)
+        return True
+
+    return Heartbeat(dsn, settings, give)
+
+
+class Heartbeat:
+    """Gives signs of life from a thread and a connection of its own, through lost connections.
+
+    `give` gives one, and says False when it is of no use any more.
+    """
+
+    def __init__(self, dsn: str, settings: Settings, give: Callable[[Conn], bool]) -> None:
+        self._dsn, self._settings, self._give = dsn, settings, give
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migsafe-heartbeat", daemon=True)
 
@@ -178,13 +193,18 @@ class Heartbeat:
             self._stopped.set()
             self._thread.join()
 
+    @property
+    def is_beating(self) -> bool:
+        """Whether it still is of use."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         conn: Conn | None = None
         while not self._stopped.wait(self._settings.lease_beat):
             try:
                 conn = conn or self._connect()
                 if not self._beat(conn):
-                    break  # taken over: the next transaction of the runner sees it as well
+                    break  # taken over: the next transaction sees it as well
             except (psycopg.Error, ConnectionFailed):
                 if conn is not None:
                     conn.close()
@@ -202,7 +222,4 @@ class Heartbeat:
     def _beat(self, conn: Conn) -> bool:
         with conn.transaction():
             conn.execute("SET LOCAL statement_timeout = '5s'")
-            if not beat(conn, self._rollout_id, self._token, self._settings):
-                return False
-            workers.beat_leading(conn, self._rollout_id, self._token, self._settings.lease_expiry)
-            return True
+            return self._give(conn)

@@ -22,7 +22,7 @@ class Pinned:
     token: int
 
 
-def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings) -> Pinned:
+def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings, *, resumes: bool = True) -> Pinned:
     """Make the rollout's rows if there are none, take its lease, and compare the plan with the pinned one.
 
     A rollout that has left nothing behind (it never began, or everything was taken back) takes a changed
@@ -50,7 +50,7 @@ def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings) -> Pinned:
         known = steps.read_steps(conn, found.id)
         if found.fingerprint != mark or not known:
             _pin(conn, plan, found, mark)
-        if found.request is Request.PAUSE:
+        if resumes and found.request is Request.PAUSE:
             rollouts.update_rollout(conn, found.id, {"request": None})
         rollouts.add_audit(conn, found.id, "lease taken", {"token": token, "holder": str(here)})
     return Pinned(found.id, token)

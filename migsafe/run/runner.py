@@ -17,7 +17,7 @@ from migsafe.run import ddl, pinning
 from migsafe.run.connect import application_name, connect
 from migsafe.run.events import Observer, Waiting, ignore
 from migsafe.run.execute import run_step, undo_step
-from migsafe.run.lease import Heartbeat, release
+from migsafe.run.lease import heart_of_lease, release
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.ledger.install import install
 from migsafe.run.ledger.model import Request, Rollout, State, StepRow, StepState
@@ -34,12 +34,18 @@ Result = TypeVar("Result")
 
 @contextmanager
 def hold(
-    plan: Plan, dsn: str, *, observer: Observer = ignore, settings: Settings | None = None
+    plan: Plan,
+    dsn: str,
+    *,
+    observer: Observer = ignore,
+    settings: Settings | None = None,
+    resumes: bool = True,
 ) -> Iterator["Runner"]:
     """Connect, make the ledger current, pin the plan, and hold its lease until the block ends.
 
-    A request to pause is taken back by this: whoever runs the rollout wants it to go on. Requests to
-    retreat or to revert stay; answer them with `Runner.accept`.
+    A request to pause is taken back by this: whoever runs the rollout wants it to go on, unless it `resumes`
+    nothing and only follows a runner that died. Requests to retreat or to revert stay; answer them with
+    `Runner.accept`.
 
     Raises:
         ConnectionFailed: The database cannot be reached.
@@ -53,9 +59,9 @@ def hold(
         )
         stack.callback(line.close)
         install(line.conn)
-        pinned = pinning.pin_and_acquire(line.conn, plan, settings)
+        pinned = pinning.pin_and_acquire(line.conn, plan, settings, resumes=resumes)
         stack.callback(_give_back, line, dsn, pinned)
-        stack.enter_context(Heartbeat(dsn, pinned.rollout_id, pinned.token, settings).beating())
+        stack.enter_context(heart_of_lease(dsn, pinned.rollout_id, pinned.token, settings).beating())
         yield Runner(
             Session(
                 line=line,

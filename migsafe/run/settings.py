@@ -22,6 +22,7 @@ class Settings:
     retry_last: float = 10.0
 
     workers: int = 1  # of this process, each with a connection of its own
+    join_poll: float = 0.5  # how often who joined looks for something to do
 
     stripes: int = 8  # passes over one window of pages, so that pruning makes room for HOT updates
     window_pages: int = 128  # at most

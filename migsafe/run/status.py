@@ -19,6 +19,7 @@ from migsafe.run.ledger.rollouts import (
     read_rollout,
 )
 from migsafe.run.ledger.steps import read_steps
+from migsafe.run.ledger.workers import WorkerRow, read_workers
 from migsafe.run.order import stages_of
 
 FORMAT_VERSION = 1
@@ -71,6 +72,7 @@ class Status:
     allowed: tuple[Version, ...]  # versions that may receive traffic now
     steps: tuple[StepStatus, ...]
     holder: Holder | None
+    workers: tuple[WorkerRow, ...]
     sync_events: dict[str, int]
     points_of_no_return: tuple[PointOfNoReturn, ...]
     audit: tuple[AuditLine, ...]
@@ -109,6 +111,7 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
         allowed=tuple(version for version in Version if plan.compatibility.allows(version, found.stage)),
         steps=tuple(step_status(row, at_work=at_work) for row in read_steps(conn, found.id)),
         holder=holder,
+        workers=read_workers(conn, found.id),
         sync_events=events,
         points_of_no_return=_points(plan, found, events),
         audit=read_audit(conn, found.id, last=audit_lines),

@@ -9,15 +9,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+import psycopg
 from psycopg import errors
 
+from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep
 from migsafe.run.batch import Batch, BatchResult, run_batch
 from migsafe.run.claim import ChunkLost, Claim, short, take
 from migsafe.run.cursor import Cursor
-from migsafe.run.events import ChunkTaken, MethodChosen
+from migsafe.run.events import MethodChosen, Notice
 from migsafe.run.facts import read_facts, work_of
 from migsafe.run.ledger import chunks, workers
+from migsafe.run.ledger.model import StopRequested
 from migsafe.run.ledger.rollouts import add_audit
 from migsafe.run.ledger.workers import Crew
 from migsafe.run.method import Facts, Kind, Method, choose
@@ -49,6 +52,7 @@ class Worker:
         self._page_rate, self._row_rate = Rate(), Rate()
         self._crew = Crew(working=1, rows_per_second=None)
         self._crew_read = -_CREW_SECONDS
+        self.chunks = self.rows = 0  # that it was at work on, and changed
         self._methods: dict[int, tuple[float, Method]] = {}
 
     def work(self) -> bool:
@@ -63,9 +67,24 @@ class Worker:
         if claim is None:
             return False
         self._read_crew(now=time.monotonic())
-        with suppress(ChunkLost):
-            self._through(claim)
+        self.chunks += 1
+        try:
+            with suppress(ChunkLost):
+                self._through(claim)
+        except StopRequested:
+            claim.release()
+            raise
+        except (RunError, psycopg.Error) as error:
+            if self.session.token is not None or self.session.conn.closed:
+                raise
+            self._hand_over(claim, error)
         return True
+
+    def _hand_over(self, claim: Claim, error: RunError | psycopg.Error) -> None:
+        """Who joined leaves what cannot be done to the runner, and takes another chunk."""
+        message = error.message if isinstance(error, RunError) else " ".join(str(error).split())
+        claim.release(error=message)
+        self.session.emit(Notice(text=f"left to the runner: {message}"))
 
     @property
     def limit(self) -> float | None:
@@ -90,9 +109,6 @@ class Worker:
 
     def _batches(self, claim: Claim, leaf: Leaf, cursor: Cursor) -> None:
         chunk, settings = claim.chunk, self.session.settings
-        self.session.emit(
-            ChunkTaken(step=self.step.id, relation=str(leaf.name), first=chunk.first, last=chunk.last)
-        )
         method = self._method(claim, leaf, cursor)
         key = integer_key(self.session.conn, leaf)
         self.size.most = settings.sweep_pages if cursor.sweep else settings.window_pages
@@ -143,7 +159,8 @@ class Worker:
                 detail = {"step": self.step.id, "relation": relation, "method": str(method)}
                 add_audit(session.conn, session.rollout_id, "method", detail)
         if is_new:
-            session.emit(MethodChosen(step=self.step.id, relation=relation, method=str(method)))
+            text = f"{relation}: {method}"
+            session.emit(MethodChosen(step=self.step.id, relation=relation, method=str(method), text=text))
 
     def _account(self, before: Cursor, result: BatchResult) -> None:
         now = time.monotonic()
@@ -151,6 +168,7 @@ class Worker:
         pages = (result.cursor.end - before.first) / (before.stripes * before.parts)
         self._page_rate.add(pages, result.seconds)
         self._row_rate.add(result.rows, result.seconds)
+        self.rows += result.rows
         self.tell()
         if now - self._crew_read > _CREW_SECONDS:
             self._read_crew(now=now)

@@ -1,5 +1,6 @@
-"""Carries out the schema stages of a plan: `python drive.py PLAN_FILE DSN [ROWS_PER_SECOND]`. The tests kill it.
+"""Carries out the schema stages of a plan: `python drive.py PLAN_FILE DSN [RATE] [WORKERS]`.
 
+The tests kill it. RATE is in rows per second, empty for none.
 Prints `step NN ID` when a step begins, and the name of each stage as it is reached.
 """
 
@@ -13,7 +14,7 @@ from migsafe.run.runner import hold
 from migsafe.run.settings import Settings
 
 
-def main(plan_file: str, dsn: str, rate: str | None = None) -> None:
+def main(plan_file: str, dsn: str, rate: str = "", workers: str = "1") -> None:
     plan = load_plan(Path(plan_file))
     positions = {step.id: number for number, step in enumerate(plan.steps)}
 
@@ -26,7 +27,7 @@ def main(plan_file: str, dsn: str, rate: str | None = None) -> None:
             case _:
                 pass
 
-    settings = Settings(max_rows_per_second=float(rate) if rate else None)
+    settings = Settings(max_rows_per_second=float(rate) if rate else None, workers=int(workers))
     with hold(plan, dsn, settings=settings, observer=tell) as runner:
         stages = stages_of(plan)
         for stage in stages[stages.index(runner.rollout().stage) + 1 :]:

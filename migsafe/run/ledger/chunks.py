@@ -231,6 +231,17 @@ def note_method(conn: Conn, rollout_id: int, chunk: Chunk, method: str) -> bool:
     return not (row and row[0])
 
 
+def read_methods(conn: Conn, rollout_id: int) -> list[str]:
+    """How relations are or were gone through, and why: `public.users: striped pages, 8 passes: ...`."""
+    rows = conn.execute(
+        "SELECT DISTINCT ON (detail ->> 'relation') concat(detail ->> 'relation', ': ', detail ->> 'method') "
+        "FROM migsafe.audit WHERE rollout_id = %s AND event = 'method' "
+        "ORDER BY detail ->> 'relation', id DESC",
+        (rollout_id,),
+    ).fetchall()
+    return [str(text) for (text,) in rows]
+
+
 def read_sums(conn: Conn, rollout_id: int) -> dict[str, Sums]:
     """The pass that each step is in, by step; nothing of those that have none, or in an older ledger."""
     if not exist(conn):

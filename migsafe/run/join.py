@@ -1,0 +1,261 @@
+"""A process that joins rollouts as a worker, through the ledger alone: `migsafe work`.
+
+It does chunks of backfills and nothing else, so it needs no lease. If it `leads`, it also follows a runner
+that died in the middle of a backfill, as far as the stage `backfilled`; all that comes after is for a person
+or for another `migsafe run`.
+"""
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from migsafe.errors import ConnectionFailed, LeaseHeld
+from migsafe.plan.model import BackfillStep, Plan
+from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import read_plan
+from migsafe.run.connect import Conn, application_name, connect
+from migsafe.run.events import Notice, Observer, Waiting, ignore
+from migsafe.run.lease import Heartbeat, read_holder
+from migsafe.run.ledger import chunks, workers
+from migsafe.run.ledger.model import Rollout, State, StepState, StopRequested
+from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
+from migsafe.run.ledger.steps import read_steps
+from migsafe.run.process import is_surely_dead, this_process
+from migsafe.run.reconnect import wait_for_connection
+from migsafe.run.runner import hold
+from migsafe.run.session import Line, Session, inspect_server
+from migsafe.run.settings import Settings
+from migsafe.run.worker import Worker
+
+_OVER = (State.DONE, State.REVERTED, State.REVERTING, State.RETREATED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """How it ended: whether all was done, and what this worker did of it."""
+
+    done: bool  # False: there was nothing to do for the time that was given
+    chunks: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A step that has chunks to do."""
+
+    rollout: Rollout
+    plan: Plan
+    step: BackfillStep
+
+
+def join(
+    dsn: str,
+    name: str | None,
+    *,
+    settings: Settings | None = None,
+    observer: Observer = ignore,
+    idle_seconds: float | None = None,
+    leads: bool = False,
+) -> Joined:
+    """Work on the rollout of this name, or on all of the database, until there is nothing left to backfill.
+
+    A rollout that has not begun, or is paused, is waited for; for ever, unless there is a limit.
+
+    Raises:
+        ConnectionFailed, RunError: There was no connection for as long as the settings say.
+        LedgerMismatch: The ledger is newer than this program.
+    """
+    return _Guest(dsn, name, settings or Settings(), observer, idle_seconds, leads=leads).run()
+
+
+class _Guest:
+    """One process that joined."""
+
+    def __init__(
+        self,
+        dsn: str,
+        name: str | None,
+        settings: Settings,
+        observer: Observer,
+        idle_seconds: float | None,
+        *,
+        leads: bool,
+    ) -> None:
+        self._dsn, self._name, self._settings, self._observer = dsn, name, settings, observer
+        self._idle_seconds, self._leads = idle_seconds, leads
+        self._chunks = self._rows = 0
+        self._busy = time.monotonic()
+        self._is_waiting = False
+
+    def run(self) -> Joined:
+        """Work until there is nothing left, or the patience is at an end."""
+        while True:
+            with self._connect() as conn:
+                done = self._look(conn)
+            if done or self._is_idle_for_too_long():
+                return Joined(done=done, chunks=self._chunks, rows=self._rows)
+
+    def _look(self, conn: Conn) -> bool:
+        """Do what there is to do; True when nothing is left and nothing will come."""
+        try:
+            while not self._is_idle_for_too_long():
+                found = self._rollouts(conn)
+                orphan = self._orphan(conn, found) if self._leads else None
+                if orphan is not None:
+                    self._lead(orphan)
+                    continue
+                task = next(filter(None, (_task(conn, rollout) for rollout in found)), None)
+                if task is not None:
+                    self._work_on(conn, task)
+                elif found and all(_is_over(conn, rollout) for rollout in found):
+                    return True
+                else:
+                    self._wait()
+        except psycopg.Error:
+            if not conn.closed:
+                raise
+        return False
+
+    def _rollouts(self, conn: Conn) -> tuple[Rollout, ...]:
+        if self._name is None:
+            return list_rollouts(conn)
+        found = read_rollout(conn, self._name)
+        return () if found is None else (found,)
+
+    def _wait(self) -> None:
+        if not self._is_waiting:
+            self._observer(Waiting(reason="nothing to do yet: waiting for chunks"))
+            self._is_waiting = True
+        time.sleep(self._settings.join_poll)
+
+    def _is_idle_for_too_long(self) -> bool:
+        limit = self._idle_seconds
+        return limit is not None and time.monotonic() - self._busy > limit
+
+    def _connect(self) -> Conn:
+        """A connection, for which a server that is just starting again is waited for."""
+        ends = time.monotonic() + self._settings.reconnect_seconds
+        while True:
+            try:
+                return connect(self._dsn, timeout=self._settings.connect_timeout)
+            except ConnectionFailed:
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(self._settings.join_poll)
+
+    def _work_on(self, looking: Conn, task: _Task) -> None:
+        """Take chunks of the step for as long as it has any, or may get new ones."""
+        settings, here, rollout_id = self._settings, this_process(), task.rollout.id
+        name = application_name(task.plan.name)
+        line = Line(connect(self._dsn, timeout=settings.connect_timeout, application_name=name))
+        try:
+            number = workers.join(
+                line.conn,
+                rollout_id,
+                here,
+                token=None,
+                rows_per_second=None,
+                expiry_seconds=settings.lease_expiry,
+            )
+            heart = Heartbeat(
+                self._dsn, settings, lambda conn: workers.beat(conn, number, settings.lease_expiry)
+            )
+            session = Session(
+                line=line,
+                dsn=self._dsn,
+                plan=task.plan,
+                rollout_id=rollout_id,
+                token=None,
+                server=inspect_server(line.conn),
+                settings=settings,
+                observer=self._observer,
+            )
+            worker = Worker(session, task.step, number)
+            self._observer(Notice(text=f"joined {task.plan.name}: {task.step.title}"))
+            self._is_waiting = False
+            try:
+                with heart.beating():
+                    self._take_chunks(looking, worker, heart)
+            finally:
+                self._chunks += worker.chunks
+                self._rows += worker.rows
+                if not line.conn.closed:
+                    workers.leave(line.conn, number)
+        finally:
+            line.close()
+
+    def _take_chunks(self, looking: Conn, worker: Worker, heart: Heartbeat) -> None:
+        session = worker.session
+        while heart.is_beating and not self._is_idle_for_too_long():
+            rollout = read_rollout(looking, session.plan.name)
+            if rollout is None or not _is_wanted(looking, rollout, worker.step):
+                return
+            try:
+                if worker.work():
+                    self._busy = time.monotonic()
+                    continue
+                with session.conn.transaction():
+                    workers.dismiss_dead(session.conn, session.rollout_id, this_process())
+            except StopRequested:
+                return
+            except psycopg.Error as error:
+                wait_for_connection(session, error)
+            if self._leads and self._orphan(looking, (rollout,)):
+                return
+            time.sleep(session.settings.join_poll)
+
+    def _orphan(self, conn: Conn, found: tuple[Rollout, ...]) -> Rollout | None:
+        """A rollout whose runner died in a backfill without giving its lease back."""
+        for rollout in found:
+            holder = read_holder(conn, rollout.id)
+            if holder is None or (holder.alive and not is_surely_dead(holder.process, here=this_process())):
+                continue
+            if _running_backfill(conn, rollout) is not None:
+                return rollout
+        return None
+
+    def _lead(self, rollout: Rollout) -> None:
+        plan = read_plan(rollout.plan, file="the ledger")
+        self._observer(Notice(text=f"the runner of {rollout.name} is gone: leading its backfill from here"))
+        try:
+            with hold(
+                plan, self._dsn, observer=self._observer, settings=self._settings, resumes=False
+            ) as runner:
+                runner.advance(Stage.BACKFILLED)
+        except (LeaseHeld, StopRequested):
+            time.sleep(self._settings.join_poll)
+            return
+        self._busy = time.monotonic()
+        self._observer(Notice(text=f"backfilled: go on with `migsafe run {rollout.name}`"))
+
+
+def _task(conn: Conn, rollout: Rollout) -> _Task | None:
+    """What there is to do for a worker, or soon will be."""
+    step_id = _running_backfill(conn, rollout)
+    if step_id is None or not chunks.exist(conn):
+        return None
+    plan = read_plan(rollout.plan, file="the ledger")
+    step = next((step for step in plan.steps if step.id == step_id), None)
+    if not isinstance(step, BackfillStep) or step_id not in chunks.read_sums(conn, rollout.id):
+        return None
+    return _Task(rollout=rollout, plan=plan, step=step)
+
+
+def _is_wanted(conn: Conn, rollout: Rollout, step: BackfillStep) -> bool:
+    return _running_backfill(conn, rollout) == step.id
+
+
+def _running_backfill(conn: Conn, rollout: Rollout) -> str | None:
+    """The backfill step that is being done now; None when there is none, or somebody asked to stop."""
+    if rollout.request is not None or rollout.state not in (State.RUNNING, State.WAITING):
+        return None
+    rows = read_steps(conn, rollout.id)
+    kinds = (row.id for row in rows if row.kind == BackfillStep.__name__ and row.state is StepState.RUNNING)
+    return next(kinds, None)
+
+
+def _is_over(conn: Conn, rollout: Rollout) -> bool:
+    """Whether no worker is needed any more."""
+    backfills = [row for row in read_steps(conn, rollout.id) if row.kind == BackfillStep.__name__]
+    return rollout.state in _OVER or all(row.state is StepState.DONE for row in backfills)
