@@ -7,7 +7,7 @@ used by one thread only, and its session by nobody else.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import errors
@@ -18,12 +18,12 @@ from migsafe.run.batch import Batch, BatchResult, run_batch
 from migsafe.run.claim import ChunkLost, Claim, short, take
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import MethodChosen, Notice
-from migsafe.run.facts import read_facts, work_of
+from migsafe.run.facts import read_facts
 from migsafe.run.ledger import chunks, workers
 from migsafe.run.ledger.model import StopRequested
 from migsafe.run.ledger.rollouts import add_audit
 from migsafe.run.ledger.workers import Crew
-from migsafe.run.method import Facts, Kind, Method, choose
+from migsafe.run.method import HEAP, Kind, Method, choose
 from migsafe.run.pace import Rate, WindowSize
 from migsafe.run.pages import Leaf, find_leaf, integer_key, is_there
 from migsafe.run.session import Session
@@ -31,8 +31,19 @@ from migsafe.run.throttle import Pause, RowBudget
 from migsafe.run.waiting import pause
 
 _CREW_SECONDS = 1.0
-_METHOD_SECONDS = 30.0
-_PARTS = 2  # of a window, when others are at work
+_METHOD_SECONDS = 10.0
+_MOST_PARTS = 4
+
+
+_SWEEP = Method(kind=Kind.PLAIN, stripes=1, reason="a sweep finds little to do")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What was chosen for a relation, and when."""
+
+    read_at: float
+    method: Method
 
 
 class Worker:
@@ -53,7 +64,8 @@ class Worker:
         self._crew = Crew(working=1, rows_per_second=None)
         self._crew_read = -_CREW_SECONDS
         self.chunks = self.rows = 0  # that it was at work on, and changed
-        self._methods: dict[int, tuple[float, Method]] = {}
+        self._methods: dict[int, _Known] = {}
+        self._noted: tuple[int, Method] | None = None
 
     def work(self) -> bool:
         """Take a chunk and go through all of it; False when there is none to take.
@@ -109,10 +121,10 @@ class Worker:
 
     def _batches(self, claim: Claim, leaf: Leaf, cursor: Cursor) -> None:
         chunk, settings = claim.chunk, self.session.settings
-        method = self._method(claim, leaf, cursor)
         key = integer_key(self.session.conn, leaf)
         self.size.most = settings.sweep_pages if cursor.sweep else settings.window_pages
         while cursor.first < chunk.last:
+            method = self._method(claim, leaf, cursor)
             if cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
                 cursor = self._open_window(cursor, chunk.last, method)
             batch = Batch(
@@ -133,22 +145,27 @@ class Worker:
         Who is in a transaction holds back pruning everywhere. So when others are at work, a window has parts
         that take turns: until it is a part's turn again, their transactions of before have ended.
         """
-        parts = _PARTS if method.stripes > 1 and self._crew.working > 1 else 1
+        others = self._crew.working - 1
+        parts = min(_MOST_PARTS, others + 2) if method.stripes > 1 and others > 0 else 1
         end = min(last, cursor.first + self.size.pages * parts)
         return cursor.open_window(end, stripes=method.stripes, parts=parts)
 
     def _method(self, claim: Claim, leaf: Leaf, cursor: Cursor) -> Method:
         """How to go through this relation, as it is now. A sweep, which finds little, needs no stripes."""
-        session = self.session
-        most = 1 if cursor.sweep else session.settings.stripes
-        read_at, method = self._methods.get(leaf.oid, (-_METHOD_SECONDS, None))
-        if cursor.sweep and leaf.access_method == Facts(work=work_of(self.step)).access_method:
-            return Method(kind=Kind.PLAIN, stripes=1, reason="a sweep finds little to do")
-        if method is None or time.monotonic() - read_at > _METHOD_SECONDS:
-            method = choose(read_facts(session.conn, self.step, leaf), stripes=most)
-            self._methods[leaf.oid] = (time.monotonic(), method)
-        if not cursor.sweep:
+        session, now = self.session, time.monotonic()
+        if cursor.sweep and leaf.access_method == HEAP:
+            return _SWEEP
+        known = self._methods.get(leaf.oid)
+        if known is not None and now - known.read_at < _METHOD_SECONDS:
+            method = known.method
+        elif cursor.stripe and known is not None:
+            return known.method  # in the middle of a window
+        else:
+            method = choose(read_facts(session.conn, self.step, leaf), stripes=session.settings.stripes)
+            self._methods[leaf.oid] = _Known(read_at=now, method=method)
+        if self._noted != (claim.chunk.number, method):
             self._note(claim, leaf, method)
+            self._noted = (claim.chunk.number, method)
         return method
 
     def _note(self, claim: Claim, leaf: Leaf, method: Method) -> None:

@@ -147,18 +147,21 @@ def test_a_row_that_a_joined_worker_cannot_change_stops_the_runner_with_its_word
 @pytest.mark.usefixtures("copied")
 def test_who_takes_everything_back_leaves_nothing_for_workers(database: str) -> None:
     slow = replace(SMALL, max_rows_per_second=5000.0)
-    with guests(database, 2) as ended:
-        with connect(database) as other, hold(fill_plan(), database, settings=slow) as runner:
-            timer = threading.Timer(0.7, lambda: request(other, "rename", Request.REVERT))
-            timer.start()
-            with pytest.raises(StopRequested):
-                runner.advance(Stage.BACKFILLED)
-            timer.join()
-            runner.accept(Request.REVERT, State.REVERTING)
-            runner.undo(Stage.BACKFILLED)
-            assert other.execute("SELECT count(*) FROM migsafe.chunk").fetchone() == (0,)
-            row = read_step(other, runner.rollout().id, "fill")
-            assert (row.rows, row.progress) == (0, None)
+    with (
+        guests(database, 2) as ended,
+        connect(database) as other,
+        hold(fill_plan(), database, settings=slow) as runner,
+    ):
+        timer = threading.Timer(0.7, lambda: request(other, "rename", Request.REVERT))
+        timer.start()
+        with pytest.raises(StopRequested):
+            runner.advance(Stage.BACKFILLED)
+        timer.join()
+        runner.accept(Request.REVERT, State.REVERTING)
+        runner.undo(Stage.BACKFILLED)
+        assert other.execute("SELECT count(*) FROM migsafe.chunk").fetchone() == (0,)
+        row = read_step(other, runner.rollout().id, "fill")
+        assert (row.rows, row.progress) == (0, None)
     assert all(isinstance(each, Joined) and each.done for each in ended)
 
 
