@@ -16,7 +16,7 @@ from migsafe.plan.stages import Stage
 from migsafe.run import ddl
 from migsafe.run.cursor import Cursor
 from migsafe.run.ledger import rollouts, steps
-from migsafe.run.pace import WindowSize
+from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, called_as, is_there, read_leaves, window
 from migsafe.run.progress import Meter
 from migsafe.run.session import Session
