@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from migsafe.config.limits import DEFAULT, NAMES, OFF, Setting, Unit, find_setting, parse_limit
@@ -11,7 +11,8 @@ from migsafe.config.places import line_of
 from migsafe.config.values import Table
 from migsafe.errors import UsageError
 
-SIGNALS = "signals"
+SIGNALS, IGNORED_REPLICAS = "signals", "ignored-replicas"
+_NO_LIMITS = (SIGNALS, IGNORED_REPLICAS)
 SIGNAL_KEYS = (
     *("name", "kind", "limit", "query", "url", "url_env", "token_env", "database_env", "unreadable"),
     *("timeout", "unit"),
@@ -72,6 +73,7 @@ class PaceSettings:
 
     given: tuple[Given, ...] = ()
     custom: tuple[CustomSignal, ...] = ()
+    ignored_replicas: tuple[str, ...] = ()  # by application_name: late on purpose
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -94,7 +96,7 @@ class PaceSettings:
             if value != DEFAULT:
                 parse_limit(find_setting(name, self.settings), value)
             more.append(Given(name=name, value=value, source="--limit"))
-        return PaceSettings(given=(*self.given, *more), custom=self.custom)
+        return replace(self, given=(*self.given, *more))
 
 
 def read_run(table: Table | None) -> PaceSettings:
@@ -112,12 +114,12 @@ def read_run(table: Table | None) -> PaceSettings:
     custom = tuple(_signal(each) for each in pace.tables(SIGNALS))
     names = [signal.name for signal in custom]
     for number, name in enumerate(names):
-        if name in NAMES or name == SIGNALS or name in names[:number]:
+        if name in (*NAMES, *_NO_LIMITS) or name in names[:number]:
             pace.fail(SIGNALS, f"there is more than one signal named '{name}'")
-    pace.known((*NAMES, *names, SIGNALS))
+    pace.known((*NAMES, *names, *_NO_LIMITS))
     settings = tuple(signal.setting for signal in custom)
-    given = tuple(_given(pace, name, settings) for name in pace.value if name != SIGNALS)
-    return PaceSettings(given=given, custom=custom)
+    given = tuple(_given(pace, name, settings) for name in pace.value if name not in _NO_LIMITS)
+    return PaceSettings(given=given, custom=custom, ignored_replicas=pace.texts(IGNORED_REPLICAS))
 
 
 def environment_value(name: str, environment: Mapping[str, str] | None = None) -> str | None:

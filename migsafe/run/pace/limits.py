@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migsafe.config.limits import (
     DEFAULT,
@@ -71,7 +71,7 @@ def with_run_settings(pace: PaceSettings, *, batch_seconds: float, rows: float |
     more = [Given(name=BATCH_DURATION, value=f"{1000 * batch_seconds:.15g}ms", source=BY_DEFAULT)]
     if rows is not None:
         more.append(Given(name=ROWS, value=f"{rows:.15g}", source="--max-rows-per-second"))
-    return PaceSettings(given=(*more, *pace.given), custom=pace.custom)
+    return replace(pace, given=(*more, *pace.given))
 
 
 def described(values: Iterable[Effective]) -> list[dict[str, str]]:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from psycopg import sql
 
+NEEDS_MONITOR = "this role is not a member of pg_monitor"
+
 Ask = Callable[[sql.Composable], list[tuple[Any, ...]]]
 
 

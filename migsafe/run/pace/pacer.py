@@ -60,7 +60,7 @@ class Pacer:
             token=session.token,
             connect_seconds=settings.connect_timeout,
         )
-        signals = (*server_signals(table), *custom_signals(pace.custom))
+        signals = (*server_signals(table, pace.ignored_replicas), *custom_signals(pace.custom))
         self._session = session
         self._watch = Watch(place, signals, pace, document=self._document)
         self._state, self._seen = PaceState(), 0.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from migsafe.run.pace.measure import Ask, Clock, Measured, clock
+from migsafe.run.pace.measure import NEEDS_MONITOR, Ask, Clock, Measured, clock
 
 KNOWN_AFTER_SECONDS = 10.0  # a replica that was there for less is not missed
 FORGOTTEN_AFTER_SECONDS = 300.0  # one that is gone for longer was taken away
@@ -78,19 +78,19 @@ class ReplicaLag:
 
     name = "replica-lag"
 
-    def __init__(self, query: sql.Composable, now: Clock = clock) -> None:
-        self._query, self._now = query, now
+    def __init__(self, query: sql.Composable, ignored: tuple[str, ...] = (), now: Clock = clock) -> None:
+        self._query, self._ignored, self._now = query, ignored, now
         self._tracker = LagTracker()
 
     def read(self, ask: Ask) -> Measured:
         """See `Signal`."""
         rows = ask(self._query)
         if rows[0][4]:
-            return Measured(value=None, text="this role is not a member of pg_monitor", available=False)
+            return Measured(value=None, text=NEEDS_MONITOR, available=False)
         replicas = [
             Replica(name=name, replayed=replayed, lag_seconds=lag)
             for _, name, replayed, lag, _ in rows
-            if name is not None and replayed is not None
+            if name is not None and replayed is not None and name.partition(" at ")[0] not in self._ignored
         ]
         lags = self._tracker.lags(self._now(), rows[0][0], replicas)
         if not lags:

@@ -4,19 +4,18 @@ from importlib.resources import files
 
 from psycopg import sql
 
-from migsafe.run.pace.measure import Ask, Clock, Measured, Signal, clock
+from migsafe.run.pace.horizon import OldestXmin
+from migsafe.run.pace.measure import NEEDS_MONITOR, Ask, Clock, Measured, Signal, clock
 from migsafe.run.pace.replicas import ReplicaLag
 from migsafe.sql.names import Name
 
 _QUERIES = {
     "slot-wal": "slot_wal",
     "archive-queue": "archive_queue",
-    "oldest-xmin": "oldest_xmin",
     "vacuum": "vacuum",
     "active-sessions": "active_sessions",
     "lock-waiters": "lock_waiters",
 }
-NEEDS_MONITOR = "this role is not a member of pg_monitor"
 
 
 def query(name: str) -> sql.SQL:
@@ -65,12 +64,17 @@ class WalRate:
         """See `Signal`."""
 
 
-def server_signals(table: Name) -> tuple[Signal, ...]:
-    """All of them, for a backfill of this table."""
+def server_signals(table: Name, ignored_replicas: tuple[str, ...] = ()) -> tuple[Signal, ...]:
+    """All of them, for a backfill of this table; some replicas may be late on purpose."""
     simple = [
         QuerySignal(
             name, query(file).format(table=sql.Literal(table.sql)) if name == "vacuum" else query(file)
         )
         for name, file in _QUERIES.items()
     ]
-    return (ReplicaLag(query("replicas")), WalRate(), *simple)
+    return (
+        ReplicaLag(query("replicas"), ignored_replicas),
+        WalRate(),
+        OldestXmin(query("oldest_xmin")),
+        *simple,
+    )

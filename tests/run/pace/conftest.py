@@ -138,11 +138,9 @@ def pgbouncer(server: Server, *, pool_size: int) -> Iterator[int]:
     )
     for path in (home, *home.iterdir()):
         server.account.own(path)
-    with subprocess.Popen(
-        [program, "-q", str(home / "pgbouncer.ini")],
-        stderr=subprocess.DEVNULL,
-        **server.account.popen_options,
-    ) as process:
+    command = [program, "-q", str(home / "pgbouncer.ini")]
+    process: subprocess.Popen[bytes]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **server.account.popen_options) as process:  # type: ignore[call-overload]  # user= and group=
         try:
             _wait_until_it_answers(port, server.password, process, home)
             yield port

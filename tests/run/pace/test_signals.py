@@ -164,6 +164,38 @@ def test_the_oldest_transaction_counts_and_one_that_keeps_nothing_does_not(
         assert value(oldest.read(ask)) == 0
 
 
+def test_a_query_on_a_replica_counts_from_when_it_is_first_seen(
+    signals: tuple[Signal, ...], ask: Ask, admin: psycopg.Connection, standby: Server
+) -> None:
+    oldest = by_name(signals, "oldest-xmin")
+    with psycopg.connect(standby.dsn(), autocommit=True) as replica:
+        replica.execute("ALTER SYSTEM SET hot_standby_feedback = on")
+        replica.execute("ALTER SYSTEM SET wal_receiver_status_interval = '1s'")
+        replica.execute("SELECT pg_reload_conf()")
+    try:
+        with psycopg.connect(standby.dsn()) as report:
+            report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            report.execute("SELECT count(*) FROM pg_class")
+            began = time.monotonic()
+            while time.monotonic() - began < 2.5:
+                admin.execute("SELECT pg_current_xact_id()")
+                oldest.read(ask)
+                time.sleep(0.1)
+            found = oldest.read(ask)
+            assert value(found) > 0.5
+            assert found.text == "a query on replica replica1"
+        until(
+            oldest,
+            ask,
+            lambda found: value(found) < 0.5 and bool(admin.execute("SELECT pg_current_xact_id()")),
+        )
+    finally:
+        with psycopg.connect(standby.dsn(), autocommit=True) as replica:
+            replica.execute("ALTER SYSTEM SET hot_standby_feedback = off")
+            replica.execute("SELECT pg_reload_conf()")
+        until(oldest, ask, lambda found: value(found) == 0)
+
+
 @pytest.mark.usefixtures("big")
 def test_a_forgotten_prepared_transaction_counts(
     signals: tuple[Signal, ...], ask: Ask, admin: psycopg.Connection
