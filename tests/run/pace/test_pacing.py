@@ -17,7 +17,7 @@ from migsafe.plan.stages import Stage
 from migsafe.postgres.server import Server
 from migsafe.rollout.limits import change_setting
 from migsafe.run.connect import connect
-from migsafe.run.events import Event, Notice, Waiting
+from migsafe.run.events import Event, Notice, PaceChanged, Waiting
 from migsafe.run.ledger.install import install, scripts, version
 from migsafe.run.ledger.model import Request, StopRequested
 from migsafe.run.ledger.pace import read_pace
@@ -155,12 +155,14 @@ def test_it_stops_above_the_limit_says_so_and_goes_on_by_itself(dsn: str) -> Non
 
 def test_between_the_limits_it_is_slower_in_proportion(dsn: str) -> None:
     say(dsn, 18)  # a fifth of full speed
-    with Run(dsn, settings()) as run:
-        found = run.until(lambda pace: pace.get("throttled_seconds", 0) > 0.2)
+    with Run(dsn, settings(("max-rows-per-second", "200"))) as run:
+        found = run.until(lambda pace: pace.get("share", 1) < 1)
         assert found["share"] == 0.2
         assert found["batch_seconds"] == 0.0625  # smaller pieces
         say(dsn, 0)
     assert done_rows(dsn) == ROWS
+    told = [event for event in run.events if isinstance(event, PaceChanged)]
+    assert (told[0].share, told[0].reason) == (0.2, "load is 18, limit 10..20")
 
 
 def test_what_is_set_is_taken_up_within_about_a_second_and_audited(dsn: str) -> None:
@@ -211,8 +213,9 @@ def test_it_can_be_paused_while_it_stands(dsn: str) -> None:
 
 
 def test_a_lost_connection_of_the_signals_is_made_again_without_a_word(dsn: str) -> None:
-    with Run(dsn, settings(("max-rows-per-second", "150"))) as run:
-        run.until(lambda pace: pace.get("throttled_seconds", 0) > 0.2)
+    say(dsn, 25)
+    with Run(dsn, settings()) as run:
+        run.until(waiting_for("load"))
         with psycopg.connect(dsn, autocommit=True) as conn:
             ended = conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -221,8 +224,10 @@ def test_a_lost_connection_of_the_signals_is_made_again_without_a_word(dsn: str)
         assert ended == [(True,)]
         before = run.look()["updated_at"]
         run.until(lambda pace: pace["updated_at"] > before)
+        say(dsn, 0)
     assert done_rows(dsn) == ROWS
-    assert not [event for event in run.events if isinstance(event, Notice)]
+    notices = [event.text for event in run.events if isinstance(event, Notice)]
+    assert [text.partition(" after ")[0] for text in notices] == ["going on"]
 
 
 @pytest.mark.proof

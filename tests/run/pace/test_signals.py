@@ -8,12 +8,13 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from migsafe.postgres.server import Server
+from migsafe.postgres.server import Server, scratch_server
 from migsafe.run.connect import connect
 from migsafe.run.pace.custom import asker
 from migsafe.run.pace.measure import Ask, Measured, Signal
 from migsafe.run.pace.signals import server_signals
 from migsafe.sql.names import Name
+from tests.servers import MAJORS, binaries_of
 
 MEGABYTE = 2.0**20
 
@@ -293,3 +294,20 @@ def test_without_pg_monitor_it_is_said_what_cannot_be_seen_and_the_role_is_enoug
             assert all(each.read(guest).available for each in signals)
     finally:
         admin.execute("DROP ROLE guest")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("major", MAJORS)
+def test_every_supported_server_answers_every_query(major: int) -> None:
+    with (
+        scratch_server(
+            binaries=binaries_of(major), settings={"fsync": "off", "archive_mode": "on"}
+        ) as server,
+        connect(server.dsn()) as conn,
+    ):
+        ask = asker(conn, seconds=5.0)
+        conn.execute("CREATE TABLE big (id int)")
+        conn.execute("SELECT pg_create_physical_replication_slot('left_behind', true)")
+        found = {each.name: each.read(ask) for each in server_signals(Name("big", "public"))}
+        assert {name for name, each in found.items() if each.value is None or not each.available} == set()
+        assert {name for name, each in found.items() if each.value} <= {"slot-wal", "archive-queue"}
