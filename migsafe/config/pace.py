@@ -50,6 +50,7 @@ class CustomSignal:
     unreadable: Unreadable = Unreadable.HOLD
     timeout: float = 2.0
     unit: Unit = Unit.COUNT
+    place: str = "configuration"  # where it is written, for messages
 
     @property
     def setting(self) -> Setting:
@@ -133,8 +134,12 @@ def _given(table: Table, name: str, settings: tuple[Setting, ...]) -> Given:
         parse_limit(find_setting(name, settings), value)
     except UsageError as error:
         table.fail(name, error.message, error.advice)
-    line = line_of(table.text, (*table.keys, name))
-    return Given(name=name, value=value, source=f"{table.file}:{line}" if line else table.file)
+    return Given(name=name, value=value, source=_place(table, name))
+
+
+def _place(table: Table, key: str) -> str:
+    line = line_of(table.text, (*table.keys, key))
+    return f"{table.file}:{line}" if line else table.file
 
 
 def _signal(table: Table) -> CustomSignal:
@@ -157,6 +162,7 @@ def _signal(table: Table) -> CustomSignal:
         unreadable=table.word("unreadable", Unreadable) or Unreadable.HOLD,
         timeout=table.seconds("timeout", 2.0),
         unit=table.word("unit", Unit) or Unit.COUNT,
+        place=_place(table, "limit" if "limit" in table.value else "name"),
     )
     _require_parts(table, signal)
     return signal

@@ -51,18 +51,22 @@ def effective(pace: PaceSettings, set_values: Iterable[Given]) -> dict[str, Effe
 
     A value in the ledger that this version cannot read is left aside.
     """
-    found = {
-        setting.name: Effective(setting=setting, limit=parse_limit(setting, setting.default))
+    places = {signal.name: signal.place for signal in pace.custom}
+    first = {
+        setting.name: Effective(
+            setting=setting,
+            limit=parse_limit(setting, setting.default),
+            source=places.get(setting.name, BY_DEFAULT),
+        )
         for setting in (*SETTINGS, *pace.settings)
     }
+    found = dict(first)
     for given in pace.given:
-        found[given.name] = _given(found[given.name], given)
+        found[given.name] = _given(first[given.name], given)
     for given in set_values:
         if given.name in found:
-            try:
-                found[given.name] = _given(found[given.name], given)
-            except UsageError:
-                continue
+            with suppress(UsageError):
+                found[given.name] = _given(first[given.name], given)
     return found
 
 
@@ -102,10 +106,9 @@ def from_described(documents: Iterable[Mapping[str, str]]) -> tuple[Effective, .
     return tuple(found)
 
 
-def _given(former: Effective, given: Given) -> Effective:
+def _given(first: Effective, given: Given) -> Effective:
     if given.value.strip().lower() == DEFAULT:
-        limit = parse_limit(former.setting, former.setting.default)
-        return Effective(setting=former.setting, limit=limit)
+        return first
     return Effective(
-        setting=former.setting, limit=parse_limit(former.setting, given.value), source=given.source
+        setting=first.setting, limit=parse_limit(first.setting, given.value), source=given.source
     )

@@ -24,6 +24,8 @@ from migsafe.run.pace.measure import Ask, Measured, Signal, clock
 
 ROUND_SECONDS = 1.0
 STATEMENT_SECONDS = 2.0
+# What changes slowly is read less often: all of it together is to cost less than a hundredth of a core.
+_SELDOM_SECONDS = {"oldest-xmin": 5.0, "slot-wal": 2.0, "archive-queue": 2.0, "vacuum": 2.0}
 _OWN_COST = 20.0  # a signal is read again after so many times the time that reading it takes
 _LONGEST_SECONDS = 10.0
 FRESH_SECONDS = 10.0  # a value may be so old when it cannot be read again; and what may be read seldom, twice
@@ -179,7 +181,8 @@ class Watch:
         except MigsafeError as error:
             kept.problem = error.message
         now = clock()
-        kept.due = now + min(_LONGEST_SECONDS, max(ROUND_SECONDS / 2, _OWN_COST * (now - began)))
+        pause = max(_SELDOM_SECONDS.get(signal.name, ROUND_SECONDS), _OWN_COST * (now - began))
+        kept.due = now + min(_LONGEST_SECONDS, pause) - ROUND_SECONDS / 2  # rounds are not exact
 
     def _reading(self, name: str, kept: _Kept) -> Reading:
         value = self._values[name]
