@@ -148,7 +148,8 @@ class Pacer:
         again = is_stop and clock() - self._told >= _TELL_EVERY_SECONDS and self._waiting != reason
         if self._waiting is None or again:
             self._told = clock()
-            self._session.emit(Waiting(reason=reason, seconds=None if is_stop else left))
+            told = f"on hold: {reason}" if is_stop else reason
+            self._session.emit(Waiting(reason=told, seconds=None if is_stop else left))
         self._waiting = reason
 
     def _row_limit(self) -> float | None:
@@ -195,6 +196,7 @@ class Pacer:
             waiting=self._waiting,
             since=self._since,
             batch_seconds=self.batch_seconds,
+            rows_per_second=self._row_limit(),
             watching=self._is_watching,
         )
         total = dict(self._watch.throttled_before)

@@ -27,6 +27,8 @@ def pace_lines(document: Mapping[str, Any] | None) -> list[str]:
     lines = []
     if "share" in document:
         batch = f"batches of at most {1000 * document['batch_seconds']:.0f} ms"
+        if document.get("max_rows_per_second"):
+            batch += f", at most {document['max_rows_per_second']:g} rows/s"
         lines.append(f"  pace         {100 * document['share']:.0f} % of full speed, {batch}")
         if document["waiting_for"]:
             lines.append(f"  waits for    {document['waiting_for']}, since {_clock(document['since'])}")

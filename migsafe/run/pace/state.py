@@ -26,6 +26,7 @@ def document(
     waiting: str | None,
     since: datetime | None,
     batch_seconds: float,
+    rows_per_second: float | None,
     watching: bool,
 ) -> dict[str, Any]:
     """All of it, for the ledger and for JSON."""
@@ -35,6 +36,7 @@ def document(
         "waiting_for": waiting,
         "since": since.isoformat() if since else None,
         "batch_seconds": round(batch_seconds, 4),
+        "max_rows_per_second": rows_per_second,
         "signals": [_signal(each, values) for each in state.judged],
         "values": described(values.values()),
     }

@@ -29,6 +29,8 @@ _SELDOM_SECONDS = {"oldest-xmin": 5.0, "slot-wal": 2.0, "archive-queue": 2.0, "v
 _OWN_COST = 20.0  # a signal is read again after so many times the time that reading it takes
 _LONGEST_SECONDS = 10.0
 FRESH_SECONDS = 10.0  # a value may be so old when it cannot be read again; and what may be read seldom, twice
+# Classes of errors that come again each time: no rights, no such function, not supported here.
+_NOT_HERE = ("42", "0A")
 
 Document = Callable[[], tuple[dict[str, Any], dict[str, float]]]
 
@@ -86,7 +88,8 @@ class Watch:
     def stop(self) -> None:
         """Write the state once more and end."""
         self._stop.set()
-        self._thread.join(timeout=self._place.connect_seconds + STATEMENT_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=self._place.connect_seconds + STATEMENT_SECONDS)
 
     def _run(self) -> None:
         while True:
@@ -171,13 +174,14 @@ class Watch:
         try:
             kept.measured, kept.problem = signal.read(ask), ""
             kept.at = clock()
-        except errors.InsufficientPrivilege as error:
-            text = f"not permitted ({_said(error)}); pg_monitor may do"
-            kept.measured, kept.problem = Measured(value=None, text=text, available=False), ""
-            kept.at = clock()
         except psycopg.Error as error:
-            kept.problem = _said(error)
-            self._drop_if_lost()
+            if (error.sqlstate or "").startswith(_NOT_HERE):
+                more = "; pg_monitor may do" if isinstance(error, errors.InsufficientPrivilege) else ""
+                kept.measured = Measured(value=None, text=f"{_said(error)}{more}", available=False)
+                kept.problem, kept.at = "", clock()
+            else:
+                kept.problem = _said(error)
+                self._drop_if_lost()
         except MigsafeError as error:
             kept.problem = error.message
         now = clock()

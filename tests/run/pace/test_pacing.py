@@ -143,7 +143,7 @@ def test_it_stops_above_the_limit_says_so_and_goes_on_by_itself(dsn: str) -> Non
         say(dsn, 5)
     assert done_rows(dsn) == ROWS
     told = [event for event in run.events if isinstance(event, Waiting)]
-    assert [(event.reason, event.seconds) for event in told] == [("load is 25, limit 10..20", None)]
+    assert [(event.reason, event.seconds) for event in told] == [("on hold: load is 25, limit 10..20", None)]
     assert any(isinstance(event, Notice) and "going on after" in event.text for event in run.events)
     after = run.look()
     assert after["throttled_by"]["load"] >= 0.5
