@@ -1,5 +1,6 @@
 """Limits as people write them, and the table of the file that holds them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migsafe.config.limits import SETTINGS, Limit, Setting, Unit, find_setting, parse_limit, show_limit
-from migsafe.config.pace import Given, PaceSettings
+from migsafe.config.pace import SIGNAL_KEYS, Given, PaceSettings
 from migsafe.config.read import load_config
 from migsafe.errors import UsageError
 
@@ -158,3 +159,17 @@ def test_options_count_more_than_the_file_and_are_checked(tmp_path: Path) -> Non
     for wrong in ("replica-lag", "replica-lag=", "replica-lga=1s"):
         with pytest.raises(UsageError):
             found.with_options((wrong,))
+
+
+def test_the_documentation_has_every_limit_with_its_default_and_a_valid_example(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([^ ]+) \|", page, re.MULTILINE)
+    assert rows == [(setting.name, setting.default) for setting in SETTINGS]
+    (example,) = re.findall(r"```toml\n(\[run\.pace\].*?)```", page, re.DOTALL)
+    assert [signal.name for signal in pace(tmp_path, example).custom] == [
+        "job-queue",
+        "checkout-latency",
+        "throttler",
+    ]
+    for key in SIGNAL_KEYS:
+        assert f"{key} =" in example or f"`{key}`" in page, key
