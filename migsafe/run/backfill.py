@@ -94,8 +94,7 @@ class _Backfill:
     def _pass(self) -> None:
         """Go over the whole table once, from the cursor on; its size is read as it is now."""
         leaves = read_leaves(self.session.conn, self.step.table)
-        sweeping = self.cursor.sweep > 0
-        self.size.most = self.session.settings.sweep_pages if sweeping else self.session.settings.window_pages
+        self.size.most = self._most_pages()
         self.meter.plan(sum(leaf.pages for leaf in leaves), sweep=self.cursor.sweep)
         for leaf in leaves:
             cursor = self.cursor.within(leaf.oid)
@@ -110,6 +109,10 @@ class _Backfill:
                     raise
                 # Dropped meanwhile, or renamed: then the next sweep finds it.
                 self.cursor = replace(self.cursor, skipped=True)
+
+    def _most_pages(self) -> int:
+        settings = self.session.settings
+        return settings.sweep_pages if self.cursor.sweep > 0 else settings.window_pages
 
     def _leaf(self, leaf: Leaf) -> None:
         stripes = self._stripes(self.cursor)
@@ -134,6 +137,9 @@ class _Backfill:
         self.meter.add(pages=pages, rows=result.rows, seconds=result.seconds)
         self.pacer.pause(rows=result.rows, worked=result.seconds)
         self.size.target_seconds = self.pacer.batch_seconds
+        self.size.most = self.pacer.most_pages(
+            self._most_pages(), pages=result.cursor.end - before.first, rows=result.rows
+        )
 
     def _wait(self, seconds: float, reason: str) -> None:
         if seconds > 1.0:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from migsafe.run.connect import Conn
 from migsafe.run.ledger.install import version
@@ -65,6 +67,26 @@ def write_set_value(conn: Conn, rollout_id: int, name: str, value: str | None) -
             )
         detail = {"name": name, "value": value, "former": former[0] if former else None}
         add_audit(conn, rollout_id, "setting changed", detail)
+
+
+def write_pace(
+    conn: Conn, rollout_id: int, token: int, state: dict[str, Any], throttled: dict[str, float]
+) -> None:
+    """Write the runner's state, as one message; nothing is written for who has lost the lease."""
+    conn.execute(
+        sql.SQL(
+            "SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = 2000; "
+            "INSERT INTO migsafe.pace (rollout_id, state, throttled) SELECT rollout_id, {state}, {throttled} "
+            "FROM migsafe.lease WHERE rollout_id = {id} AND token = {token} "
+            "ON CONFLICT (rollout_id) DO UPDATE "
+            "SET state = excluded.state, throttled = excluded.throttled, updated_at = clock_timestamp()"
+        ).format(
+            state=sql.Literal(Jsonb(state)),
+            throttled=sql.Literal(Jsonb(throttled)),
+            id=sql.Literal(rollout_id),
+            token=sql.Literal(token),
+        )
+    )
 
 
 def read_pace(conn: Conn, rollout_id: int) -> PaceRow | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from migsafe.config.limits import Limit
 from migsafe.run.events import Notice, PaceChanged, Waiting
+from migsafe.run.ledger.pace import write_pace
 from migsafe.run.pace import state as states
 from migsafe.run.pace.controller import (
     PaceState,
@@ -32,6 +33,7 @@ STALE_SECONDS = 30.0  # without a round of readings
 _SLICE_SECONDS = 0.25
 _LONGEST_STEP_SECONDS = 2.0  # that readings far from each other count for
 _TELL_EVERY_SECONDS = 5.0
+_STAND_IN_EVERY_SECONDS = 1.0
 _UNWATCHED = "signals"
 
 
@@ -65,12 +67,13 @@ class Pacer:
         self._watch = Watch(place, signals, pace, document=self._document)
         self._state, self._seen = PaceState(), 0.0
         self._throttled: dict[str, float] = {}
-        self._rows_due = 0.0
+        self._rows_due, self._paid_at = 0.0, settings.max_rows_per_second
         self._waiting: str | None = None  # for which reason
         self._since: datetime | None = None
         self._is_watching = True
         self._told = -math.inf
         self._told_name = ""
+        self._stood_in = clock()
 
     def start(self) -> None:
         """Read everything once, say what cannot be watched, and wait while something forbids to begin."""
@@ -98,6 +101,13 @@ class Pacer:
         seconds = value.limit.hard if value and value.limit else self._session.settings.batch_seconds
         return batch_target(self._state, seconds)
 
+    def most_pages(self, most: int, *, pages: int, rows: int) -> int:
+        """How many pages a window may have at most, after a batch of so many: rows for a second, not more."""
+        limit = self._row_limit()
+        if limit is None or rows == 0:
+            return most
+        return max(1, min(most, int(pages * limit / rows)))
+
     def pause(self, *, rows: int, worked: float) -> None:
         """Wait after a batch of so many rows and seconds of work, for as long as the limits want it.
 
@@ -109,6 +119,7 @@ class Pacer:
         limit = self._row_limit()
         if limit is not None:
             self._rows_due = rows_due(self._rows_due, began - worked, rows=rows, per_second=limit)
+        self._paid_at = limit
         while True:
             left, name, reason = self._left(began, worked)
             if left <= 0:
@@ -119,17 +130,34 @@ class Pacer:
             self._throttled = add_up(self._throttled, name, clock() - slept)
             if left > _SLICE_SECONDS:
                 self._session.check()
+                self._stand_in()
             self._look()
         if self._waiting is not None and self._since is not None:
             seconds = (datetime.now(UTC) - self._since).total_seconds()
             self._session.emit(Notice(text=f"going on after {seconds:.0f} s"))
         self._waiting = self._since = None
 
+    def _stand_in(self) -> None:
+        """While the signals have no connection: what is set, and what status says, go over ours.
+
+        Raises:
+            psycopg.Error: Ours is lost as well.
+        """
+        if self._watch.is_connected or clock() - self._stood_in < _STAND_IN_EVERY_SECONDS:
+            return
+        self._stood_in = clock()
+        session = self._session
+        self._watch.load(session.conn)
+        write_pace(session.conn, session.rollout_id, session.token, *self._document())
+
     def _left(self, began: float, worked: float) -> tuple[float, str, str]:
         """How long to wait from now on, for which signal, and in words."""
         now = clock()
         by_signals = pause_after(self._state, worked=worked) - (now - began)
         limit = self._row_limit()
+        if limit is not None and self._paid_at is not None and limit != self._paid_at:
+            self._rows_due = now + (self._rows_due - now) * self._paid_at / limit  # it was set meanwhile
+            self._paid_at = limit
         by_rows = self._rows_due - now if limit is not None else 0.0
         worst = self._state.worst
         if by_rows > by_signals and limit is not None:

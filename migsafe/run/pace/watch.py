@@ -12,11 +12,11 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.types.json import Jsonb
 
 from migsafe.config.pace import CustomSignal, Given, PaceSettings, Unreadable
 from migsafe.errors import MigsafeError, RunError
 from migsafe.run.connect import APPLICATION_NAME, Conn, connect
+from migsafe.run.ledger.pace import read_pace, write_pace
 from migsafe.run.pace.controller import Reading
 from migsafe.run.pace.custom import asker
 from migsafe.run.pace.limits import BY_HAND, Effective, effective
@@ -77,7 +77,7 @@ class Watch:
         self._values = effective(pace, ())
         self._stop, self._first = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="migsafe-pace", daemon=True)
-        self.throttled_before: dict[str, float] = {}
+        self._throttled: dict[str, float] | None = None
         self.latest: Snapshot | None = None
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ class Watch:
                     application_name=f"{APPLICATION_NAME} pace",
                 )
                 self._begin(self._conn)
-            self._load(self._conn)
+            self.load(self._conn)
         except MigsafeError as error:
             return error.message
         except psycopg.Error as error:
@@ -136,18 +136,17 @@ class Watch:
         return ""
 
     def _begin(self, conn: Conn) -> None:
-        """Make our row; what was waited in former runs is read once."""
-        conn.execute(
-            "INSERT INTO migsafe.pace (rollout_id) VALUES (%s) ON CONFLICT DO NOTHING",
-            (self._place.rollout_id,),
-        )
-        if not self._first.is_set():
-            row = conn.execute(
-                "SELECT throttled FROM migsafe.pace WHERE rollout_id = %s", (self._place.rollout_id,)
-            ).fetchone()
-            self.throttled_before = dict(row[0]) if row else {}
+        """Read once what was waited in former runs."""
+        if self._throttled is None:
+            row = read_pace(conn, self._place.rollout_id)
+            self._throttled = dict(row.throttled) if row else {}
 
-    def _load(self, conn: Conn) -> None:
+    def load(self, conn: Conn) -> None:
+        """Take what was set by hand; the runner does it for us while we have no connection.
+
+        Raises:
+            psycopg.Error: It cannot be read.
+        """
         rows = asker(conn, seconds=STATEMENT_SECONDS)(
             sql.SQL("SELECT name, value FROM migsafe.setting WHERE rollout_id = {} ORDER BY name").format(
                 sql.Literal(self._place.rollout_id)
@@ -155,6 +154,16 @@ class Watch:
         )
         given = tuple(Given(name=name, value=value, source=BY_HAND) for name, value in rows)
         self._values = effective(self._pace, given)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the signals' connection works, as of the last round."""
+        return self._conn is not None and not self._conn.closed
+
+    @property
+    def throttled_before(self) -> dict[str, float]:
+        """The seconds that former runs waited, by reason."""
+        return self._throttled or {}
 
     def _asker(self, problem: str) -> Ask:
         conn = self._conn
@@ -207,21 +216,8 @@ class Watch:
         conn = self._conn
         if conn is None or conn.closed:
             return
-        state, throttled = self._document()
-        statement = sql.SQL(
-            "SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = 2000; "
-            "UPDATE migsafe.pace p "
-            "SET state = {state}, throttled = {throttled}, updated_at = clock_timestamp() "
-            "FROM migsafe.lease l "
-            "WHERE l.rollout_id = p.rollout_id AND p.rollout_id = {id} AND l.token = {token}"
-        ).format(
-            state=sql.Literal(Jsonb(state)),
-            throttled=sql.Literal(Jsonb(throttled)),
-            id=sql.Literal(self._place.rollout_id),
-            token=sql.Literal(self._place.token),
-        )
         with suppress(psycopg.Error):
-            conn.execute(statement)
+            write_pace(conn, self._place.rollout_id, self._place.token, *self._document())
 
     def _drop_if_lost(self) -> None:
         if self._conn is not None and (self._conn.closed or self._conn.broken):

@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
+from migsafe.config.limits import NAMES
 from migsafe.config.pace import CustomSignal, Given, Kind, PaceSettings
 from migsafe.errors import UsageError
 from migsafe.plan.model import BackfillStep, Plan
@@ -60,10 +62,13 @@ class Run:
     settings: Settings
     events: list[Event] = field(default_factory=list)
     error: BaseException | None = None
+    own_dsn: str = ""  # of the runner, where it is another one
 
     def work(self) -> None:
         try:
-            with hold(fill_plan(), self.dsn, settings=self.settings, observer=self.events.append) as runner:
+            with hold(
+                fill_plan(), self.own_dsn or self.dsn, settings=self.settings, observer=self.events.append
+            ) as runner:
                 runner.advance(Stage.BACKFILLED)
         except BaseException as error:  # noqa: BLE001 -- the test looks at it
             self.error = error
@@ -308,3 +313,46 @@ def test_a_ledger_of_version_1_with_a_rollout_in_it_is_upgraded_and_goes_on(dsn:
             ("other",),
             ("rename",),
         ]
+
+
+def test_without_a_connection_for_signals_it_holds_says_so_in_status_and_can_be_told_to_go_on(
+    database: str, connection: psycopg.Connection
+) -> None:
+    role = "narrow_" + connection.info.dbname
+    connection.execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'narrow' CONNECTION LIMIT 1 IN ROLE pg_monitor".encode()
+    )
+    prepare(database, ROWS)
+    connection.execute(
+        f"ALTER TABLE users OWNER TO {role}; CREATE SCHEMA migsafe AUTHORIZATION {role}".encode()
+    )
+    dsn = conninfo.make_conninfo(database, user=role, password="narrow")  # noqa: S106 -- of this test
+    off = tuple((name, "off") for name in NAMES if name not in ("batch-duration", "slot-wal"))
+    try:
+        with Run(database, settings(*off, custom=()), own_dsn=dsn) as run:
+            found = run.until(waiting_for("slot-wal cannot be read: no connection"))
+            assert "too many connections for role" in found["waiting_for"]
+            assert done_rows(database) == 0
+            with connect(database) as conn:
+                change_setting(conn, "rename", "slot-wal", "off", PaceSettings())
+        assert done_rows(database) == ROWS
+    finally:
+        connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+
+
+def test_a_limit_on_rows_makes_windows_small_and_a_higher_one_is_felt_at_once(database: str) -> None:
+    prepare(database, 20_000)
+    big = Settings(
+        pace=PaceSettings(given=(Given(name="max-rows-per-second", value="300", source="the test"),)),
+        first_window_pages=64,
+    )
+    with Run(database, big) as run:
+        run.until(
+            lambda pace: pace.get("throttled_seconds", 0) > 1
+        )  # the first stripe alone is worth a second
+        with connect(database) as conn:
+            change_setting(conn, "rename", "max-rows-per-second", "1000000", PaceSettings())
+        began = time.monotonic()
+        run.thread.join(timeout=30)
+        assert time.monotonic() - began < 15
+    assert done_rows(database) == 20_000
