@@ -10,7 +10,6 @@ joined it through the ledger (migsafe/run/join.py).
 """
 
 import time
-from dataclasses import replace
 
 from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep
@@ -22,10 +21,10 @@ from migsafe.run.cut import cut
 from migsafe.run.events import Progress
 from migsafe.run.ledger import chunks, steps
 from migsafe.run.ledger.chunks import Sums
+from migsafe.run.pace.pacer import Pacer, pacing
 from migsafe.run.pages import read_leaves
 from migsafe.run.session import Session
 from migsafe.run.statements import participle
-from migsafe.run.throttle import Pause
 from migsafe.run.waiting import pause
 from migsafe.run.worker import Worker
 
@@ -48,16 +47,20 @@ def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) ->
         RunError: Rows keep being pending, or a row cannot be converted.
         StopRequested: Somebody asked us to stop; the cursors stand after the last batches.
     """
-    with crew(session, step) as made:
-        _Backfill(session, step, made).run(reaches)
+    with (
+        crew(session, step) as made,
+        pacing(made.session, step.table) as pacer,
+        made.working(pacer),
+    ):
+        _Backfill(step, made, pacer).run(reaches)
 
 
 class _Backfill:
     """One run of a step, by the process that holds the lease."""
 
-    def __init__(self, session: Session, step: BackfillStep, made: Crew) -> None:
-        self.session, self.step, self.crew = replace(session, observer=made.emit), step, made
-        self.worker = Worker(self.session, step, made.number, tell=self._tell_now_and_then)
+    def __init__(self, step: BackfillStep, made: Crew, pacer: Pacer) -> None:
+        self.session, self.step, self.crew = made.session, step, made
+        self.worker = Worker(self.session, step, made.number, pacer, tell=self._tell_now_and_then)
         self.told = time.monotonic()
         self.sweeps = 0
 
@@ -114,7 +117,7 @@ class _Backfill:
                 advice=_ADVICE[participle(self.step)],
             )
         seconds = min(_LONGEST_REST_SECONDS, 0.1 * 2.0**self.sweeps)
-        pause(self.session, Pause(seconds=seconds, reason="rows were locked or changed meanwhile"))
+        pause(self.session, seconds, "rows were locked or changed meanwhile")
 
     def _sums(self) -> Sums | None:
         """The chunks as the ledger has them.

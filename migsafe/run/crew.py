@@ -17,6 +17,8 @@ from migsafe.run.connect import application_name, connect
 from migsafe.run.events import Event
 from migsafe.run.ledger import chunks, workers
 from migsafe.run.ledger.model import StopRequested
+from migsafe.run.pace.limits import with_run_settings
+from migsafe.run.pace.pacer import Pacer
 from migsafe.run.process import this_process
 from migsafe.run.reconnect import wait_for_connection
 from migsafe.run.session import Line, Session
@@ -29,48 +31,52 @@ class Crew:
     """The main thread's own worker, and its helpers."""
 
     def __init__(self, session: Session, step: BackfillStep, numbers: list[int]) -> None:
-        self._session, self._step = session, step
+        self._observer = session.observer
+        self.session, self._step = replace(session, observer=self.emit), step
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
-        self.number, *others = numbers
-        self._threads = [
-            threading.Thread(target=self._help, args=(number,), name=f"migsafe-worker-{number}", daemon=True)
-            for number in others
-        ]
+        self.number, *self._others = numbers
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self, pacer: Pacer) -> Iterator[None]:
         """Let the helpers work until the block ends."""
-        for thread in self._threads:
+        threads = [
+            threading.Thread(
+                target=self._help, args=(number, pacer), name=f"migsafe-worker-{number}", daemon=True
+            )
+            for number in self._others
+        ]
+        for thread in threads:
             thread.start()
         try:
             yield
         finally:
             self._stopped.set()
-            for thread in self._threads:
+            for thread in threads:
                 thread.join()
 
     def emit(self, event: Event) -> None:
         """Tell the observer, one thread at a time."""
         with self._lock:
-            self._session.observer(event)
+            self._observer(event)
 
     def check(self) -> None:
         """Raise what made a helper fail."""
         if self._failure is not None:
             raise self._failure
 
-    def _help(self, number: int) -> None:
+    def _help(self, number: int, pacer: Pacer) -> None:
         try:
             conn = connect(
-                self._session.dsn,
-                timeout=self._session.settings.connect_timeout,
-                application_name=application_name(self._session.plan.name),
+                self.session.dsn,
+                timeout=self.session.settings.connect_timeout,
+                application_name=application_name(self.session.plan.name),
             )
             line = Line(conn)
             try:
-                self._work(Worker(replace(self._session, line=line, observer=self.emit), self._step, number))
+                session = replace(self.session, line=line)
+                self._work(Worker(session, self._step, number, pacer.beside(session)))
             finally:
                 line.close()
         except _Stopped:
@@ -108,6 +114,9 @@ def crew(session: Session, step: BackfillStep) -> Iterator[Crew]:
         Fenced: Somebody took the rollout over.
     """
     settings, here = session.settings, this_process()
+    pace = with_run_settings(
+        settings.pace, batch_seconds=settings.batch_seconds, rows=settings.max_rows_per_second
+    )
     with session.transaction():
         workers.dismiss_leading(session.conn, session.rollout_id)
         workers.dismiss_dead(session.conn, session.rollout_id, here)
@@ -118,15 +127,14 @@ def crew(session: Session, step: BackfillStep) -> Iterator[Crew]:
                 session.rollout_id,
                 here,
                 token=session.token,
-                rows_per_second=settings.max_rows_per_second,
+                limits=[(given.name, given.value) for given in pace.given],
                 expiry_seconds=settings.lease_expiry,
             )
             for _ in range(max(1, settings.workers))
         ]
     made = Crew(session, step, numbers)
     try:
-        with made.working():
-            yield made
+        yield made
     finally:
         # Without a connection they expire by themselves, or the next runner takes them off.
         with suppress(psycopg.Error, ConnectionFailed):

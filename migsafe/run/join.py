@@ -6,6 +6,7 @@ or for another `migsafe run`.
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -14,19 +15,17 @@ from migsafe.errors import ConnectionFailed, LeaseHeld
 from migsafe.plan.model import BackfillStep, Plan
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import read_plan
-from migsafe.run.connect import Conn, application_name, connect
+from migsafe.run.connect import Conn, connect
 from migsafe.run.events import Notice, Observer, Waiting, ignore
-from migsafe.run.lease import Heartbeat, read_holder
-from migsafe.run.ledger import chunks, workers
+from migsafe.run.guest import Place, work_on
+from migsafe.run.lease import read_holder
+from migsafe.run.ledger import chunks
 from migsafe.run.ledger.model import Rollout, State, StepState, StopRequested
 from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
 from migsafe.run.ledger.steps import read_steps
 from migsafe.run.process import is_surely_dead, this_process
-from migsafe.run.reconnect import wait_for_connection
 from migsafe.run.runner import hold
-from migsafe.run.session import Line, Session, inspect_server
 from migsafe.run.settings import Settings
-from migsafe.run.worker import Worker
 
 _OVER = (State.DONE, State.REVERTED, State.REVERTING, State.RETREATED)
 
@@ -146,64 +145,32 @@ class _Guest:
 
     def _work_on(self, looking: Conn, task: _Task) -> None:
         """Take chunks of the step for as long as it has any, or may get new ones."""
-        settings, here, rollout_id = self._settings, this_process(), task.rollout.id
-        name = application_name(task.plan.name)
-        line = Line(connect(self._dsn, timeout=settings.connect_timeout, application_name=name))
-        try:
-            number = workers.join(
-                line.conn,
-                rollout_id,
-                here,
-                token=None,
-                rows_per_second=None,
-                expiry_seconds=settings.lease_expiry,
-            )
-            heart = Heartbeat(
-                self._dsn, settings, lambda conn: workers.beat(conn, number, settings.lease_expiry)
-            )
-            session = Session(
-                line=line,
-                dsn=self._dsn,
-                plan=task.plan,
-                rollout_id=rollout_id,
-                token=None,
-                server=inspect_server(line.conn),
-                settings=settings,
-                observer=self._observer,
-            )
-            worker = Worker(session, task.step, number)
-            self._observer(Notice(text=f"joined {task.plan.name}: {task.step.title}"))
-            self._is_waiting = False
-            try:
-                with heart.beating():
-                    self._take_chunks(looking, worker, heart)
-            finally:
-                self._chunks += worker.chunks
-                self._rows += worker.rows
-                if not line.conn.closed:
-                    workers.leave(line.conn, number)
-        finally:
-            line.close()
+        self._is_waiting = False
+        before = 0
 
-    def _take_chunks(self, looking: Conn, worker: Worker, heart: Heartbeat) -> None:
-        session = worker.session
-        while heart.is_beating and not self._is_idle_for_too_long():
-            rollout = read_rollout(looking, session.plan.name)
-            if rollout is None or not _is_wanted(looking, rollout, worker.step):
-                return
-            try:
-                if worker.work():
-                    self._busy = time.monotonic()
-                    continue
-                with session.conn.transaction():
-                    workers.dismiss_dead(session.conn, session.rollout_id, this_process())
-            except StopRequested:
-                return
-            except psycopg.Error as error:
-                wait_for_connection(session, error)
-            if self._leads and self._orphan(looking, (rollout,)):
-                return
-            time.sleep(session.settings.join_poll)
+        def goes_on(so_far: int) -> bool:
+            nonlocal before
+            if so_far > before:
+                before, self._busy = so_far, time.monotonic()
+            if self._is_idle_for_too_long():
+                return False
+            rollout = read_rollout(looking, task.rollout.name)
+            if rollout is None or _running_backfill(looking, rollout) != task.step.id:
+                return False
+            return not (self._leads and self._orphan(looking, (rollout,)))
+
+        place = Place(
+            dsn=self._dsn,
+            rollout_id=task.rollout.id,
+            plan=task.plan,
+            step=task.step,
+            settings=self._settings,
+            observer=self._observer,
+        )
+        with suppress(StopRequested):
+            taken, rows = work_on(place, goes_on)
+            self._chunks += taken
+            self._rows += rows
 
     def _orphan(self, conn: Conn, found: tuple[Rollout, ...]) -> Rollout | None:
         """A rollout whose runner died in a backfill without giving its lease back."""
@@ -240,10 +207,6 @@ def _task(conn: Conn, rollout: Rollout) -> _Task | None:
     if not isinstance(step, BackfillStep) or step_id not in chunks.read_sums(conn, rollout.id):
         return None
     return _Task(rollout=rollout, plan=plan, step=step)
-
-
-def _is_wanted(conn: Conn, rollout: Rollout, step: BackfillStep) -> bool:
-    return _running_backfill(conn, rollout) == step.id
 
 
 def _running_backfill(conn: Conn, rollout: Rollout) -> str | None:

@@ -22,15 +22,13 @@ from migsafe.run.facts import read_facts
 from migsafe.run.ledger import chunks, workers
 from migsafe.run.ledger.model import StopRequested
 from migsafe.run.ledger.rollouts import add_audit
-from migsafe.run.ledger.workers import Crew
 from migsafe.run.method import HEAP, Kind, Method, choose
-from migsafe.run.pace import Rate, WindowSize
+from migsafe.run.pace.pacer import Pacer
+from migsafe.run.pace.window import Rate, WindowSize
 from migsafe.run.pages import Leaf, find_leaf, integer_key, is_there
 from migsafe.run.session import Session
-from migsafe.run.throttle import Pause, RowBudget
-from migsafe.run.waiting import pause
 
-_CREW_SECONDS = 1.0
+_COUNT_SECONDS = 1.0
 _METHOD_SECONDS = 10.0
 _MOST_PARTS = 4
 
@@ -50,19 +48,23 @@ class Worker:
     """Goes through chunks of one step. `tell` is called after each batch."""
 
     def __init__(
-        self, session: Session, step: BackfillStep, number: int, *, tell: Callable[[], None] = lambda: None
+        self,
+        session: Session,
+        step: BackfillStep,
+        number: int,
+        pacer: Pacer,
+        *,
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
-        self.session, self.step, self.number, self.tell = session, step, number, tell
+        self.session, self.step, self.number, self.pacer, self.tell = session, step, number, pacer, tell
         settings = session.settings
         self.size = WindowSize(
             pages=settings.first_window_pages,
             most=settings.window_pages,
             target_seconds=settings.batch_seconds,
         )
-        self.budget = RowBudget()
         self._page_rate, self._row_rate = Rate(), Rate()
-        self._crew = Crew(working=1, rows_per_second=None)
-        self._crew_read = -_CREW_SECONDS
+        self._counted_at = -_COUNT_SECONDS
         self.chunks = self.rows = 0  # that it was at work on, and changed
         self._methods: dict[int, _Known] = {}
         self._noted: tuple[int, Method] | None = None
@@ -78,7 +80,7 @@ class Worker:
         claim = take(self.session, self.step.id, self.number)
         if claim is None:
             return False
-        self._read_crew(now=time.monotonic())
+        self._count_workers()
         self.chunks += 1
         try:
             with suppress(ChunkLost):
@@ -98,13 +100,6 @@ class Worker:
         claim.release(error=message)
         self.session.emit(Notice(text=f"left to the runner: {message}"))
 
-    @property
-    def limit(self) -> float | None:
-        """How many rows per second this worker may do: its share of what all may do together."""
-        session = self.session
-        whole = session.settings.max_rows_per_second if session.token else self._crew.rows_per_second
-        return None if whole is None else whole / max(1, self._crew.working)
-
     def _through(self, claim: Claim) -> None:
         chunk, cursor = claim.chunk, Cursor.from_json(claim.chunk.cursor)
         leaf = find_leaf(self.session.conn, chunk.leaf)
@@ -120,9 +115,9 @@ class Worker:
         claim.finish(replace(cursor, first=chunk.last, stripe=0, skipped=True))
 
     def _batches(self, claim: Claim, leaf: Leaf, cursor: Cursor) -> None:
-        chunk, settings = claim.chunk, self.session.settings
+        chunk = claim.chunk
         key = integer_key(self.session.conn, leaf)
-        self.size.most = settings.sweep_pages if cursor.sweep else settings.window_pages
+        self.size.most = self._most_pages(cursor)
         while cursor.first < chunk.last:
             method = self._method(claim, leaf, cursor)
             if cursor.stripe == 0:  # else an interrupted window, which keeps its bounds
@@ -145,7 +140,7 @@ class Worker:
         Who is in a transaction holds back pruning everywhere. So when others are at work, a window has parts
         that take turns: until it is a part's turn again, their transactions of before have ended.
         """
-        others = self._crew.working - 1
+        others = self.pacer.workers - 1
         parts = min(_MOST_PARTS, others + 2) if method.stripes > 1 and others > 0 else 1
         end = min(last, cursor.first + self.size.pages * parts)
         return cursor.open_window(end, stripes=method.stripes, parts=parts)
@@ -187,14 +182,20 @@ class Worker:
         self._row_rate.add(result.rows, result.seconds)
         self.rows += result.rows
         self.tell()
-        if now - self._crew_read > _CREW_SECONDS:
-            self._read_crew(now=now)
-        limit = self.limit
-        if limit is not None:
-            seconds = self.budget.after(rows=result.rows, seconds=result.seconds, now=now, per_second=limit)
-            if seconds > 0:
-                pause(self.session, Pause(seconds=seconds, reason=f"at most {limit:g} rows/s"))
+        if now - self._counted_at > _COUNT_SECONDS:
+            self._count_workers()
+        self.pacer.pause(rows=result.rows, worked=result.seconds)
+        self.size.target_seconds = self.pacer.batch_seconds
+        self.size.most = self.pacer.most_pages(
+            self._most_pages(before), pages=result.cursor.end - before.first, rows=result.rows
+        )
 
-    def _read_crew(self, *, now: float) -> None:
-        self._crew = workers.read_crew(self.session.conn, self.session.rollout_id)
-        self._crew_read = now
+    def _most_pages(self, cursor: Cursor) -> int:
+        settings = self.session.settings
+        return settings.sweep_pages if cursor.sweep else settings.window_pages
+
+    def _count_workers(self) -> None:
+        """How many are at work: they share what may be done, and are in each other's way."""
+        session = self.session
+        self.pacer.workers = max(1, workers.count_working(session.conn, session.rollout_id))
+        self._counted_at = time.monotonic()

@@ -7,7 +7,7 @@ CREATE TABLE migsafe.worker (
     rollout_id bigint NOT NULL REFERENCES migsafe.rollout,
     token bigint,
     process jsonb NOT NULL,
-    rows_per_second double precision,  -- what all workers together may do, as the runner was told
+    limits jsonb NOT NULL DEFAULT '[]',  -- what the runner was told about the pace of all of them
     joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at timestamptz NOT NULL

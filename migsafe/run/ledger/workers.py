@@ -1,8 +1,8 @@
 """The ledger's workers: who is at work on a rollout, and until when they are believed to be alive."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -42,28 +42,20 @@ class WorkerRow:
     rows_per_second: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """How many workers alive are at work on chunks of a rollout, and what they may do together."""
-
-    working: int
-    rows_per_second: float | None
-
-
 def join(
     conn: Conn,
     rollout_id: int,
     process: Process,
     *,
     token: int | None,
-    rows_per_second: float | None,
+    limits: Sequence[tuple[str, str]] = (),
     expiry_seconds: float,
 ) -> int:
     """Become a worker; returns its number."""
     row = conn.execute(
-        "INSERT INTO migsafe.worker (rollout_id, token, process, rows_per_second, expires_at) "
+        "INSERT INTO migsafe.worker (rollout_id, token, process, limits, expires_at) "
         "VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id",
-        (rollout_id, token, Jsonb(process.to_json()), rows_per_second, expiry_seconds),
+        (rollout_id, token, Jsonb(process.to_json()), Jsonb(list(limits)), expiry_seconds),
     ).fetchone()
     if row is None:
         msg = "an INSERT returned no row"
@@ -112,16 +104,25 @@ def dismiss_dead(conn: Conn, rollout_id: int, here: Process) -> None:
     )
 
 
-def read_crew(conn: Conn, rollout_id: int) -> Crew:
-    """Who is at work now."""
-    row: Any = conn.execute(
-        "SELECT count(DISTINCT w.id) FILTER (WHERE c.number > 0 AND w.expires_at > clock_timestamp()), "
-        "max(w.rows_per_second) FILTER (WHERE w.token IS NOT NULL) FROM migsafe.worker w "
-        "LEFT JOIN migsafe.chunk c ON c.rollout_id = w.rollout_id AND c.worker = w.id AND c.state = 'open' "
-        "WHERE w.rollout_id = %s",
+def count_working(conn: Conn, rollout_id: int) -> int:
+    """How many workers alive are at work on chunks of the rollout."""
+    row = conn.execute(
+        "SELECT count(DISTINCT w.id) FROM migsafe.worker w JOIN migsafe.chunk c "
+        "ON c.rollout_id = w.rollout_id AND c.worker = w.id AND c.state = 'open' "
+        "WHERE w.rollout_id = %s AND w.expires_at > clock_timestamp()",
         (rollout_id,),
     ).fetchone()
-    return Crew(working=int(row[0]), rows_per_second=row[1])
+    return int(row[0]) if row else 0
+
+
+def read_limits(conn: Conn, rollout_id: int) -> list[tuple[str, str]]:
+    """What the runner was told about the pace, names and values; also after it died."""
+    row = conn.execute(
+        "SELECT limits FROM migsafe.worker WHERE rollout_id = %s AND token IS NOT NULL "
+        "ORDER BY id DESC LIMIT 1",
+        (rollout_id,),
+    ).fetchone()
+    return [(str(name), str(value)) for name, value in row[0]] if row else []
 
 
 def read_workers(conn: Conn, rollout_id: int) -> tuple[WorkerRow, ...]:
