@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from migsafe.errors import RunError
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import dump_plan
+from migsafe.postgres.server import Server
 from migsafe.run.claim import ChunkLost, take
 from migsafe.run.connect import connect
 from migsafe.run.join import Joined, join
@@ -29,6 +30,7 @@ from migsafe.run.ledger.steps import read_step
 from migsafe.run.ledger.workers import read_workers
 from migsafe.run.runner import hold
 from migsafe.run.settings import Settings
+from tests.run.pace.conftest import pgbouncer
 from tests.run.test_backfill import COUNT_CHANGES, SMALL, fill_plan
 
 DRIVER = Path(__file__).parent / "drive.py"
@@ -231,6 +233,19 @@ def test_status_tells_who_is_at_work_where(database: str) -> None:
     assert seen == [(2, 1, 3, 3)]
 
 
+def test_through_pgbouncer_in_transaction_mode_workers_share_a_backfill(
+    server: Server, database: str, copied: psycopg.Connection
+) -> None:
+    """Fewer places at the server than connections of ours: whatever a session remembered would be lost."""
+    with pgbouncer(server, pool_size=4) as port:
+        parts = conninfo.conninfo_to_dict(database)
+        through = conninfo.make_conninfo(database, host="127.0.0.1", port=port, dbname=str(parts["dbname"]))
+        with guests(through, 2) as ended:
+            assert fill(through, fill_plan(), replace(SMALL, workers=2)) == ROWS
+    assert all(isinstance(each, Joined) and each.done for each in ended), ended
+    assert filled_once(copied, ROWS)
+
+
 def spawn(*words: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=dict(os.environ)
@@ -241,12 +256,37 @@ def test_processes_that_are_killed_at_any_moment_leave_each_row_changed_once(
     database: str, copied: psycopg.Connection, tmp_path: Path
 ) -> None:
     """One leads, two work; each is killed several times and started again."""
-    kill_at_random(database, copied, tmp_path, kills=6, seed=random.randrange(10**6), rate=4000)
+    kill_at_random(database, copied, tmp_path, kills=5, seed=random.randrange(10**6), rate=2500)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "through PgBouncer"])
+@pytest.mark.parametrize("number", range(5))
+def test_a_hundred_kills_of_leader_and_workers_leave_each_row_changed_once(
+    server: Server,
+    database: str,
+    copied: psycopg.Connection,
+    tmp_path: Path,
+    number: int,
+    pooled: bool,  # noqa: FBT001 - a parameter of the test
+    proof_row: Callable[[str], None],
+) -> None:
+    seed = random.randrange(10**6)
+    with ExitStack() as stack:
+        dsn = database
+        if pooled:
+            port = stack.enter_context(pgbouncer(server, pool_size=6))
+            dsn = conninfo.make_conninfo(database, host="127.0.0.1", port=port)
+        done, taken = kill_at_random(dsn, copied, tmp_path, kills=20, seed=seed, rate=600)
+    proof_row(
+        f"kills of workers   round {number} {'pooled' if pooled else 'direct'}: {done} kills, {taken} leases"
+    )
 
 
 def kill_at_random(
     dsn: str, conn: psycopg.Connection, folder: Path, *, kills: int, seed: int, rate: int
-) -> None:
+) -> tuple[int, int]:
+    """How many were killed, and how often the lease was taken."""
     print(f"seed {seed}")  # noqa: T201 - pytest shows it when the test fails
     rng = random.Random(seed)
     plan_file = folder / "plan.toml"
@@ -258,16 +298,18 @@ def kill_at_random(
     ]
     processes = [spawn(*role) for role in roles]
     try:
-        time.sleep(1.5)
         done = 0
         while done < kills and not is_filled(conn):
-            time.sleep(rng.uniform(0.1, 0.8))
-            which = rng.randrange(len(roles))
-            if processes[which].poll() is None:
-                processes[which].kill()
+            time.sleep(rng.uniform(0.0, 0.5))
+            for number, process in enumerate(processes):
+                if process.poll() is not None:  # it came too early, or was told that somebody else leads
+                    process.communicate()
+                    processes[number] = spawn(*roles[number])
+            at_work = [process for process in processes if process.pid in joined(conn)]
+            if at_work:
+                victim = rng.choice(at_work)
+                victim.kill()
                 done += 1
-            processes[which].communicate()
-            processes[which] = spawn(*roles[which])
         errors = [process.communicate(timeout=120)[1].decode() for process in processes]
     finally:
         for process in processes:
@@ -278,6 +320,15 @@ def kill_at_random(
     assert all(not text or "is being run by" in text for text in errors)
     assert is_filled(conn)
     assert filled_once(conn, ROWS)
+    leases = conn.execute("SELECT count(*) FROM migsafe.audit WHERE event = 'lease taken'").fetchone()
+    return done, leases[0] if leases else 0
+
+
+def joined(conn: psycopg.Connection) -> set[int]:
+    """The processes in the list of workers, dead ones among them."""
+    if conn.execute("SELECT to_regclass('migsafe.worker')").fetchone() == (None,):
+        return set()
+    return {pid for (pid,) in conn.execute("SELECT (process ->> 'pid')::int FROM migsafe.worker").fetchall()}
 
 
 def is_filled(conn: psycopg.Connection) -> bool:
