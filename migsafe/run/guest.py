@@ -75,7 +75,7 @@ def _joined(place: Place) -> Iterator[tuple[Session, int, Heartbeat]]:
             rollout_id=rollout_id,
             token=None,
             server=inspect_server(line.conn),
-            settings=_with_limits(settings, workers.read_limits(line.conn, rollout_id)),
+            settings=with_limits(settings, workers.read_limits(line.conn, rollout_id)),
             observer=place.observer,
         )
         place.observer(Notice(text=f"joined {place.plan.name}: {place.step.title}"))
@@ -87,7 +87,7 @@ def _joined(place: Place) -> Iterator[tuple[Session, int, Heartbeat]]:
         line.close()
 
 
-def _with_limits(settings: Settings, limits: list[tuple[str, str]]) -> Settings:
+def with_limits(settings: Settings, limits: list[tuple[str, str]]) -> Settings:
     """The settings with what the runner was told about the pace of all; its own signals stay its own."""
     ours = {*NAMES, *(signal.name for signal in settings.pace.custom)}
     given = tuple(

@@ -17,9 +17,9 @@ from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import read_plan
 from migsafe.run.connect import Conn, connect
 from migsafe.run.events import Notice, Observer, Waiting, ignore
-from migsafe.run.guest import Place, work_on
+from migsafe.run.guest import Place, with_limits, work_on
 from migsafe.run.lease import read_holder
-from migsafe.run.ledger import chunks
+from migsafe.run.ledger import chunks, workers
 from migsafe.run.ledger.model import Rollout, State, StepState, StopRequested
 from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
 from migsafe.run.ledger.steps import read_steps
@@ -102,7 +102,7 @@ class _Guest:
                 found = self._rollouts(conn)
                 orphan = self._orphan(conn, found) if self._leads else None
                 if orphan is not None:
-                    self._lead(orphan)
+                    self._lead(conn, orphan)
                     continue
                 task = next(filter(None, (_task(conn, rollout) for rollout in found)), None)
                 if task is not None:
@@ -182,13 +182,13 @@ class _Guest:
                 return rollout
         return None
 
-    def _lead(self, rollout: Rollout) -> None:
+    def _lead(self, conn: Conn, rollout: Rollout) -> None:
+        """Do what the runner that died would have done, at the pace that it was told."""
         plan = read_plan(rollout.plan, file="the ledger")
+        settings = with_limits(self._settings, workers.read_limits(conn, rollout.id))
         self._observer(Notice(text=f"the runner of {rollout.name} is gone: leading its backfill from here"))
         try:
-            with hold(
-                plan, self._dsn, observer=self._observer, settings=self._settings, resumes=False
-            ) as runner:
+            with hold(plan, self._dsn, observer=self._observer, settings=settings, resumes=False) as runner:
                 runner.advance(Stage.BACKFILLED)
         except (LeaseHeld, StopRequested):
             time.sleep(self._settings.join_poll)
