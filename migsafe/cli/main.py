@@ -15,6 +15,7 @@ from migsafe.cli.lsp import lsp
 from migsafe.cli.plan import plan
 from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, run
+from migsafe.cli.set import set_value
 from migsafe.cli.status import status
 from migsafe.cli.verify import verify
 from migsafe.errors import MigsafeError
@@ -60,6 +61,7 @@ app.command()(demo)
 app.command()(run)
 app.command("resume", help="Go on with a rollout that was paused or interrupted: the same as `run`.")(run)
 app.command()(status)
+app.command("set")(set_value)
 app.command()(pause)
 app.command()(retreat)
 app.command()(revert)

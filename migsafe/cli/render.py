@@ -10,6 +10,7 @@ from migsafe.run.events import (
     LockRetry,
     Notice,
     Observer,
+    PaceChanged,
     PointPassed,
     Progress,
     StageReached,
@@ -31,12 +32,8 @@ def describe(event: Event) -> str | None:
             return f"stage {stage} reached after {duration(seconds)}"
         case StepStarted(title=title, resumed=resumed):
             return f"{title} (going on)" if resumed else title
-        case StepFinished(seconds=seconds, rows=rows):
-            return _step_finished(seconds, rows)
-        case Progress():
-            return _progress(event)
-        case LockRetry():
-            return _lock_retry(event)
+        case StepFinished() | Progress() | LockRetry() | PaceChanged():
+            return _detail(event)
         case Waiting(reason=reason, seconds=seconds):
             return f"{reason} for {duration(seconds)}" if seconds else reason
         case TrafficMoved(green_percent=green, seconds=seconds):
@@ -157,6 +154,18 @@ def both(*observers: Observer) -> Observer:
             observer(event)
 
     return tell
+
+
+def _detail(event: StepFinished | Progress | LockRetry | PaceChanged) -> str | None:
+    match event:
+        case StepFinished(seconds=seconds, rows=rows):
+            return _step_finished(seconds, rows)
+        case Progress():
+            return _progress(event)
+        case LockRetry():
+            return _lock_retry(event)
+        case PaceChanged(share=share, reason=reason):
+            return f"  slower, {100 * share:.0f} %: {reason}" if reason else "  at full pace again"
 
 
 def _step_finished(seconds: float, rows: int | None) -> str | None:

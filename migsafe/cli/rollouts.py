@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from migsafe.cli.formats import OutputFormat, print_json
 
 if TYPE_CHECKING:
     from migsafe.cli.render import Recorder, TextObserver
+    from migsafe.config.pace import PaceSettings
     from migsafe.plan.model import Plan
     from migsafe.rollout.outcome import Outcome
     from migsafe.run.connect import Conn
@@ -53,6 +54,18 @@ def rollout_name(target: str) -> str:
     from migsafe.plan.toml.file import load_plan
 
     return load_plan(Path(target)).name if looks_like_a_file(target) else target
+
+
+def configured_pace(limits: Sequence[str]) -> "PaceSettings":
+    """What the configuration that holds here says about pace, and these options.
+
+    Raises:
+        UsageError: Something of it is not known or not possible.
+    """
+    from migsafe.config.pace import PaceSettings
+    from migsafe.config.read import load_config
+
+    return (load_config().pace or PaceSettings()).with_options(tuple(limits))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`migsafe run` (also called `resume`) and `migsafe contract`: carry out a plan."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +11,7 @@ from migsafe.cli.rollouts import (
     DATABASE,
     FORMAT,
     PLAN,
+    configured_pace,
     find_plan,
     interruptible,
     report,
@@ -26,6 +28,12 @@ DIRECT = typer.Option(
     help="The same database without a pooler in between. [env: MIGSAFE_DIRECT_DATABASE_URL]",
 )
 RATE = typer.Option(None, "--max-rows-per-second", min=1, help="A limit for the backfill.")
+LIMIT = typer.Option(
+    None,
+    "--limit",
+    metavar="NAME=VALUE",
+    help="A limit of the pace, as in replica-lag=5s..10s; several times. `migsafe set` lists them.",
+)
 _CONTRACT = ("fenced", "tombstoned", "dropped")
 
 
@@ -38,6 +46,7 @@ def run(
         None, "--to", help="The stage to go to. [default: soaked with traffic, verified without]"
     ),
     max_rows_per_second: float | None = RATE,
+    limit: list[str] | None = LIMIT,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
@@ -51,6 +60,7 @@ def run(
         direct_database=direct_database,
         to=to,
         max_rows_per_second=max_rows_per_second,
+        limits=limit or (),
         output_format=output_format,
     )
 
@@ -88,6 +98,7 @@ def drive(
     to: str | None,
     output_format: OutputFormat,
     max_rows_per_second: float | None = None,
+    limits: Sequence[str] = (),
     old_version_gone: bool = False,
     contracting: bool = False,
 ) -> None:
@@ -108,7 +119,9 @@ def drive(
             advice=f"use `migsafe contract {target}{' --drop' if stage is Stage.DROPPED else ''}`",
         )
     direct = direct_database or os.environ.get("MIGSAFE_DIRECT_DATABASE_URL")
-    settings = Settings(direct_dsn=direct, max_rows_per_second=max_rows_per_second)
+    settings = Settings(
+        direct_dsn=direct, max_rows_per_second=max_rows_per_second, pace=configured_pace(limits)
+    )
     with watching(output_format) as (text, recorder), interruptible(target):
         text(Notice(text=f"{plan.name}: {plan.summary}"))
         notes = check_first(plan, dsn)

@@ -49,11 +49,14 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
+    from migsafe.run.ledger.pace import read_pace
     from migsafe.run.ledger.rollouts import count_sync_events
     from migsafe.run.ledger.steps import read_steps
+    from migsafe.run.pace.show import pace_document
     from migsafe.run.status import step_status
 
     holder = read_holder(conn, rollout.id)
+    at_work = holder is not None and holder.alive
     events = count_sync_events(conn, rollout.name)
     try:
         plan = read_plan(rollout.plan, file="the ledger")
@@ -76,10 +79,8 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         }
         if holder
         else None,
-        "steps": [
-            _step(step_status(row, at_work=holder is not None and holder.alive))
-            for row in read_steps(conn, rollout.id)
-        ],
+        "steps": [_step(step_status(row, at_work=at_work)) for row in read_steps(conn, rollout.id)],
+        "pace": pace_document(read_pace(conn, rollout.id), at_work=at_work),
         "sync_events": events,
         "going_back": going_back(plan, rollout.stage) if plan else "",
         "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
@@ -118,6 +119,8 @@ def _step_line(step: dict[str, Any]) -> str:
 
 
 def _text(document: dict[str, Any]) -> str:
+    from migsafe.run.pace.show import pace_lines
+
     reason = f" ({document['reason']})" if document["reason"] else ""
     holder, request = document["holder"], document["request"]
     runs = (
@@ -134,6 +137,7 @@ def _text(document: dict[str, Any]) -> str:
     if document["intended_green_percent"] != green:
         lines[3] += f" (green {document['intended_green_percent']} % was intended and not confirmed)"
     lines += [f"  {_step_line(step)}" for step in document["steps"]]
+    lines += pace_lines(document["pace"])
     events = document["sync_events"]
     if events:
         lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))

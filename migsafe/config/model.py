@@ -3,11 +3,15 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from migsafe.config.patterns import matches
 from migsafe.config.places import line_of, lines_of
 from migsafe.config.words import FailOn, Layout, Level, ScriptPhase, Transaction
 from migsafe.sources.settings import SourceSettings
+
+if TYPE_CHECKING:
+    from migsafe.config.pace import PaceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,7 @@ class Config:
     sources: tuple[SourceSettings, ...] = ()
     paths: tuple[PathSettings, ...] = ()
     alembic: AlembicSettings = field(default_factory=AlembicSettings)
+    pace: "PaceSettings | None" = None
     flags: Flags = field(default_factory=Flags)
 
     def with_flags(self, flags: Flags) -> "Config":

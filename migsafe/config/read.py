@@ -1,7 +1,7 @@
 """From a configuration file to a checked Config."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migsafe.config.find import Found, find_file, named_file, repository_root
 from migsafe.config.model import AlembicSettings, Config, PathSettings, RuleLayer, relative_to
@@ -10,10 +10,13 @@ from migsafe.config.words import FailOn, Layout, Level, ScriptPhase, Transaction
 from migsafe.errors import UsageError
 from migsafe.sources.settings import SourceKind, SourceSettings
 
+if TYPE_CHECKING:
+    from migsafe.config.pace import PaceSettings
+
 OLDEST, NEWEST = 14, 18
 KEYS = (
     *("server_version", "transaction", "fail_on", "schema", "baseline", "exclude"),
-    *("small_tables", "small_table_rows", "phases", "rules", "sources", "paths", "alembic"),
+    *("small_tables", "small_table_rows", "phases", "rules", "sources", "paths", "alembic", "run"),
 )
 ALEMBIC_KEYS = (
     *("layout", "expand_label", "contract_label", "inline_sql", "autogenerate"),
@@ -85,6 +88,7 @@ def read_config(found: Found, *, current: Path, repository: Path | None) -> Conf
         sources=tuple(_source(each) for each in table.tables("sources")),
         paths=tuple(_path(each) for each in table.tables("paths")),
         alembic=_alembic(table.table("alembic")),
+        pace=_pace(table.table("run")),
     )
 
 
@@ -155,6 +159,14 @@ def _alembic(table: Table | None) -> AlembicSettings:
         idle_timeout=given.get("idle_timeout", default.idle_timeout),
         attempts=table.number("attempts", 1) or default.attempts,
     )
+
+
+def _pace(table: Table | None) -> "PaceSettings | None":
+    if table is None:
+        return None
+    from migsafe.config.pace import read_run  # noqa: PLC0415 -- a hook that lints has no use for it
+
+    return read_run(table)
 
 
 def _path(table: Table) -> PathSettings:

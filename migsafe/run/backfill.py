@@ -19,12 +19,12 @@ from migsafe.run.batch import Batch, BatchResult, run_batch
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import Waiting
 from migsafe.run.ledger import steps
-from migsafe.run.pace import WindowSize
+from migsafe.run.pace.pacer import Pacer, pacing
+from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, integer_key, is_there, read_leaves
 from migsafe.run.progress import Meter
 from migsafe.run.session import Session
 from migsafe.run.statements import participle
-from migsafe.run.throttle import BatchReport, Pause, Throttle, max_rows_per_second
 
 _SLICE_SECONDS = 0.25
 _LONGEST_REST_SECONDS = 30.0  # between two sweeps
@@ -47,14 +47,15 @@ def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) ->
         StopRequested: Somebody asked us to stop; the cursor stands after the last batch.
     """
     row = steps.read_step(session.conn, session.rollout_id, step.id)
-    _Backfill(session, step, Cursor.from_json(row.cursor), row.rows).run(reaches)
+    with pacing(session, step.table) as pacer:
+        _Backfill(session, step, Cursor.from_json(row.cursor), row.rows, pacer).run(reaches)
 
 
 class _Backfill:
     """One run of a step."""
 
-    def __init__(self, session: Session, step: BackfillStep, cursor: Cursor, rows: int) -> None:
-        self.session, self.step, self.cursor = session, step, cursor
+    def __init__(self, session: Session, step: BackfillStep, cursor: Cursor, rows: int, pacer: Pacer) -> None:
+        self.session, self.step, self.cursor, self.pacer = session, step, cursor, pacer
         settings = session.settings
         self.size = WindowSize(
             pages=settings.first_window_pages,
@@ -62,11 +63,6 @@ class _Backfill:
             target_seconds=settings.batch_seconds,
         )
         self.meter = Meter(session, step.id, rows)
-        self.throttles: list[Throttle] = []
-        if settings.max_rows_per_second is not None:
-            self.throttles.append(max_rows_per_second(settings.max_rows_per_second))
-        self.began = time.monotonic()
-        self.rows_now = 0
         self.sweeps = 0
 
     def run(self, reaches: Stage | None) -> None:
@@ -93,13 +89,12 @@ class _Backfill:
                 advice=_ADVICE[participle(self.step)],
             )
         seconds = min(_LONGEST_REST_SECONDS, 0.1 * 2.0**self.sweeps)
-        self._pause(Pause(seconds=seconds, reason="rows were locked or changed meanwhile"))
+        self._wait(seconds, "rows were locked or changed meanwhile")
 
     def _pass(self) -> None:
         """Go over the whole table once, from the cursor on; its size is read as it is now."""
         leaves = read_leaves(self.session.conn, self.step.table)
-        sweeping = self.cursor.sweep > 0
-        self.size.most = self.session.settings.sweep_pages if sweeping else self.session.settings.window_pages
+        self.size.most = self._most_pages()
         self.meter.plan(sum(leaf.pages for leaf in leaves), sweep=self.cursor.sweep)
         for leaf in leaves:
             cursor = self.cursor.within(leaf.oid)
@@ -114,6 +109,10 @@ class _Backfill:
                     raise
                 # Dropped meanwhile, or renamed: then the next sweep finds it.
                 self.cursor = replace(self.cursor, skipped=True)
+
+    def _most_pages(self) -> int:
+        settings = self.session.settings
+        return settings.sweep_pages if self.cursor.sweep > 0 else settings.window_pages
 
     def _leaf(self, leaf: Leaf) -> None:
         stripes = self._stripes(self.cursor)
@@ -133,26 +132,19 @@ class _Backfill:
         return self.session.settings.stripes if self.step.assignments and not cursor.sweep else 1
 
     def _account(self, before: Cursor, result: BatchResult) -> None:
-        self.rows_now += result.rows
         stripes = self._stripes(before)
         pages = (result.cursor.end - before.first) / stripes  # its end may have come nearer
         self.meter.add(pages=pages, rows=result.rows, seconds=result.seconds)
-        report = BatchReport(
-            step=self.step.id,
-            rows=result.rows,
-            seconds=result.seconds,
-            total_rows=self.rows_now,
-            total_seconds=time.monotonic() - self.began,
+        self.pacer.pause(rows=result.rows, worked=result.seconds)
+        self.size.target_seconds = self.pacer.batch_seconds
+        self.size.most = self.pacer.most_pages(
+            self._most_pages(), pages=result.cursor.end - before.first, rows=result.rows
         )
-        for throttle in self.throttles:
-            pause = throttle(report)
-            if pause is not None:
-                self._pause(pause)
 
-    def _pause(self, pause: Pause) -> None:
-        if pause.seconds > 1.0:
-            self.session.emit(Waiting(reason=pause.reason, seconds=pause.seconds))
-        ends = time.monotonic() + pause.seconds
+    def _wait(self, seconds: float, reason: str) -> None:
+        if seconds > 1.0:
+            self.session.emit(Waiting(reason=reason, seconds=seconds))
+        ends = time.monotonic() + seconds
         while (remaining := ends - time.monotonic()) > 0:
             time.sleep(min(_SLICE_SECONDS, remaining))
             self.session.check()

@@ -16,7 +16,7 @@ from migsafe.run.cursor import Cursor
 from migsafe.run.events import LockRetry
 from migsafe.run.ledger import steps
 from migsafe.run.ledger.model import Progress, StopRequested
-from migsafe.run.pace import WindowSize
+from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, stripe, window
 from migsafe.run.session import Session
 
@@ -142,7 +142,7 @@ def _time_limit(session: Session, size: WindowSize) -> float:
     Shorter than deadlock_timeout, so that the application is never the victim of a deadlock with us; only
     where the window cannot shrink any more, rather slow than never.
     """
-    short = max(session.settings.batch_seconds, session.server.deadlock_seconds * 0.8)
+    short = max(size.target_seconds, session.server.deadlock_seconds * 0.8)
     return short if size.pages > 1 else _LAST_RESORT_SECONDS
 
 

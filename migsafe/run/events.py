@@ -69,6 +69,14 @@ class Waiting(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaceChanged(Event):
+    """A backfill goes slower, or at full pace again (share 1, no reason)."""
+
+    share: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficMoved(Event):
     """The provider confirmed this share of green, in percent."""
 

@@ -4,7 +4,7 @@ import time
 
 from migsafe.run.events import Progress
 from migsafe.run.ledger import model
-from migsafe.run.pace import Rate
+from migsafe.run.pace.window import Rate
 from migsafe.run.session import Session
 
 _SWEEP_WEIGHT = 0.1  # a page that only has to be read, against one whose rows are changed

@@ -1,6 +1,8 @@
 """What a person may tune about a run. The defaults suit a busy production database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from migsafe.config.pace import PaceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,5 +30,6 @@ class Settings:
     batch_seconds: float = 0.25  # what a batch takes at most; windows shrink and grow to stay below
     row_lock_seconds: float = 0.2  # how long a batch waits for one row
     max_rows_per_second: float | None = None
+    pace: PaceSettings = field(default_factory=PaceSettings)
     max_sweeps: int = 10
     progress_seconds: float = 0.5  # between two progress events

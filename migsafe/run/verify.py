@@ -16,7 +16,8 @@ from migsafe.plan.stages import Stage
 from migsafe.run import ddl
 from migsafe.run.cursor import Cursor
 from migsafe.run.ledger import rollouts, steps
-from migsafe.run.pace import WindowSize
+from migsafe.run.pace.pacer import Pacer, pacing
+from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, called_as, is_there, read_leaves, window
 from migsafe.run.progress import Meter
 from migsafe.run.session import Session
@@ -36,9 +37,11 @@ def run_verify(session: Session, step: VerifyStep, reaches: Stage | None) -> Non
     """
     row = steps.read_step(session.conn, session.rollout_id, step.id)
     afresh = row.cursor is None or "mismatches" in row.cursor
-    reading = _Reading(session, step, Cursor() if afresh else Cursor.from_json(row.cursor))
-    while reading.cursor.sweep < step.passes:
-        reading.read_table()
+    cursor = Cursor() if afresh else Cursor.from_json(row.cursor)
+    with pacing(session, step.table) as pacer:
+        reading = _Reading(session, step, cursor, pacer)
+        while reading.cursor.sweep < step.passes:
+            reading.read_table()
     with session.transaction():
         seconds = ddl.finish(session, step, reaches)
     reading.meter.finish()
@@ -48,8 +51,8 @@ def run_verify(session: Session, step: VerifyStep, reaches: Stage | None) -> Non
 class _Reading:
     """One run of the step."""
 
-    def __init__(self, session: Session, step: VerifyStep, cursor: Cursor) -> None:
-        self.session, self.step, self.cursor = session, step, cursor
+    def __init__(self, session: Session, step: VerifyStep, cursor: Cursor, pacer: Pacer) -> None:
+        self.session, self.step, self.cursor, self.pacer = session, step, cursor, pacer
         self.meter = Meter(session, step.id, 0)
         self.size = WindowSize(
             pages=session.settings.window_pages,
@@ -85,6 +88,8 @@ class _Reading:
         seconds = time.monotonic() - began
         self.size.after(seconds)
         self.meter.add(pages=self.cursor.first - first, rows=0, seconds=seconds)
+        self.pacer.pause(rows=0, worked=seconds)
+        self.size.target_seconds = self.pacer.batch_seconds
 
     def _read(self, leaf: Leaf) -> list[dict[str, Any]]:
         """Read one window, a smaller one when it takes too long; returns what was wrong in it."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from migsafe.plan.model import Options
 from migsafe.rollout.gates.base import Reading, Situation, Verdict
-from migsafe.rollout.http import Unanswered, ask, checked_url
 from migsafe.rollout.machine import Question
 from migsafe.rollout.options import typed_options
 from migsafe.rollout.providers.base import require_timeout
+from migsafe.run.http import Unanswered, ask, checked_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

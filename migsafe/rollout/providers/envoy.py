@@ -15,7 +15,6 @@ from urllib.parse import quote, urlencode
 
 from migsafe.errors import TrafficError
 from migsafe.plan.model import Options
-from migsafe.rollout.http import ask, checked_url
 from migsafe.rollout.options import did_you_mean, typed_options
 from migsafe.rollout.providers.base import (
     Counters,
@@ -26,6 +25,7 @@ from migsafe.rollout.providers.base import (
     require_timeout,
     wait_until_read,
 )
+from migsafe.run.http import ask, checked_url
 
 _CONFIRM_EVERY_SECONDS = 0.1
 

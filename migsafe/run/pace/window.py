@@ -1,4 +1,4 @@
-"""How big the next batch is, how fast it goes, and when it will be over."""
+"""How big the next batch is, and how fast it goes."""
 
 import math
 from dataclasses import dataclass, field

@@ -36,7 +36,7 @@ def checked_url(url: str, *, where: str) -> SplitResult:
     except ValueError as error:
         raise UsageError(f"{where}: not a URL: {error}") from error
     if parts.username or parts.password:
-        raise UsageError(f"{where}: a URL in a plan must not hold a user or a password")
+        raise UsageError(f"{where}: a URL must not hold a user or a password")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{where}: '{url}' is not an http:// or https:// URL")
     return parts

@@ -1,0 +1,1 @@
+"""How fast a backfill may go: what the server and its replicas say, limits, and the pause that follows."""
