@@ -17,6 +17,7 @@ from migsafe.cli.rules import rules
 from migsafe.cli.run import contract, run
 from migsafe.cli.status import status
 from migsafe.cli.verify import verify
+from migsafe.cli.waive import waive
 from migsafe.errors import MigsafeError
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
@@ -63,6 +64,7 @@ app.command()(status)
 app.command()(pause)
 app.command()(retreat)
 app.command()(revert)
+app.command()(waive)
 app.command()(contract)
 
 

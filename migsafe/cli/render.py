@@ -7,11 +7,13 @@ from typing import Any, TextIO
 from migsafe.run.events import (
     Event,
     GateRead,
+    GaveWay,
     LockRetry,
     Notice,
     Observer,
     PointPassed,
     Progress,
+    RowQuarantined,
     StageReached,
     StepFinished,
     StepStarted,
@@ -35,8 +37,8 @@ def describe(event: Event) -> str | None:
             return _step_finished(seconds, rows)
         case Progress():
             return _progress(event)
-        case LockRetry():
-            return _lock_retry(event)
+        case LockRetry() | GaveWay() | RowQuarantined():
+            return _trouble(event)
         case Waiting(reason=reason, seconds=seconds):
             return f"{reason} for {duration(seconds)}" if seconds else reason
         case TrafficMoved(green_percent=green, seconds=seconds):
@@ -116,6 +118,8 @@ class Recorder:
         self._traffic: list[dict[str, Any]] = []
         self._gates: dict[str, dict[str, Any]] = {}
         self._lock_retries = 0
+        self._gave_way = 0
+        self._quarantined: list[dict[str, str]] = []
         self._points: list[dict[str, str]] = []
 
     def __call__(self, event: Event) -> None:
@@ -131,6 +135,10 @@ class Recorder:
                 self._rows[step] = rows
             case LockRetry():
                 self._lock_retries += 1
+            case GaveWay():
+                self._gave_way += 1
+            case RowQuarantined(step=step, relation=relation, key=key, error=error):
+                self._quarantined.append({"step": step, "relation": relation, "key": key, "error": error})
             case PointPassed(kind=kind, at=at, text=text):
                 self._points.append({"kind": kind, "at": at.isoformat(), "text": text})
             case _:
@@ -142,6 +150,8 @@ class Recorder:
             "seconds": round(time.monotonic() - self._began, 3),
             "rows": sum(self._rows.values()),
             "lock_retries": self._lock_retries,
+            "gave_way": self._gave_way,
+            "quarantined": self._quarantined,
             "stages": self._stages,
             "traffic": self._traffic,
             "gates": list(self._gates.values()),
@@ -170,6 +180,20 @@ def _progress(event: Progress) -> str:
     eta = f", ETA {duration(event.eta_seconds)}" if event.eta_seconds is not None else ""
     rate = f", {event.rows_per_second:,.0f} rows/s" if event.rows_per_second else ""
     return f"  {100 * event.fraction:.0f} %, {event.rows:,} rows{rate}{eta}"
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _trouble(event: LockRetry | GaveWay | RowQuarantined) -> str:
+    match event:
+        case LockRetry():
+            return _lock_retry(event)
+        case GaveWay(waiters=waiters, seconds=seconds):
+            return f"  gave way after {duration(seconds)} to {_first(waiters)}, who waited for us"
+        case RowQuarantined(relation=relation, key=key, error=error):
+            return f"  left out, in quarantine: {key} of {relation}: {error}"
 
 
 def _lock_retry(event: LockRetry) -> str:

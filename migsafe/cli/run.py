@@ -1,7 +1,7 @@
 """`migsafe run` (also called `resume`) and `migsafe contract`: carry out a plan."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -18,6 +18,8 @@ from migsafe.cli.rollouts import (
 from migsafe.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from migsafe.plan.stages import Stage
 
 DIRECT = typer.Option(
@@ -26,6 +28,20 @@ DIRECT = typer.Option(
     help="The same database without a pooler in between. [env: MIGSAFE_DIRECT_DATABASE_URL]",
 )
 RATE = typer.Option(None, "--max-rows-per-second", min=1, help="A limit for the backfill.")
+BUDGET = typer.Option(
+    None,
+    "--blocked-budget",
+    min=0.2,
+    help="How many seconds a session of the application may wait for us, before our statement is "
+    "cancelled and tried again later. [default: 0.5]",
+)
+QUARANTINE = typer.Option(
+    None,
+    "--max-quarantined",
+    min=0,
+    help="How many rows of a step may be left out because they cannot be changed; one more stops the run. "
+    "[default: 100]",
+)
 _CONTRACT = ("fenced", "tombstoned", "dropped")
 
 
@@ -38,6 +54,8 @@ def run(
         None, "--to", help="The stage to go to. [default: soaked with traffic, verified without]"
     ),
     max_rows_per_second: float | None = RATE,
+    blocked_budget: float | None = BUDGET,
+    max_quarantined: int | None = QUARANTINE,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
@@ -51,6 +69,7 @@ def run(
         direct_database=direct_database,
         to=to,
         max_rows_per_second=max_rows_per_second,
+        limits={"blocked_budget": blocked_budget, "max_quarantined": max_quarantined},
         output_format=output_format,
     )
 
@@ -60,6 +79,7 @@ def contract(
     *,
     database: str | None = DATABASE,
     direct_database: str | None = DIRECT,
+    blocked_budget: float | None = BUDGET,
     drop: bool = typer.Option(
         False, "--drop", help="Also drop the old shape: there is no way back from that."
     ),
@@ -76,6 +96,7 @@ def contract(
         to="dropped" if drop else "tombstoned",
         old_version_gone=old_version_gone,
         contracting=True,
+        limits={"blocked_budget": blocked_budget},
         output_format=output_format,
     )
 
@@ -90,6 +111,7 @@ def drive(
     max_rows_per_second: float | None = None,
     old_version_gone: bool = False,
     contracting: bool = False,
+    limits: "Mapping[str, Any] | None" = None,
 ) -> None:
     """Load the plan, hold the rollout, go to the stage, and say how it ended."""
     from migsafe.cli.render import both
@@ -108,7 +130,11 @@ def drive(
             advice=f"use `migsafe contract {target}{' --drop' if stage is Stage.DROPPED else ''}`",
         )
     direct = direct_database or os.environ.get("MIGSAFE_DIRECT_DATABASE_URL")
-    settings = Settings(direct_dsn=direct, max_rows_per_second=max_rows_per_second)
+    settings = Settings(
+        direct_dsn=direct,
+        max_rows_per_second=max_rows_per_second,
+        **{name: value for name, value in (limits or {}).items() if value is not None},
+    )
     with watching(output_format) as (text, recorder), interruptible(target):
         text(Notice(text=f"{plan.name}: {plan.summary}"))
         notes = check_first(plan, dsn)

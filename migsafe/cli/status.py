@@ -10,7 +10,11 @@ from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file,
 if TYPE_CHECKING:
     from migsafe.run.connect import Conn
     from migsafe.run.ledger.model import Rollout
+    from migsafe.run.ledger.quarantine import QuarantinedRow
     from migsafe.run.status import StepStatus
+
+
+_LISTED = 20
 
 
 def status(
@@ -49,12 +53,15 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
+    from migsafe.run.ledger.blocked import read_blocked
+    from migsafe.run.ledger.quarantine import read_quarantine
     from migsafe.run.ledger.rollouts import count_sync_events
     from migsafe.run.ledger.steps import read_steps
     from migsafe.run.status import step_status
 
     holder = read_holder(conn, rollout.id)
     events = count_sync_events(conn, rollout.name)
+    blocked = read_blocked(conn, rollout.id)
     try:
         plan = read_plan(rollout.plan, file="the ledger")
     except PlanError:
@@ -81,6 +88,14 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
             for row in read_steps(conn, rollout.id)
         ],
         "sync_events": events,
+        "blocked": {
+            "seconds": round(blocked.seconds, 3),
+            "longest_seconds": round(blocked.longest_seconds, 3),
+            "waits": blocked.waits,
+            "gave_way": blocked.gave_way,
+            "last_waiter": blocked.last_waiter,
+        },
+        "quarantine": [_quarantined(row) for row in read_quarantine(conn, rollout.id)],
         "going_back": going_back(plan, rollout.stage) if plan else "",
         "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
     }
@@ -100,6 +115,45 @@ def _step(step: "StepStatus") -> dict[str, Any]:
         "state": step.state.value,
         "rows": step.rows,
     } | {key: value for key, value in measured.items() if value is not None}
+
+
+def _quarantined(row: "QuarantinedRow") -> dict[str, Any]:
+    document = {
+        "step": row.step,
+        "relation": row.relation,
+        "key": row.key,
+        "name": row.name,
+        "error": row.error,
+        "sqlstate": row.sqlstate,
+        "attempts": row.attempts,
+        "since": row.first_at.isoformat(),
+    }
+    if row.waived_at is not None:
+        document["waived"] = {
+            "at": row.waived_at.isoformat(),
+            "by": row.waived_by,
+            "reason": row.waived_reason,
+        }
+    return document
+
+
+def _blocked_line(blocked: dict[str, Any]) -> str:
+    from migsafe.cli.render import duration
+
+    return (
+        f"  blocked      {duration(blocked['seconds'])} in {blocked['waits']} waits of the application, "
+        f"the longest {duration(blocked['longest_seconds'])}; gave way {blocked['gave_way']} times"
+    )
+
+
+def _quarantine_lines(rows: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for row in rows[:_LISTED]:
+        waived = f" (waived by {row['waived']['by']}: {row['waived']['reason']})" if "waived" in row else ""
+        lines.append(f"  quarantine   {row['name']} of {row['relation']}: {row['error']}{waived}")
+    if len(rows) > _LISTED:
+        lines.append(f"  quarantine   and {len(rows) - _LISTED} more (--format json lists all)")
+    return lines
 
 
 def _step_line(step: dict[str, Any]) -> str:
@@ -137,6 +191,9 @@ def _text(document: dict[str, Any]) -> str:
     events = document["sync_events"]
     if events:
         lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))
+    if document["blocked"]["waits"]:
+        lines.append(_blocked_line(document["blocked"]))
+    lines += _quarantine_lines(document["quarantine"])
     lines.append(f"  going back   {document['going_back']}")
     lines.append(
         "  no return    " + "; ".join(f"{k}: {v}" for k, v in document["points_of_no_return"].items())

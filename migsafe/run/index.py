@@ -19,6 +19,7 @@ from migsafe.run.connect import Conn
 from migsafe.run.events import Notice, Progress
 from migsafe.run.ledger import steps
 from migsafe.run.session import Session
+from migsafe.run.watched import GaveWayError
 
 _ATTEMPTS = 5
 
@@ -55,6 +56,11 @@ def run_index(session: Session, step: IndexStep, reaches: Stage | None) -> None:
         except (errors.DeadlockDetected, errors.LockNotAvailable):
             if attempt == _ATTEMPTS:
                 raise
+        except GaveWayError:
+            _drop_invalid(session, step)
+            if attempt == _ATTEMPTS:
+                raise
+            outside.rest(session, attempt)
         except psycopg.Error:
             _drop_invalid(session, step)  # an invalid unique index still refuses the application's rows
             raise

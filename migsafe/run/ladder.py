@@ -21,6 +21,7 @@ from migsafe.run.blockers import Blocker, find_blockers
 from migsafe.run.events import LockRetry
 from migsafe.run.reconnect import persist
 from migsafe.run.session import Session
+from migsafe.run.watched import MAIN
 
 Result = TypeVar("Result")
 
@@ -51,6 +52,7 @@ class Deadline:
         if remaining <= 0:
             raise OutOfTimeError
         self._patient = patient
+        self._session.watched.be_patient(MAIN, patient=patient)
         self._session.limit(lock_seconds=remaining, statement_seconds=None if patient else remaining)
 
     def restart(self) -> None:
@@ -114,7 +116,7 @@ def _attempt(
 ) -> Result:
     deadline = Deadline(session, min(seconds, session.server.deadlock_seconds * 0.8))
     try:
-        with session.conn.transaction():
+        with session.conn.transaction(), session.guarded():
             deadline.apply()
             session.fence()
             if over_vacuum:
@@ -122,7 +124,7 @@ def _attempt(
                 deadline.restart()
             return work(deadline)
     except errors.QueryCanceled as error:
-        if deadline.caused(error):
+        if session.gave_way() or deadline.caused(error):
             raise OutOfTimeError from error
         raise
     finally:
@@ -142,6 +144,7 @@ def end_transaction(session: Session) -> None:
 def _push_vacuum_aside(session: Session, locks: Sequence[Lock]) -> None:
     """Wait for one lock until PostgreSQL cancels the autovacuum that holds it, just after deadlock_timeout.
 
+    The weakest lock that a vacuum is in the way of: nobody's reads and writes queue up behind it meanwhile.
     We hold no other table while we wait, so this cannot be a deadlock with the application.
     https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM
     """
@@ -149,9 +152,8 @@ def _push_vacuum_aside(session: Session, locks: Sequence[Lock]) -> None:
     strongest = max(locks, key=lambda lock: lock.mode)
     session.limit(lock_seconds=seconds, statement_seconds=seconds)
     session.conn.execute(
-        sql.SQL("LOCK TABLE {} IN {} MODE").format(
+        sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(
             sql.SQL(strongest.relation.sql),  # quoted by Name
-            sql.SQL(strongest.mode.label),  # one of eight constants
         )
     )
 
