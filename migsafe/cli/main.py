@@ -6,7 +6,7 @@ import typer
 
 from migsafe import __version__
 from migsafe.cli.config import config
-from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.control import cancel, pause, retreat, revert, undo
 from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
 from migsafe.cli.init import init
@@ -64,6 +64,8 @@ app.command()(status)
 app.command()(pause)
 app.command()(retreat)
 app.command()(revert)
+app.command()(cancel)
+app.command()(undo)
 app.command()(waive)
 app.command()(contract)
 
