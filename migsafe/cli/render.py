@@ -8,12 +8,14 @@ from migsafe.run.events import (
     Event,
     GateRead,
     GaveWay,
+    InTheWay,
     LockRetry,
     Notice,
     Observer,
     PointPassed,
     Progress,
     RowQuarantined,
+    SessionEnded,
     StageReached,
     StepFinished,
     StepStarted,
@@ -37,7 +39,7 @@ def describe(event: Event) -> str | None:
             return _step_finished(seconds, rows)
         case Progress():
             return _progress(event)
-        case LockRetry() | GaveWay() | RowQuarantined():
+        case LockRetry() | GaveWay() | RowQuarantined() | InTheWay() | SessionEnded():
             return _trouble(event)
         case Waiting(reason=reason, seconds=seconds):
             return f"{reason} for {duration(seconds)}" if seconds else reason
@@ -119,6 +121,7 @@ class Recorder:
         self._gates: dict[str, dict[str, Any]] = {}
         self._lock_retries = 0
         self._gave_way = 0
+        self._ended: list[str] = []
         self._quarantined: list[dict[str, str]] = []
         self._points: list[dict[str, str]] = []
 
@@ -137,6 +140,8 @@ class Recorder:
                 self._lock_retries += 1
             case GaveWay():
                 self._gave_way += 1
+            case SessionEnded(session=session, done=True):
+                self._ended.append(session)
             case RowQuarantined(step=step, relation=relation, key=key, error=error):
                 self._quarantined.append({"step": step, "relation": relation, "key": key, "error": error})
             case PointPassed(kind=kind, at=at, text=text):
@@ -151,6 +156,7 @@ class Recorder:
             "rows": sum(self._rows.values()),
             "lock_retries": self._lock_retries,
             "gave_way": self._gave_way,
+            "sessions_ended": self._ended,
             "quarantined": self._quarantined,
             "stages": self._stages,
             "traffic": self._traffic,
@@ -186,7 +192,7 @@ def _first(names: tuple[str, ...]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def _trouble(event: LockRetry | GaveWay | RowQuarantined) -> str:
+def _trouble(event: LockRetry | GaveWay | RowQuarantined | InTheWay | SessionEnded) -> str:
     match event:
         case LockRetry():
             return _lock_retry(event)
@@ -194,6 +200,10 @@ def _trouble(event: LockRetry | GaveWay | RowQuarantined) -> str:
             return f"  gave way after {duration(seconds)} to {_first(waiters)}, who waited for us"
         case RowQuarantined(relation=relation, key=key, error=error):
             return f"  left out, in quarantine: {key} of {relation}: {error}"
+        case InTheWay(blockers=blockers):
+            return f"  in the way: {'; '.join(blockers)}"
+        case SessionEnded(session=session, done=done):
+            return f"  ended: {session}" if done else f"  will be ended, if it is still in the way: {session}"
 
 
 def _lock_retry(event: LockRetry) -> str:

@@ -42,6 +42,17 @@ QUARANTINE = typer.Option(
     help="How many rows of a step may be left out because they cannot be changed; one more stops the run. "
     "[default: 100]",
 )
+KILL = typer.Option(
+    [],
+    "--kill",
+    help="End sessions that stay in the way of a strong lock: idle-in-transaction, active, pg_dump, vacuum, "
+    "from this age of their transaction on, as in idle-in-transaction:30. Repeatable. "
+    "[default: nobody is ended; without an age, 60 s]",
+    metavar="KIND[:SECONDS]",
+)
+KILL_SUPERUSERS = typer.Option(
+    False, "--kill-superusers", help="--kill also ends sessions that belong to a superuser."
+)
 _CONTRACT = ("fenced", "tombstoned", "dropped")
 
 
@@ -56,6 +67,8 @@ def run(
     max_rows_per_second: float | None = RATE,
     blocked_budget: float | None = BUDGET,
     max_quarantined: int | None = QUARANTINE,
+    kill: list[str] = KILL,
+    kill_superusers: bool = KILL_SUPERUSERS,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
@@ -69,7 +82,8 @@ def run(
         direct_database=direct_database,
         to=to,
         max_rows_per_second=max_rows_per_second,
-        limits={"blocked_budget": blocked_budget, "max_quarantined": max_quarantined},
+        limits={"blocked_budget": blocked_budget, "max_quarantined": max_quarantined}
+        | _killing(kill, superusers=kill_superusers),
         output_format=output_format,
     )
 
@@ -80,6 +94,8 @@ def contract(
     database: str | None = DATABASE,
     direct_database: str | None = DIRECT,
     blocked_budget: float | None = BUDGET,
+    kill: list[str] = KILL,
+    kill_superusers: bool = KILL_SUPERUSERS,
     drop: bool = typer.Option(
         False, "--drop", help="Also drop the old shape: there is no way back from that."
     ),
@@ -96,7 +112,7 @@ def contract(
         to="dropped" if drop else "tombstoned",
         old_version_gone=old_version_gone,
         contracting=True,
-        limits={"blocked_budget": blocked_budget},
+        limits={"blocked_budget": blocked_budget} | _killing(kill, superusers=kill_superusers),
         output_format=output_format,
     )
 
@@ -147,6 +163,12 @@ def drive(
                 control.require_contract()
             outcome = control.drive(stage)
     report(plan, target, outcome, recorder, output_format)
+
+
+def _killing(rules: list[str], *, superusers: bool) -> dict[str, Any]:
+    from migsafe.run.kill import read_rules
+
+    return {"kill": read_rules(rules), "kill_superusers": superusers}
 
 
 def _stage(name: str | None) -> "Stage | None":

@@ -6,9 +6,11 @@ import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
 from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file, rollout_name
+from migsafe.cli.run import KILL, KILL_SUPERUSERS
 
 if TYPE_CHECKING:
     from migsafe.run.connect import Conn
+    from migsafe.run.kill import KillRule
     from migsafe.run.ledger.model import Rollout
     from migsafe.run.ledger.quarantine import QuarantinedRow
     from migsafe.run.status import StepStatus
@@ -23,14 +25,17 @@ def status(
     ),
     *,
     database: str | None = DATABASE,
+    kill: list[str] = KILL,
+    kill_superusers: bool = KILL_SUPERUSERS,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Show where a rollout stands on both tracks, who runs it, and what going back means."""
     from migsafe.rollout.requests import known_rollout
     from migsafe.run.connect import database_url
+    from migsafe.run.kill import read_rules
     from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
 
-    dsn = database_url(database)
+    dsn, rules = database_url(database), read_rules(kill)
     with connected(dsn) as conn:
         if plan is None:
             found = list_rollouts(conn)
@@ -39,7 +44,10 @@ def status(
             found = (begun,) if begun else ()
         else:
             found = (known_rollout(conn, plan),)
-        documents = [_document(conn, rollout) for rollout in found]
+        documents = [
+            _document(conn, rollout) | {"in_the_way": _in_the_way(conn, rollout, rules, kill_superusers)}
+            for rollout in found
+        ]
     if output_format is OutputFormat.JSON:
         print_json({"format_version": 1, "rollouts": documents})
         return
@@ -115,6 +123,29 @@ def _step(step: "StepStatus") -> dict[str, Any]:
         "state": step.state.value,
         "rows": step.rows,
     } | {key: value for key, value in measured.items() if value is not None}
+
+
+def _in_the_way(
+    conn: "Conn", rollout: "Rollout", rules: "tuple[KillRule, ...]", superusers: bool
+) -> list[dict[str, Any]]:
+    """Who would make the next step with strong locks wait, if it began now, and what --kill would do."""
+    from migsafe.run.approach import sessions_in_the_way
+    from migsafe.run.kill import why_not
+
+    found = []
+    for blocker in sessions_in_the_way(conn, rollout):
+        reason = why_not(blocker, rules, superusers=superusers)
+        found.append(
+            {
+                "session": str(blocker),
+                "pid": blocker.pid,
+                "kind": blocker.kind.value,
+                "transaction_seconds": round(blocker.transaction_seconds, 1),
+                "would_be_ended": reason is None,
+                "why_not": reason,
+            }
+        )
+    return found
 
 
 def _quarantined(row: "QuarantinedRow") -> dict[str, Any]:
@@ -194,6 +225,9 @@ def _text(document: dict[str, Any]) -> str:
     if document["blocked"]["waits"]:
         lines.append(_blocked_line(document["blocked"]))
     lines += _quarantine_lines(document["quarantine"])
+    for each in document["in_the_way"]:
+        fate = "would be ended" if each["would_be_ended"] else f"stays: {each['why_not']}"
+        lines.append(f"  in the way   {each['session']} ({fate})")
     lines.append(f"  going back   {document['going_back']}")
     lines.append(
         "  no return    " + "; ".join(f"{k}: {v}" for k, v in document["points_of_no_return"].items())

@@ -61,6 +61,22 @@ class LockRetry(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InTheWay(Event):
+    """Who holds, before a step asks for its locks, what would make it wait."""
+
+    step: str
+    blockers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """A session in the way was ended, as the kill policy says; or will be, after the next attempt."""
+
+    session: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GaveWay(Event):
     """A statement of ours was cancelled, for it kept others waiting; it is tried again later."""
 

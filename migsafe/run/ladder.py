@@ -18,7 +18,8 @@ from psycopg.pq import TransactionStatus
 from migsafe.effects.model import Lock
 from migsafe.errors import LockTimeout
 from migsafe.run.blockers import Blocker, find_blockers
-from migsafe.run.events import LockRetry
+from migsafe.run.ender import Policy
+from migsafe.run.events import InTheWay, LockRetry
 from migsafe.run.reconnect import persist
 from migsafe.run.session import Session
 from migsafe.run.watched import MAIN
@@ -84,6 +85,8 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
     settings = session.settings
     seconds, pause, over_vacuum = settings.lock_first, settings.retry_first, False
     blockers: tuple[Blocker, ...] = ()
+    policy = Policy(session, what.step)
+    _look_first(session, what)
     for attempt in range(1, settings.lock_attempts + 1):
         wait = pause if attempt > 1 else 0.0
         persist(session, partial(_wait_for_gap, session, what, wait))
@@ -91,6 +94,7 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
             return _attempt(session, what, work, seconds=seconds, over_vacuum=over_vacuum)
         except (*_RETRYABLE, OutOfTimeError):
             blockers = persist(session, lambda: find_blockers(session.conn, what.locks)) or blockers
+        persist(session, partial(policy.apply, blockers))
         over_vacuum = bool(blockers) and all(blocker.gives_way for blocker in blockers)
         seconds = min(seconds * _GROWTH, settings.lock_last, session.server.deadlock_seconds * 0.8)
         pause = min(pause * 2, settings.retry_last)
@@ -104,6 +108,14 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
             )
         )
     raise _gave_up(session, what, blockers)
+
+
+def _look_first(session: Session, what: Climb) -> None:
+    """Tell who would make us wait, before anybody has to wait behind us."""
+    blockers = persist(session, lambda: find_blockers(session.conn, what.locks))
+    old = tuple(str(blocker) for blocker in blockers if blocker.transaction_seconds > _POLL_SECONDS)
+    if old:
+        session.emit(InTheWay(step=what.step, blockers=old))
 
 
 def _attempt(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from migsafe.run.kill import KillRule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -20,6 +22,9 @@ class Settings:
     lock_last: float = 0.8  # and of the last ones; kept below the server's deadlock_timeout all the same
     retry_first: float = 0.1  # the wait after the first failed attempt
     retry_last: float = 10.0
+
+    kill: tuple[KillRule, ...] = ()  # which sessions in the way of a strong lock may be ended: none
+    kill_superusers: bool = False
 
     stripes: int = 8  # passes over one window of pages, so that pruning makes room for HOT updates
     window_pages: int = 128  # at most
