@@ -1,7 +1,9 @@
 """Rows that cannot be changed: put aside one by one, listed with their error, and tried again."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,11 +11,13 @@ import pytest
 from migsafe.errors import Quarantined, RunError, VerificationFailed
 from migsafe.plan.model import BackfillStep, Plan, VerifyStep
 from migsafe.plan.stages import Stage
+from migsafe.plan.toml.file import dump_plan
 from migsafe.run.events import Event, RowQuarantined
 from migsafe.run.ledger.quarantine import QuarantinedRow, read_quarantine, waive
 from migsafe.run.ledger.steps import read_step
 from migsafe.run.runner import Runner, hold
 from migsafe.run.settings import Settings
+from tests.run.killing import Kill, run_and_kill
 from tests.run.mirror import copy_plan, delete_plan
 from tests.run.plans import USERS, make_plan
 
@@ -254,3 +258,19 @@ def test_taking_the_backfill_back_empties_its_quarantine(database: str, narrow: 
             runner.advance(Stage.BACKFILLED)
         runner.undo(Stage.BACKFILLED)
         assert rows_of(runner) == ()
+
+
+@pytest.mark.proof
+def test_a_backfill_with_bad_rows_that_is_killed_again_and_again_changes_every_other_row_once(
+    database: str, narrow: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(dump_plan(fill_plan()))
+    kills = [Kill("step 00 fill", 0.8) for _ in range(8)]
+    killed = run_and_kill(path, database, kills, random.Random(6), rows_per_second=1500)
+    assert len(killed) > 2
+    assert narrow.execute("SELECT count(*), count(DISTINCT id) FROM changes").fetchone() == (4997, 4997)
+    rows = read_quarantine(narrow, 1)
+    assert sorted(row.name for row in rows) == ["id=17", "id=2222", "id=4000"]
+    assert all(row.waived_at for row in rows)
+    assert one(narrow, "SELECT rows FROM migsafe.step") == 4997
