@@ -18,7 +18,7 @@ from dataclasses import replace
 import psycopg
 
 from migsafe.errors import ConnectionFailed
-from migsafe.run.connect import APPLICATION_NAME, Conn, connect
+from migsafe.run.connect import APPLICATION_NAME, Conn, connect, is_pooled
 from migsafe.run.events import GaveWay
 from migsafe.run.ledger.blocked import Blocked, add_blocked
 from migsafe.run.settings import Settings
@@ -29,6 +29,7 @@ POLL_SECONDS = 0.1
 _RECORD_SECONDS = 1.0
 _AGAIN_SECONDS = 1.0  # between two attempts to connect
 _FAREWELL_SECONDS = 2.0
+_IDLE_LOOKS = 10
 
 
 def must_give_way(
@@ -88,6 +89,43 @@ def _sum(one: Blocked, more: Blocked) -> Blocked:
     )
 
 
+class Seat:
+    """A place at the server behind a pooler, kept while there is work.
+
+    Sessions that wait for us fill the pool: then a look that had to queue up for a place would come too late.
+    So a transaction stays open between two looks, a new one after each: it holds no snapshot and no locks.
+    """
+
+    def __init__(self, pooled: Conn | None = None) -> None:
+        """Without a pooler there is nothing to keep."""
+        self._conn = pooled
+        self._is_taken, self._idle_looks = False, 0
+
+    def take(self) -> None:
+        """Begin, unless the place is taken already."""
+        self._idle_looks = 0
+        if self._conn is not None and not self._is_taken:
+            self._conn.execute("BEGIN")
+            self._is_taken = True
+
+    def keep(self) -> None:
+        """End the transaction and begin the next one, on the same place."""
+        if self._conn is not None and self._is_taken:
+            self._conn.execute("COMMIT AND CHAIN")
+
+    def leave_when_idle(self) -> None:
+        """Give the place back after a second without work."""
+        self._idle_looks += 1
+        if self._idle_looks >= _IDLE_LOOKS:
+            self.leave()
+
+    def leave(self) -> None:
+        """Give the place back."""
+        if self._conn is not None and self._is_taken:
+            self._is_taken = False
+            self._conn.execute("COMMIT")
+
+
 class Guard:
     """Watches what one runner does, from a thread and a connection of its own, through lost connections.
 
@@ -95,10 +133,12 @@ class Guard:
     """
 
     def __init__(self, dsn: str, rollout_id: int, token: int, settings: Settings, watched: Watched) -> None:
-        self._dsn, self._rollout_id, self._token = dsn, rollout_id, token
+        self._dsn = settings.direct_dsn or dsn
+        self._rollout_id, self._token = rollout_id, token
         self._settings, self._watched = settings, watched
         self._account = Account()
         self._recorded_at = 0.0
+        self._seat = Seat()
         self._stopped = threading.Event()
         # A daemon, and not waited for for ever: the process can always end.
         self._thread = threading.Thread(target=self._run, name="migsafe-guard", daemon=True)
@@ -116,19 +156,23 @@ class Guard:
     def _run(self) -> None:
         conn: Conn | None = None
         while not self._stopped.wait(POLL_SECONDS):
-            if not self._watched.at_work() and self._account.unwritten == Blocked():
-                continue
             try:
+                if not self._watched.has_stirred() and self._account.unwritten == Blocked():
+                    self._seat.leave_when_idle()
+                    continue
                 conn = conn or self._connect()
+                self._seat.take()
                 self._look(conn)
                 if time.monotonic() - self._recorded_at >= _RECORD_SECONDS:
                     self._record(conn)
+                self._seat.keep()
             except (psycopg.Error, ConnectionFailed):
                 if conn is not None:
                     conn.close()
                 conn = None
                 self._stopped.wait(_AGAIN_SECONDS)
         with contextlib.suppress(psycopg.Error, ConnectionFailed):
+            self._seat.leave()
             if self._account.unwritten != Blocked():
                 conn = conn or self._connect()
                 self._record(conn)
@@ -136,11 +180,13 @@ class Guard:
             conn.close()
 
     def _connect(self) -> Conn:
-        return connect(
+        conn = connect(
             self._dsn,
             timeout=self._settings.connect_timeout,
             application_name=f"{APPLICATION_NAME} guard",
         )
+        self._seat = Seat(conn if is_pooled(conn) else None)
+        return conn
 
     def _look(self, conn: Conn) -> None:
         at_work = self._watched.at_work()

@@ -23,6 +23,7 @@ _QUERY = """
            l.locktype, l.mode,
            coalesce(a.application_name, '') AS application, coalesce(a.usename, '') AS role,
            a.usesysid IS NULL AS of_server,
+           l.pid IN (SELECT h.pid FROM pg_locks h WHERE h.relation = to_regclass('migsafe.lease')) AS fenced,
            a.usesysid IS NULL AND coalesce(
                CASE WHEN a.query = '<insufficient privilege>' THEN l.mode = 'ShareUpdateExclusiveLock'
                     ELSE a.query LIKE '%(to prevent wraparound)' END,
@@ -42,12 +43,21 @@ class Wait:
     mode: str
     application: str
     role: str
+    fenced: bool  # in a transaction that has checked its lease
     of_server: bool  # not a client's session: autovacuum, for example
     wraparound: bool
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a session of migsafe: those have deadlines of their own."""
+        """Whether it is a session of migsafe: those have deadlines of their own.
+
+        The name alone says it only of DDL: behind a pooler the application may get a connection that was ours
+        and still has its name.
+        """
+        return self.fenced or (not self.is_traffic and self._has_our_name)
+
+    @property
+    def _has_our_name(self) -> bool:
         return self.application == APPLICATION_NAME or self.application.startswith(
             (f"{APPLICATION_NAME}: ", f"{APPLICATION_NAME} heartbeat", f"{APPLICATION_NAME} guard")
         )

@@ -35,12 +35,14 @@ class Watched:
         self._lock = threading.Lock()
         self._backends: dict[str, Backend] = {}
         self._gave_way: dict[str, GaveWay] = {}
+        self._stirred = True  # so that the guard is there before the work begins
 
     def enter(self, name: str, pid: int, *, patient: bool = False) -> None:
         """From now on the guard looks after this process."""
         with self._lock:
             self._gave_way.pop(name, None)
             self._backends[name] = Backend(pid=pid, patient=patient)
+            self._stirred = True
 
     def leave(self, name: str) -> None:
         """From now on nothing of it is cancelled."""
@@ -57,6 +59,12 @@ class Watched:
         """Who is at work now."""
         with self._lock:
             return dict(self._backends)
+
+    def has_stirred(self) -> bool:
+        """Whether there was any work since this was asked before, over by now or not."""
+        with self._lock:
+            stirred, self._stirred = self._stirred, bool(self._backends)
+            return stirred
 
     def cancel(self, name: str, backend: Backend, cancel: Callable[[], object], why: GaveWay) -> bool:
         """Cancel what it does, unless it has left. `why` is kept for the worker."""

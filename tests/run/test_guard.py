@@ -226,7 +226,10 @@ def test_sessions_of_our_own_never_make_us_give_way(database: str, slow_rows: ps
     def wait_as_migsafe() -> None:
         with psycopg.connect(database, autocommit=True, application_name="migsafe: rename") as own:
             late.wait(0.3)
+            own.execute("BEGIN")
+            own.execute("SELECT 1 FROM migsafe.lease FOR KEY SHARE")
             own.execute("UPDATE users SET name = name WHERE id = 3")
+            own.execute("COMMIT")
 
     thread = threading.Thread(target=wait_as_migsafe)
     with hold(fill_plan(), database, settings=LONG_BATCHES, observer=events.append) as runner:
@@ -272,6 +275,7 @@ def wait_of(pid: int, *blockers: int, mode: str = "RowExclusiveLock", **other: o
         "mode": mode,
         "application": "shop",
         "role": "shop",
+        "fenced": False,
         "of_server": False,
         "wraparound": False,
     }
@@ -319,9 +323,15 @@ def test_the_rule(wait: Wait, patient: bool, seconds: float, gives_way: bool) ->
     ],
 )
 def test_whose_waiting_counts(application: str, counts: bool) -> None:  # noqa: FBT001 - of the table
-    assert wait_of(2, 1, application=application).matters is counts
+    ddl = wait_of(2, 1, application=application, mode="AccessExclusiveLock")
+    assert ddl.matters is counts
+    assert not wait_of(2, 1, application=application, fenced=True).matters
     assert not wait_of(2, 1, application=application, of_server=True).matters
     assert wait_of(2, 1, application="", of_server=True, wraparound=True).matters
+
+
+def test_traffic_on_a_pooled_connection_that_still_has_our_name_counts() -> None:
+    assert wait_of(2, 1, application="migsafe: rename").matters
 
 
 def test_a_wait_that_is_seen_several_times_is_counted_once() -> None:
@@ -332,3 +342,42 @@ def test_a_wait_that_is_seen_several_times_is_counted_once() -> None:
     assert account.total.waits == 3
     assert account.total.seconds == pytest.approx(0.45)
     assert account.total.longest_seconds == pytest.approx(0.3)
+
+
+@pytest.mark.proof
+def test_a_vacuum_that_prevents_wraparound_is_let_through(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    conn = users(10)
+    conn.execute("ALTER TABLE users SET (autovacuum_freeze_max_age = 100000, autovacuum_freeze_min_age = 0)")
+    conn.execute(
+        "CREATE PROCEDURE age(n int) LANGUAGE plpgsql AS "
+        "'BEGIN FOR i IN 1..n LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'"
+    )
+    conn.execute("SET synchronous_commit = off")
+    conn.execute("CALL age(110000)")
+    step = DdlStep(
+        id="long",
+        stage=Stage.EXPANDED,
+        title="Long",
+        sql=("LOCK TABLE users IN SHARE UPDATE EXCLUSIVE MODE", "SELECT pg_sleep(6)"),
+        patient=True,
+    )
+    events: list[Event] = []
+    settings = Settings(blocked_vacuum_seconds=1.0)
+    conn.execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+    conn.execute("ALTER SYSTEM SET autovacuum = on")
+    try:
+        timer = threading.Timer(1.0, lambda: conn.execute("SELECT pg_reload_conf()"))
+        with hold(make_plan((step,)), database, settings=settings, observer=events.append) as runner:
+            timer.start()
+            runner.advance(Stage.EXPANDED)
+        timer.join()
+    finally:
+        conn.execute("ALTER SYSTEM RESET ALL")
+        conn.execute("SELECT pg_reload_conf()")
+    told = [event for event in events if isinstance(event, GaveWay)]
+    assert len(told) == 1
+    assert "autovacuum to prevent wraparound" in told[0].waiters[0]
+    row = conn.execute("SELECT age(relfrozenxid) < 100000 FROM pg_class WHERE relname = 'users'").fetchone()
+    assert row == (True,)
