@@ -45,7 +45,10 @@ def going_back(plan: Plan, stage: Stage) -> str:
     if stage is Stage.DROPPED:
         return "no way back: the old shape is gone (restore from a backup)"
     if stage is Stage.TOMBSTONED:
-        return "revert: rename the old shape back, then traffic, then schema"
+        return (
+            "undo: rename the old shape back, traffic stays; "
+            "revert: rename the old shape back, then traffic, then schema"
+        )
     if plan.traffic and stage.position >= Stage.CANARY.position:
         return "retreat: all traffic to blue in one call, schema stays; revert: then the schema too"
     return "revert: drop the new shape" if stage is not Stage.PLANNED else "nothing to take back"

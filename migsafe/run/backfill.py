@@ -14,7 +14,7 @@ from psycopg import errors
 from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep
 from migsafe.plan.stages import Stage
-from migsafe.run import ddl
+from migsafe.run import ddl, quarantine
 from migsafe.run.batch import Batch, BatchResult, run_batch
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import Waiting
@@ -43,7 +43,8 @@ def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) ->
     """Do the whole step, or what is left of it.
 
     Raises:
-        RunError: Rows keep being pending, or a row cannot be converted.
+        RunError: Rows keep being pending.
+        Quarantined: All is done but for some rows that cannot be changed.
         StopRequested: Somebody asked us to stop; the cursor stands after the last batch.
     """
     row = steps.read_step(session.conn, session.rollout_id, step.id)
@@ -67,7 +68,7 @@ class _Backfill:
 
     def run(self, reaches: Stage | None) -> None:
         session = self.session
-        while True:
+        while not self._is_settled():
             self._pass()
             if self.cursor.sweep > 0 and self.cursor.clean:
                 break
@@ -75,9 +76,21 @@ class _Backfill:
                 self._rest()
             self.cursor = self.cursor.next_sweep()
         with session.transaction():
-            stage_seconds = ddl.finish(session, self.step, reaches)
+            left = quarantine.close(session, self.step, self.cursor)
+            stage_seconds = None if left else ddl.finish(session, self.step, reaches)
+        if left:
+            raise quarantine.refusal(session, self.step, left)
         self.meter.finish()
         ddl.report_stage(session, reaches, stage_seconds)
+
+    def _is_settled(self) -> bool:
+        """Whether only rows in quarantine were left, and looking at them again leaves no other work."""
+        if not self.cursor.held:
+            return False
+        if quarantine.try_again(self.session, self.step, sweep=self.cursor.sweep):
+            return True
+        self.cursor = self.cursor.next_sweep()
+        return False
 
     def _rest(self) -> None:
         """After a sweep that was not clean: give long transactions some time, but not for ever."""

@@ -9,7 +9,7 @@ class Cursor:
     """The next batch: stripe `stripe` of pages `first` to `end` (excluded) of relation `leaf`.
 
     `sweep` 0 is the main pass. `found` counts the rows that this pass found pending; `skipped` says that some
-    were left for the next one.
+    were left for the next one. `held` says that the pass was clean but for rows in quarantine.
     """
 
     sweep: int = 0
@@ -19,6 +19,7 @@ class Cursor:
     stripe: int = 0
     found: int = 0
     skipped: bool = False
+    held: bool = False
 
     @property
     def clean(self) -> bool:

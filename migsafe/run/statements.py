@@ -35,6 +35,15 @@ def count_pending(step: BackfillStep, rows: Rows) -> sql.Composed:
     return sql.SQL("SELECT count(*) FROM {table} WHERE {where} AND ({pending})").format(**_parts(step, rows))
 
 
+def places(step: BackfillStep, rows: Rows, *, pending: bool) -> sql.Composed:
+    """Where the rows are, or those of them that are pending; takes no locks on them."""
+    condition = sql.SQL(" AND ({pending})") if pending else sql.SQL("")
+    return sql.SQL("{}{}").format(
+        sql.SQL("SELECT ctid::text FROM {table} WHERE {where}").format(**_parts(step, rows)),
+        condition.format(**_parts(step, rows)),
+    )
+
+
 def change(step: BackfillStep, rows: Rows, *, skipping: bool) -> sql.Composed:
     """Do what the step says with those rows that are pending; `skipping` leaves locked ones out."""
     parts = _parts(step, rows)
