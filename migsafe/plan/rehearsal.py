@@ -113,9 +113,10 @@ def _batch(step: BackfillStep) -> str:
         return f"UPDATE {step.table.sql} SET {step.assignments} {rows}"
     columns = ", ".join(quote_identifier(column) for column in step.copy.columns)
     values = ", ".join(step.copy.values)
+    key = f" ({', '.join(map(quote_identifier, step.copy.key))})" if step.copy.key else ""
     return (
         f"INSERT INTO {step.copy.into.sql} ({columns}) SELECT {values} FROM {step.table.sql} {rows} "
-        "ON CONFLICT DO NOTHING"
+        f"ON CONFLICT{key} DO NOTHING"
     )
 
 

@@ -30,6 +30,7 @@ from migsafe.plan.recipes.objects.remake_views import remake_views
 from migsafe.plan.recipes.objects.triggers import remake_trigger
 from migsafe.plan.recipes.partitions.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.partitions.detach_partition import detach_partition
+from migsafe.plan.recipes.tables.altered_anew import altered_anew
 from migsafe.plan.recipes.tables.change_primary_key import change_primary_key
 from migsafe.plan.recipes.tables.copied_table import copied_table
 from migsafe.plan.recipes.tables.drop_table import drop_table
@@ -67,6 +68,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 # many of them its draft stands in for.
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
+    altered_anew,
     retype,  # before remake_views, which would see the views alone
     change_primary_key,
     copied_table,

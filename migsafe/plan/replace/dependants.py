@@ -10,6 +10,7 @@ from migsafe.catalog.model import Dependent, View
 from migsafe.errors import PlanError
 from migsafe.plan.replace.exchange import Exchange, rename_column
 from migsafe.plan.replace.replacement import Replacement
+from migsafe.plan.replace.views import create_view, readers
 from migsafe.plan.sync.pair import is_sync_trigger
 from migsafe.sql.names import quote_identifier
 
@@ -77,11 +78,11 @@ def dependants_exchange(change: Replacement) -> Exchange:
     back: list[str] = []  # the views as they were
     undrop: list[str] = []  # the views as the migration makes them
     if change.alike:
-        after += [_create(view, replace=True) for view in views]
+        after += [create_view(view, replace=True) for view in views]
     else:
         before += [f"DROP VIEW {view.name.sql}" for view in reversed(views)]
         for view in views:
-            back += [_create(view, replace=False), *view.adorned]
+            back += [create_view(view, replace=False), *view.adorned]
         after += change.around.made or back
         undrop += [f"DROP VIEW {name.sql}" for name in reversed(change.around.names)]
     locks = [view.name for view in views]
@@ -143,25 +144,7 @@ def _views(change: Replacement) -> tuple[View, ...]:
     ]
     if change.alike:
         return tuple(found)
-    names = {view.name for view in found} | {*change.around.dropped}
-    while more := {
-        view.name for view in catalog.views.values() if view.name not in names and names & {*view.reads}
-    }:
-        names |= more
-    ordered: list[View] = []
-    while names:
-        ready = sorted(name for name in names if not names & {*catalog.views[name].reads})
-        if not ready:
-            raise PlanError(f"the views {', '.join(sorted(map(str, names)))} read each other in a circle")
-        ordered += [catalog.views[name] for name in ready]
-        names -= {*ready}
-    return tuple(ordered)
-
-
-def _create(view: View, *, replace: bool) -> str:
-    verb = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
-    options = f" WITH ({', '.join(view.options)})" if view.options else ""
-    return f"{verb} {view.name.sql}{options} AS {view.definition}"
+    return readers(found, catalog, change.around.dropped)
 
 
 def _trigger(change: Replacement, name: str) -> Iterator[str]:
