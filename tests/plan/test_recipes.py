@@ -57,7 +57,7 @@ def column_of(plan: Plan) -> ColumnChange:
         ),
         ("CREATE TABLE t (a int UNIQUE REFERENCES t (a))", RENAME, "on both of its sides"),
         ("CREATE TABLE t (a int, EXCLUDE (a WITH =))", RENAME, "exclusion constraint t_a_excl"),
-        ("CREATE TABLE t (a int GENERATED ALWAYS AS (1) STORED)", WIDEN, "no primary key"),
+        ("CREATE TABLE t (b int, a int GENERATED ALWAYS AS (1) STORED)", WIDEN, "no primary key"),
         ("CREATE TABLE t (a timestamp)", "ALTER TABLE t ALTER a TYPE timestamptz", "asks for a time zone"),
         ("CREATE TABLE t (a money)", "ALTER TABLE t ALTER a TYPE numeric", "settings of each session"),
         ("CREATE TABLE t (a int, b int)", RENAME, "already has a column b"),

@@ -153,8 +153,8 @@ def _retyped(wanted: Sequence[Wanted], table: Table, scene: Scene) -> tuple[Draf
     _refuse(table, column, scene)
     if _refuses_null(found.operation.type, scene):
         raise PlanError(
-            f"{found.operation.type} is NOT NULL: a value that cannot become one would have no place in the copy "
-            "until it is corrected, and the domain's NOT NULL cannot be proven of a column beforehand",
+            f"{found.operation.type} is NOT NULL: a value that cannot become one would have no place in the "
+            "copy until it is corrected, and the domain's NOT NULL cannot be proven of a column beforehand",
             advice="Use a domain with a CHECK alone, and say SET NOT NULL of the column: both have a plan.",
         )
     tag = make_tag(str(table.name), column.name, str(found.operation.type), "anew")
