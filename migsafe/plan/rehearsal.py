@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from migsafe.catalog.model import Catalog
 from migsafe.effects.model import Lasts, Lock, LockMode
 from migsafe.effects.script import ScriptEffects, StatementEffects, script_effects
+from migsafe.errors import PlanError
 from migsafe.plan.model import (
     BackfillStep,
     ConcurrentStep,
@@ -148,9 +149,23 @@ def locks_of(statements: Sequence[StatementEffects], before: Catalog) -> tuple[L
 
 
 def with_predicted_locks(plan: Plan, catalog: Catalog) -> Plan:
-    """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file."""
+    """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file.
+
+    Raises:
+        PlanError: A step would be refused where it stands: its operation and an earlier one are in each other's
+            way.
+    """
     bare = replace(plan, steps=tuple(_bare(step) for step in plan.steps))
-    return replace(bare, steps=tuple(_with_locks(each) for each in rehearse(bare, catalog)))
+    rehearsed = rehearse(bare, catalog)
+    for each in rehearsed:
+        for _, why in each.refused:
+            raise PlanError(
+                f"the operations of the migration get into each other's way: {why} when '{each.step.title}' is "
+                "to run, since what an earlier one takes away stays until the old version is gone",
+                advice="Plan them one after the other, each from a migration of its own. Materialized views "
+                "that read a column whose type changes need not be dropped: the plan carries them over.",
+            )
+    return replace(bare, steps=tuple(_with_locks(each) for each in rehearsed))
 
 
 def _bare(step: Step) -> Step:

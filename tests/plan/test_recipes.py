@@ -36,12 +36,6 @@ def column_of(plan: Plan) -> ColumnChange:
             RENAME,
             "used by: materialized view public.v",
         ),
-        (
-            "CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t;"
-            " CREATE MATERIALIZED VIEW m AS SELECT a FROM v",
-            WIDEN,
-            "used by: materialized view public.m",
-        ),
         ("CREATE TABLE t (a int, c int GENERATED ALWAYS AS (a) STORED)", RENAME, "generated column c"),
         (
             "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT max(a) FROM t; END",

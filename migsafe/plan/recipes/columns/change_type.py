@@ -11,7 +11,7 @@ from migsafe.plan.model import Change, ColumnChange, DownMap
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.columns.way import way_of
 from migsafe.plan.replace.column import TWO_NAMES, build_steps
-from migsafe.plan.replace.dependants import needs_mending
+from migsafe.plan.replace.dependants import needs_mending, view_twins
 from migsafe.plan.replace.numbering import widened
 from migsafe.plan.replace.references import references_to
 from migsafe.plan.replace.replacement import Around, Replacement
@@ -90,6 +90,7 @@ def change_type(
             *_narrower(conversion, old),
             *way.warnings,
             *_also(change),
+            *view_twins(change).warnings(),
         ),
     )
 
