@@ -152,16 +152,15 @@ def with_predicted_locks(plan: Plan, catalog: Catalog) -> Plan:
     """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file.
 
     Raises:
-        PlanError: A step would be refused where it stands: its operation and an earlier one are in each other's
-            way.
+        PlanError: A step would be refused where it stands: its operation and an earlier one collide.
     """
     bare = replace(plan, steps=tuple(_bare(step) for step in plan.steps))
     rehearsed = rehearse(bare, catalog)
     for each in rehearsed:
         for _, why in each.refused:
             raise PlanError(
-                f"the operations of the migration get into each other's way: {why} when '{each.step.title}' is "
-                "to run, since what an earlier one takes away stays until the old version is gone",
+                f"the operations of the migration get into each other's way: {why} when '{each.step.title}' "
+                "is to run, since what an earlier one takes away stays until the old version is gone",
                 advice="Plan them one after the other, each from a migration of its own. Materialized views "
                 "that read a column whose type changes need not be dropped: the plan carries them over.",
             )
