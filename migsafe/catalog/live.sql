@@ -14,6 +14,7 @@ SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
        ARRAY(SELECT p.pubname FROM pg_catalog.pg_publication p
              WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
                                              WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
+                   OR {published_schema}
              ORDER BY 1)::text[] AS publications,
        ARRAY(SELECT p.polname FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
              ORDER BY 1)::text[] AS policies,

@@ -148,8 +148,10 @@ def locks_of(statements: Sequence[StatementEffects], before: Catalog) -> tuple[L
     return tuple(Lock(name, strongest[name]) for name in sorted(strongest, key=str))
 
 
-def with_predicted_locks(plan: Plan, catalog: Catalog) -> Plan:
+def with_predicted_locks(plan: Plan, catalog: Catalog) -> tuple[Plan, tuple[Rehearsed, ...]]:
     """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file.
+
+    With it comes the rehearsal.
 
     Raises:
         PlanError: A step would be refused where it stands: its operation and an earlier one collide.
@@ -164,7 +166,7 @@ def with_predicted_locks(plan: Plan, catalog: Catalog) -> Plan:
                 advice="Plan them one after the other, each from a migration of its own. Materialized views "
                 "that read a column whose type changes need not be dropped: the plan carries them over.",
             )
-    return replace(bare, steps=tuple(_with_locks(each) for each in rehearsed))
+    return replace(bare, steps=tuple(_with_locks(each) for each in rehearsed)), rehearsed
 
 
 def _bare(step: Step) -> Step:

@@ -125,6 +125,11 @@ def _exclusion(table: Table, wanted: ConstraintDefinition, made: Constraint) -> 
 
 
 def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: Scene) -> Iterator[Step]:
+    if wanted.not_valid:
+        raise PlanError(
+            f"PostgreSQL would refuse it: {made.name} would be a key, which is never NOT VALID",
+            advice="Leave NOT VALID out: the plan builds its index CONCURRENTLY.",
+        )
     given = next((index for index in table.indexes if index.name == wanted.using_index), None)
     if wanted.using_index and given is None:
         raise PlanError(f"{table.name} has no index {wanted.using_index}")

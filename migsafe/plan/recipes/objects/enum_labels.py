@@ -8,7 +8,7 @@ either side. At the end the twin takes the type's name.
 import re
 from dataclasses import replace
 
-from migsafe.catalog.model import Catalog, Column, Table, UserType
+from migsafe.catalog.model import UNKNOWN_TYPE, Catalog, Column, Table, UserType
 from migsafe.errors import PlanError
 from migsafe.plan.conversion.conversions import Conversion
 from migsafe.plan.draft import Draft, Scene
@@ -67,8 +67,8 @@ def label_in_two_columns(kind: UserType, old: str, new: str, wanted: Wanted, sce
         summary=f"Rename the value {old} of {kind.name} to {new}, and {column.name} of {table.name} with it",
     )
     told = (
-        f"The type of {scene.options.new_column} is called {twin.name} until the last stage: statements of the "
-        f"new version must not cast to {kind.name.name} or to that, but leave it to PostgreSQL ('{new}').",
+        f"The type of {scene.options.new_column} is called {twin.name} until the last stage: statements of "
+        f"the new version must not cast to {kind.name.name} or to that, but write '{new}' alone.",
     )
     return replace(draft, change=change, steps=(create, *draft.steps, end), warnings=(*draft.warnings, *told))
 
@@ -91,27 +91,24 @@ def _only_column(kind: Name, catalog: Catalog) -> tuple[Table, Column]:
         f"function {each.name}"
         for overloads in catalog.functions.values()
         for each in overloads
-        if any(
-            catalog.resolve_type(used) == kind for used in (*each.arguments, *filter(None, [each.returns]))
-        )
+        if any(catalog.resolve_type(used) == kind for used in (*each.arguments, each.returns or UNKNOWN_TYPE))
     ]
     if others or len(found) != 1 or found[0][1].type.array_dimensions:
         users = [f"{column.name} of {table.name}" for table, column in found]
         raise PlanError(
-            f"{kind} is not the type of exactly one column, but used by: {', '.join((*users, *others)) or 'none'}",
-            advice="Make a new type with the labels that are wanted, and change the columns that have the old "
-            "one to it, each in a migration of its own (ALTER COLUMN TYPE with --new-column).",
+            f"{kind} is not the type of exactly one column, but used by: "
+            f"{', '.join((*users, *others)) or 'none'}",
+            advice="Make a new type with the labels that are wanted, and change the columns that have the "
+            "old one to it, each in a migration of its own (ALTER COLUMN TYPE with --new-column).",
         )
     return found[0]
 
 
 def _default(table: Table, column: Column, twin: Name, old: str, new: str) -> str | None:
     """The default in the new type; what else says a value of the old type is refused."""
-    said = [
-        each.name
-        for each in (*table.constraints, *table.indexes)
-        if column.name in each.columns and "::" in each.definition
-    ]
+    parts_of_it = [(each.name, each.columns, each.definition) for each in table.constraints]
+    parts_of_it += [(each.name, each.columns, each.definition) for each in table.indexes]
+    said = [name for name, columns, text in parts_of_it if column.name in columns and "::" in text]
     if said:
         raise PlanError(
             f"{said[0]} of {table.name} names values of the type of {column.name}",

@@ -75,10 +75,10 @@ def rename_value(change: RenameObject, wanted: Wanted, scene: Scene) -> Draft:
         f"a value of {name} has one name at a time: with {change.part} gone the version that runs today "
         f"fails, and before {change.new_name} is there the new one does",
         advice="Plan with --new-column NAME: the new version then reads and writes a column of that name, in "
-        f"which the value is called {change.new_name}, and both are kept equal. Or, where the column must keep "
-        f"its name: add {change.new_name} (ALTER TYPE ... ADD VALUE), let the new version read both and write "
-        f"the new one, and UPDATE the rows that hold {change.part} in a later migration. The old value stays "
-        "in the type unused; to be rid of it, change the columns to a new type.",
+        f"which the value is called {change.new_name}, and both are kept equal. Or, where the column must "
+        f"keep its name: add {change.new_name} (ALTER TYPE ... ADD VALUE), let the new version read both and "
+        f"write the new one, and UPDATE the rows that hold {change.part} in a later migration. The old "
+        "value stays in the type unused; to be rid of it, change the columns to a new type.",
     )
 
 
