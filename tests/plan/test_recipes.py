@@ -149,6 +149,10 @@ def test_a_table_that_nobody_subscribes_to_is_not_told_of(plan_for: Planner) -> 
 @pytest.mark.parametrize(
     ("schema", "migration"),
     [
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION f(int); CREATE FUNCTION f(int) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'",
+        ),
         ("CREATE TYPE mood AS ENUM ('a', 'b')", "DROP TYPE mood; CREATE TYPE mood AS ENUM ('a')"),
         (
             "CREATE TABLE t (id int PRIMARY KEY, a int)",
