@@ -55,7 +55,7 @@ app.command()(explain)
 app.command()(init)
 app.command()(lint)
 app.command()(lsp)
-app.command()(plan)
+app.command(context_settings={"allow_extra_args": True})(plan)  # to say what to do with several files
 app.command()(rules)
 app.command()(verify)
 app.command()(demo)

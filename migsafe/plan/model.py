@@ -103,12 +103,14 @@ class CopyRows:
     """INSERT INTO `into` (`columns`) SELECT `values` FROM the step's table; rows that are there stay.
 
     `values` are expressions over a row of the table. The row is locked until its copy is committed, so that
-    AFTER ROW triggers which bring later writes over find the copy.
+    AFTER ROW triggers which bring later writes over find the copy. With a `key`, only a row that has the same
+    one counts as there; a row that the target refuses otherwise ends the step with that error.
     """
 
     into: Name
     columns: tuple[str, ...]
     values: tuple[str, ...]
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

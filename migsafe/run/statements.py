@@ -66,12 +66,15 @@ def _copy(copy: CopyRows, parts: dict[str, sql.Composable], *, skipping: bool) -
     # The values are copied as they are, into identity columns too.
     return sql.SQL(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {table} WHERE {where} AND ({pending}) "
-        "FOR SHARE{} ON CONFLICT DO NOTHING"
+        "FOR SHARE{} ON CONFLICT{} DO NOTHING"
     ).format(
         _raw(copy.into.sql),
         sql.SQL(", ").join(map(sql.Identifier, copy.columns)),
         _raw(", ".join(copy.values)),
         sql.SQL(" SKIP LOCKED" if skipping else ""),
+        sql.SQL(" ({})").format(sql.SQL(", ").join(map(sql.Identifier, copy.key)))
+        if copy.key
+        else sql.SQL(""),
         **parts,
     )
 
