@@ -51,7 +51,7 @@ def adds_constraint(
     alone = only or bool(NO_INHERIT.search(constraint.text))
     match constraint.kind:
         case ConstraintKind.FOREIGN_KEY:
-            adds_foreign_key(prediction, name, constraint)
+            adds_foreign_key(prediction, name, constraint, only=only)
             if checks_rows:
                 stored = [m for m in prediction.partitions(name) if not prediction.is_partitioned(m)]
                 prediction.scan(stored)

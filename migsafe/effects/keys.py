@@ -18,7 +18,9 @@ def locks_referenced(prediction: Prediction, name: Name) -> None:
     prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
 
 
-def adds_foreign_key(prediction: Prediction, name: Name, constraint: ConstraintDefinition) -> None:
+def adds_foreign_key(
+    prediction: Prediction, name: Name, constraint: ConstraintDefinition, *, only: bool
+) -> None:
     """A foreign key comes to a table and its partitions, and ties them to the other side."""
     if constraint.references:
         others = prediction.partitions(constraint.references)
@@ -26,7 +28,7 @@ def adds_foreign_key(prediction: Prediction, name: Name, constraint: ConstraintD
     _adds_to(prediction, name, constraint)
     if prediction.server_version >= NOT_NULL_SINCE:
         # From PostgreSQL 18 on, ADD CONSTRAINT goes to all tables below, whatever comes of it.
-        prediction.lock(prediction.family(name), LockMode.SHARE_ROW_EXCLUSIVE)
+        prediction.lock(prediction.family(name, only=only), LockMode.SHARE_ROW_EXCLUSIVE)
 
 
 def _adds_to(prediction: Prediction, name: Name, constraint: ConstraintDefinition) -> None:
