@@ -49,12 +49,13 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
-    from migsafe.run.ledger.rollouts import count_sync_events
+    from migsafe.run.ledger.rollouts import UNREPRESENTABLE, count_sync_events
     from migsafe.run.ledger.steps import read_steps
     from migsafe.run.status import step_status
 
     holder = read_holder(conn, rollout.id)
     events = count_sync_events(conn, rollout.name)
+    lost, rows = events.get(UNREPRESENTABLE, 0), read_steps(conn, rollout.id)
     try:
         plan = read_plan(rollout.plan, file="the ledger")
     except PlanError:
@@ -76,13 +77,10 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         }
         if holder
         else None,
-        "steps": [
-            _step(step_status(row, at_work=holder is not None and holder.alive))
-            for row in read_steps(conn, rollout.id)
-        ],
+        "steps": [_step(step_status(row, at_work=holder is not None and holder.alive)) for row in rows],
         "sync_events": events,
         "going_back": going_back(plan, rollout.stage) if plan else "",
-        "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
+        "points_of_no_return": points_of_no_return(plan, rollout.stage, lost, rows) if plan else {},
     }
 
 

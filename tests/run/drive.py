@@ -1,4 +1,4 @@
-"""Carries out the schema stages of a plan: `python drive.py PLAN_FILE DSN [ROWS_PER_SECOND]`. The tests kill it.
+"""Carries out the schema stages of a plan: `drive.py PLAN_FILE DSN [ROWS_PER_SECOND]`. The tests kill it.
 
 Prints `step NN ID` when a step begins, and the name of each stage as it is reached.
 """
