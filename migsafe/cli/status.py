@@ -64,7 +64,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.run.ledger.blocked import read_blocked
     from migsafe.run.ledger.pace import read_pace
     from migsafe.run.ledger.quarantine import read_quarantine
-    from migsafe.run.ledger.rollouts import count_sync_events
+    from migsafe.run.ledger.rollouts import UNREPRESENTABLE, count_sync_events
     from migsafe.run.ledger.steps import read_steps
     from migsafe.run.pace.show import pace_document
     from migsafe.run.status import step_status
@@ -73,6 +73,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     at_work = holder is not None and holder.alive
     events = count_sync_events(conn, rollout.name)
     blocked = read_blocked(conn, rollout.id)
+    lost, rows = events.get(UNREPRESENTABLE, 0), read_steps(conn, rollout.id)
     try:
         plan = read_plan(rollout.plan, file="the ledger")
     except PlanError:
@@ -94,7 +95,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         }
         if holder
         else None,
-        "steps": [_step(step_status(row, at_work=at_work)) for row in read_steps(conn, rollout.id)],
+        "steps": [_step(step_status(row, at_work=at_work)) for row in rows],
         "pace": pace_document(read_pace(conn, rollout.id), at_work=at_work),
         "sync_events": events,
         "blocked": {
@@ -106,7 +107,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         },
         "quarantine": [_quarantined(row) for row in read_quarantine(conn, rollout.id)],
         "going_back": going_back(plan, rollout.stage) if plan else "",
-        "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
+        "points_of_no_return": points_of_no_return(plan, rollout.stage, lost, rows) if plan else {},
     }
 
 

@@ -20,9 +20,6 @@ from migsafe.plan.stages import Stage
 from migsafe.plan.sync.mirror import Mirror, drop_function, function_of, start_mirror, stop_mirror
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 
-_TAKEN_AGAIN = "-- migsafe: allow renamed-table: another table takes the name in the same transaction"
-_ONE_ROW = "-- migsafe: allow work-under-lock: a sequence has one row"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
@@ -239,7 +236,7 @@ def _swap(change: TableReplacement) -> DdlStep:
         sql=(
             *change.followers.away(),
             *stop_mirror(change.forward),
-            f"{_TAKEN_AGAIN}\nALTER TABLE {old.sql} RENAME TO {quote_identifier(grave.name)}",
+            f"ALTER TABLE {old.sql} RENAME TO {quote_identifier(grave.name)}",
             f"ALTER TABLE {new.sql} RENAME TO {quote_identifier(old.name)}",
             *start_mirror(change.backward, change.function),
             *(_go_on(each.old, each.new) for each in change.counters),
@@ -263,6 +260,4 @@ def _swap(change: TableReplacement) -> DdlStep:
 def _go_on(behind: Name, ahead: Name) -> str:
     """Let the second sequence go on where the first one stands."""
     sequence = quote_literal(ahead.sql)
-    return (
-        f"{_ONE_ROW}\nSELECT pg_catalog.setval({sequence}::regclass, last_value, is_called) FROM {behind.sql}"
-    )
+    return f"SELECT pg_catalog.setval({sequence}::regclass, last_value, is_called) FROM {behind.sql}"

@@ -34,7 +34,6 @@ from migsafe.sql.operations import (
     Operation,
 )
 
-_QUIET = "-- migsafe: allow disabled-trigger: what is carried back is no write of the application"
 _KEYS = (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE)
 
 
@@ -238,7 +237,7 @@ def _awake(old: Table) -> tuple[str, ...]:
 def _at_swap(old: Table, grave: Name, *, follow: bool) -> Iterator[str]:
     """What is carried back to the old table is no write of the application: its triggers stay quiet."""
     for name in _awake(old):
-        yield f"{_QUIET}\nALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
+        yield f"ALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
     for trigger in old.triggers if follow else ():
         yield trigger.definition
         if not trigger.enabled:
