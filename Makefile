@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# One more than there are processors, since many tests wait for servers and locks.
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup servers demo test check proof golden docs bench clean
@@ -32,10 +34,10 @@ check: $(STAMP)  ## Format, lint, types, import directions
 
 test: check  ## Everything that guards a change (under 15 minutes on 2 cores)
 	$(BIN)/python -m tests.servers 14
-	$(BIN)/pytest -m 'not proof' --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest -m 'not proof' --numprocesses $(WORKERS) --dist worksteal
 
 proof: servers  ## The slow proofs
-	$(BIN)/pytest -m proof --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest -m proof --numprocesses $(WORKERS) --dist worksteal
 
 golden: $(STAMP)  ## Write the golden files again; read the diff before you commit it
 	$(BIN)/pytest -m 'not proof' tests/lint tests/plan tests/explain tests/house --update-golden

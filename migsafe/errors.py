@@ -58,6 +58,10 @@ class LedgerMismatch(RunError):
     """The ledger does not fit: made by a newer migsafe, or for another plan of the same name."""
 
 
+class Quarantined(RunError):
+    """Some rows could not be changed: which, and why. They wait to be corrected or waived."""
+
+
 class VerificationFailed(RunError):
     """Old and new shape differ: which rows."""
 

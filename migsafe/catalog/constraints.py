@@ -9,6 +9,7 @@ from migsafe.catalog.find import (
     free_key_name,
     known,
 )
+from migsafe.catalog.foreign_keys import own_part, take_part
 from migsafe.catalog.keys import drop_index, index_below, needed_index
 from migsafe.catalog.model import Catalog, Constraint, Index, Table
 from migsafe.catalog.names import constraint_name, made_up_name
@@ -58,8 +59,17 @@ def put_constraint(catalog: Catalog, table: Table, constraint: Constraint, *, on
     if constraint.references and not table.partitioned:
         below = ()
     for child in below:
-        catalog = put_constraint(catalog, child, for_child(catalog, child, constraint))
+        catalog = put_part(catalog, child, constraint)
     return catalog
+
+
+def put_part(catalog: Catalog, child: Table, constraint: Constraint) -> Catalog:
+    """The catalog in which a child has its parent's CHECK or foreign key: a new one, or its own like it."""
+    own = own_part(child, constraint, catalog.server_version)
+    if own is None:
+        return put_constraint(catalog, child, for_child(catalog, child, constraint))
+    catalog = take_part(catalog, child, own, constraint)
+    return validate(catalog, child.name, own.name) if constraint.validated else catalog
 
 
 def for_child(catalog: Catalog, child: Table, constraint: Constraint) -> Constraint:
@@ -284,5 +294,6 @@ __all__ = [
     "for_child",
     "forget_reference",
     "put_constraint",
+    "put_part",
     "validate",
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from migsafe.catalog.circles import leads_to
 from migsafe.catalog.columns import other_parent_has, shares_identity
-from migsafe.catalog.constraints import for_child, put_constraint
+from migsafe.catalog.constraints import put_constraint, put_part
 from migsafe.catalog.find import known, with_column
 from migsafe.catalog.keys import index_below
 from migsafe.catalog.model import Catalog, Column, Constraint, Table
@@ -158,13 +158,4 @@ def _take_constraint(catalog: Catalog, above: Table, child: Name, constraint: Co
         return put_constraint(catalog, table, replace(constraint, inherited=True))
     if constraint.references is None or not above.partitioned:
         return catalog
-    for own in table.constraints:
-        if (own.references, own.columns, own.referenced_columns) == (
-            constraint.references,
-            constraint.columns,
-            constraint.referenced_columns,
-        ):
-            mine = replace(own, inherited=True, parent=constraint.name)
-            constraints = tuple(mine if each is own else each for each in table.constraints)
-            return catalog.with_table(replace(table, constraints=constraints))
-    return put_constraint(catalog, table, for_child(catalog, table, constraint))
+    return put_part(catalog, table, constraint)

@@ -33,6 +33,11 @@ _IS_USER_SCHEMA = (
     "(n.nspname NOT IN ('pg_catalog', 'information_schema', 'migsafe') "
     "AND (n.nspname !~ '^pg_(toast|temp_)' OR n.oid = pg_catalog.pg_my_temp_schema()))"
 )
+# Publications of whole schemas came with PostgreSQL 15.
+_PUBLISHED_SCHEMA = (
+    "EXISTS (SELECT FROM pg_catalog.pg_publication_namespace s "
+    "WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)"
+)
 _LATER = ("search_path", "sizes", "estimated_sizes")
 _FIRST = ("tables", "views", "types")
 
@@ -155,6 +160,7 @@ def _queries(version: int) -> dict[str, LiteralString]:
         schema="CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END",
         f_schema="CASE WHEN fn.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE fn.nspname END",
         enforced="c.conenforced" if version >= 180000 else "true",
+        published_schema=_PUBLISHED_SCHEMA if version >= 150000 else "false",
     )
     blocks = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
     return {name: cast("LiteralString", sql) for name, sql in zip(blocks[::2], blocks[1::2], strict=True)}

@@ -14,6 +14,7 @@ SELECT c.oid::bigint AS oid, {schema} AS schema, c.relname AS name,
        ARRAY(SELECT p.pubname FROM pg_catalog.pg_publication p
              WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
                                              WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
+                   OR {published_schema}
              ORDER BY 1)::text[] AS publications,
        ARRAY(SELECT p.polname FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
              ORDER BY 1)::text[] AS policies,
@@ -241,6 +242,7 @@ LEFT JOIN pg_catalog.pg_attribute ga ON ga.attrelid = ad.adrelid AND ga.attnum =
 LEFT JOIN pg_catalog.pg_class dc ON d.classid = 'pg_catalog.pg_class'::regclass AND dc.oid = d.objid
 LEFT JOIN pg_catalog.pg_constraint con
        ON d.classid = 'pg_catalog.pg_constraint'::regclass AND con.oid = d.objid
+LEFT JOIN pg_catalog.pg_constraint above ON above.oid = con.conparentid
 LEFT JOIN pg_catalog.pg_trigger tg ON d.classid = 'pg_catalog.pg_trigger'::regclass AND tg.oid = d.objid
 LEFT JOIN pg_catalog.pg_policy po ON d.classid = 'pg_catalog.pg_policy'::regclass AND po.oid = d.objid
 LEFT JOIN pg_catalog.pg_statistic_ext st
@@ -252,6 +254,8 @@ WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (%(oid
   AND NOT (ad.oid IS NOT NULL AND ad.adnum = d.refobjsubid AND ad.adrelid = d.refobjid)
   AND dc.relkind IS DISTINCT FROM 'i' AND dc.relkind IS DISTINCT FROM 'I' AND dc.relkind IS DISTINCT FROM 'S'
   AND con.conrelid IS DISTINCT FROM d.refobjid
+  -- A foreign key to a partitioned table has further rows for its partitions, whose names nobody gives.
+  AND (above.oid IS NULL OR above.conrelid <> con.conrelid)
 UNION
 SELECT a.attrelid::bigint, a.attname, 'privileges granted on the column', 'privileges', NULL, NULL, NULL, NULL
 FROM pg_catalog.pg_attribute a

@@ -1,4 +1,4 @@
-"""`migsafe pause`, `retreat` and `revert`, from any terminal."""
+"""`migsafe pause`, `retreat`, `revert`, `cancel` and `undo`, from any terminal."""
 
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,14 @@ from migsafe.cli.rollouts import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from migsafe.plan.model import Plan
     from migsafe.rollout.controller import Controller
     from migsafe.rollout.outcome import Outcome
-    from migsafe.run.ledger.model import Request
+    from migsafe.run.connect import Conn
+    from migsafe.run.ledger.model import Request, Rollout
 
 RETREAT_PATIENCE_SECONDS = 3.0
+CANCEL_PATIENCE_SECONDS = 3.0
 
 
 def pause(plan: str = PLAN, *, database: str | None = DATABASE, output_format: OutputFormat = FORMAT) -> None:
@@ -76,6 +79,49 @@ def revert(
     )
 
 
+def cancel(
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    reason: str = typer.Option("", "--reason", help="Why, for the audit trail."),
+    new_version_gone: bool = typer.Option(
+        False,
+        "--new-version-gone",
+        help="For plans without traffic: you are sure that no process of the new version runs any more.",
+    ),
+    output_format: OutputFormat = FORMAT,
+) -> None:
+    """Give a rollout up: stop its work at once, then take everything back.
+
+    A runner that does not answer within 3 seconds loses its right to this rollout, and what it has at work on
+    the server is ended. Refused when it is done, and after a point of no return, where `revert` would lose
+    something: pause it instead.
+    """
+    from migsafe.rollout.requests import refuse_cancel
+    from migsafe.run.ledger.model import Request
+
+    _ask(
+        plan,
+        database,
+        Request.REVERT,
+        output_format,
+        act=lambda control: control.revert(new_version_gone=new_version_gone),
+        patience_seconds=CANCEL_PATIENCE_SECONDS,
+        check=refuse_cancel,
+        audit=("cancel asked for", {"reason": reason}),
+    )
+
+
+def undo(plan: str = PLAN, *, database: str | None = DATABASE, output_format: OutputFormat = FORMAT) -> None:
+    """Rename the old shape back, from the stage 'tombstoned': in milliseconds, with its data current.
+
+    Traffic stays where it is. Afterwards `retreat` works again, and `contract` can be tried again.
+    """
+    from migsafe.run.ledger.model import Request
+
+    _ask(plan, database, Request.UNDO, output_format, act=lambda control: control.undo())
+
+
 def _ask(
     target: str,
     database: str | None,
@@ -84,6 +130,8 @@ def _ask(
     *,
     act: "Callable[[Controller], Outcome]",
     patience_seconds: float | None = None,
+    check: "Callable[[Conn, Plan, Rollout], None] | None" = None,
+    audit: "tuple[str, dict[str, object]] | None" = None,
 ) -> None:
     """Have the live runner do it; without one, or when it does not answer in an emergency, do it here."""
     from migsafe.cli.render import both
@@ -92,6 +140,7 @@ def _ask(
     from migsafe.rollout.session import controller
     from migsafe.run.connect import database_url
     from migsafe.run.events import Notice
+    from migsafe.run.ledger.rollouts import add_audit
     from migsafe.run.revoke import revoke
 
     dsn = database_url(database)
@@ -100,6 +149,10 @@ def _ask(
         plan = find_plan(target, dsn)
         with connected(dsn) as conn:
             refuse_early(plan, known_rollout(conn, name), wanted)
+            if check is not None:
+                check(conn, plan, known_rollout(conn, name))
+            if audit is not None:
+                add_audit(conn, known_rollout(conn, name).id, *audit)
             answer = ask_runner(conn, name, wanted, observer=text, patience_seconds=patience_seconds)
             if answer is None and living_holder(conn, known_rollout(conn, name)) is not None:
                 text(Notice(text="the runner does not answer: its right to this rollout is taken over"))

@@ -6,7 +6,7 @@ import typer
 
 from migsafe import __version__
 from migsafe.cli.config import config
-from migsafe.cli.control import pause, retreat, revert
+from migsafe.cli.control import cancel, pause, retreat, revert, undo
 from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
 from migsafe.cli.init import init
@@ -18,6 +18,7 @@ from migsafe.cli.run import contract, run
 from migsafe.cli.set import set_value
 from migsafe.cli.status import status
 from migsafe.cli.verify import verify
+from migsafe.cli.waive import waive
 from migsafe.cli.work import work
 from migsafe.errors import MigsafeError
 
@@ -55,7 +56,7 @@ app.command()(explain)
 app.command()(init)
 app.command()(lint)
 app.command()(lsp)
-app.command()(plan)
+app.command(context_settings={"allow_extra_args": True})(plan)  # to say what to do with several files
 app.command()(rules)
 app.command()(verify)
 app.command()(demo)
@@ -67,6 +68,9 @@ app.command("set")(set_value)
 app.command()(pause)
 app.command()(retreat)
 app.command()(revert)
+app.command()(cancel)
+app.command()(undo)
+app.command()(waive)
 app.command()(contract)
 
 

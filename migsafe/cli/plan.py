@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def plan(
+    context: typer.Context,
     migration: Path = typer.Argument(
         help="The SQL file with the unsafe change (- is standard input), or an Alembic revision; "
-        "with --check or --explain a plan."
+        "with --check or --explain a plan.",
     ),
     *,
     database: str | None = typer.Option(
@@ -66,6 +67,13 @@ def plan(
     from migsafe.plan.toml.durations import parse_duration
     from migsafe.plan.toml.file import dump_plan, fingerprint
 
+    if context.args:
+        raise UsageError(
+            f"{1 + len(context.args)} files are given, and a plan is of one migration",
+            advice="Plan them one after the other, in the order in which they run, each when the rollout "
+            "before it is done: its plan is made from the schema that is there then. What belongs to one "
+            "release belongs in one file.",
+        )
     if check and explain:
         raise UsageError("--check and --explain exclude each other")
     if check:

@@ -7,12 +7,16 @@ from typing import Any, TextIO
 from migsafe.run.events import (
     Event,
     GateRead,
+    GaveWay,
+    InTheWay,
     LockRetry,
     Notice,
     Observer,
     PaceChanged,
     PointPassed,
     Progress,
+    RowQuarantined,
+    SessionEnded,
     StageReached,
     StepFinished,
     StepStarted,
@@ -34,6 +38,8 @@ def describe(event: Event) -> str | None:
             return f"{title} (going on)" if resumed else title
         case StepFinished() | Progress() | LockRetry() | PaceChanged():
             return _detail(event)
+        case GaveWay() | RowQuarantined() | InTheWay() | SessionEnded():
+            return _trouble(event)
         case Waiting(reason=reason, seconds=seconds):
             return f"{reason} for {duration(seconds)}" if seconds else reason
         case TrafficMoved(green_percent=green, seconds=seconds):
@@ -113,6 +119,9 @@ class Recorder:
         self._traffic: list[dict[str, Any]] = []
         self._gates: dict[str, dict[str, Any]] = {}
         self._lock_retries = 0
+        self._gave_way = 0
+        self._ended: list[str] = []
+        self._quarantined: list[dict[str, str]] = []
         self._points: list[dict[str, str]] = []
 
     def __call__(self, event: Event) -> None:
@@ -128,6 +137,12 @@ class Recorder:
                 self._rows[step] = rows
             case LockRetry():
                 self._lock_retries += 1
+            case GaveWay():
+                self._gave_way += 1
+            case SessionEnded(session=session, done=True):
+                self._ended.append(session)
+            case RowQuarantined(step=step, relation=relation, key=key, error=error):
+                self._quarantined.append({"step": step, "relation": relation, "key": key, "error": error})
             case PointPassed(kind=kind, at=at, text=text):
                 self._points.append({"kind": kind, "at": at.isoformat(), "text": text})
             case _:
@@ -139,6 +154,9 @@ class Recorder:
             "seconds": round(time.monotonic() - self._began, 3),
             "rows": sum(self._rows.values()),
             "lock_retries": self._lock_retries,
+            "gave_way": self._gave_way,
+            "sessions_ended": self._ended,
+            "quarantined": self._quarantined,
             "stages": self._stages,
             "traffic": self._traffic,
             "gates": list(self._gates.values()),
@@ -179,6 +197,24 @@ def _progress(event: Progress) -> str:
     eta = f", ETA {duration(event.eta_seconds)}" if event.eta_seconds is not None else ""
     rate = f", {event.rows_per_second:,.0f} rows/s" if event.rows_per_second else ""
     return f"  {100 * event.fraction:.0f} %, {event.rows:,} rows{rate}{eta}"
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _trouble(event: LockRetry | GaveWay | RowQuarantined | InTheWay | SessionEnded) -> str:
+    match event:
+        case LockRetry():
+            return _lock_retry(event)
+        case GaveWay(waiters=waiters, seconds=seconds):
+            return f"  gave way after {duration(seconds)} to {_first(waiters)}, who waited for us"
+        case RowQuarantined(relation=relation, key=key, error=error):
+            return f"  left out, in quarantine: {key} of {relation}: {error}"
+        case InTheWay(blockers=blockers):
+            return f"  in the way: {'; '.join(blockers)}"
+        case SessionEnded(session=session, done=done):
+            return f"  ended: {session}" if done else f"  will be ended, if it is still in the way: {session}"
 
 
 def _lock_retry(event: LockRetry) -> str:

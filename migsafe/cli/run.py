@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,6 +20,8 @@ from migsafe.cli.rollouts import (
 from migsafe.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from migsafe.plan.stages import Stage
 
 DIRECT = typer.Option(
@@ -33,6 +35,31 @@ LIMIT = typer.Option(
     "--limit",
     metavar="NAME=VALUE",
     help="A limit of the pace, as in replica-lag=5s..10s; several times. `migsafe set` lists them.",
+)
+BUDGET = typer.Option(
+    None,
+    "--blocked-budget",
+    min=0.2,
+    help="How many seconds a session of the application may wait for us, before our statement is "
+    "cancelled and tried again later. [default: 0.5]",
+)
+QUARANTINE = typer.Option(
+    None,
+    "--max-quarantined",
+    min=0,
+    help="How many rows of a step may be left out because they cannot be changed; one more stops the run. "
+    "[default: 100]",
+)
+KILL = typer.Option(
+    [],
+    "--kill",
+    help="End sessions that stay in the way of a strong lock: idle-in-transaction, active, pg_dump, vacuum, "
+    "from this age of their transaction on, as in idle-in-transaction:30. Repeatable. "
+    "[default: nobody is ended; without an age, 60 s]",
+    metavar="KIND[:SECONDS]",
+)
+KILL_SUPERUSERS = typer.Option(
+    False, "--kill-superusers", help="--kill also ends sessions that belong to a superuser."
 )
 _CONTRACT = ("fenced", "tombstoned", "dropped")
 
@@ -50,6 +77,10 @@ def run(
         1, "--workers", min=1, max=64, help="How many workers of this process share a backfill."
     ),
     limit: list[str] | None = LIMIT,
+    blocked_budget: float | None = BUDGET,
+    max_quarantined: int | None = QUARANTINE,
+    kill: list[str] = KILL,
+    kill_superusers: bool = KILL_SUPERUSERS,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
@@ -65,6 +96,8 @@ def run(
         max_rows_per_second=max_rows_per_second,
         workers=workers,
         limits=limit or (),
+        tuned={"blocked_budget": blocked_budget, "max_quarantined": max_quarantined}
+        | _killing(kill, superusers=kill_superusers),
         output_format=output_format,
     )
 
@@ -74,6 +107,9 @@ def contract(
     *,
     database: str | None = DATABASE,
     direct_database: str | None = DIRECT,
+    blocked_budget: float | None = BUDGET,
+    kill: list[str] = KILL,
+    kill_superusers: bool = KILL_SUPERUSERS,
     drop: bool = typer.Option(
         False, "--drop", help="Also drop the old shape: there is no way back from that."
     ),
@@ -90,6 +126,7 @@ def contract(
         to="dropped" if drop else "tombstoned",
         old_version_gone=old_version_gone,
         contracting=True,
+        tuned={"blocked_budget": blocked_budget} | _killing(kill, superusers=kill_superusers),
         output_format=output_format,
     )
 
@@ -106,6 +143,7 @@ def drive(
     limits: Sequence[str] = (),
     old_version_gone: bool = False,
     contracting: bool = False,
+    tuned: "Mapping[str, Any] | None" = None,
 ) -> None:
     """Load the plan, hold the rollout, go to the stage, and say how it ended."""
     from migsafe.cli.render import both
@@ -129,6 +167,7 @@ def drive(
         max_rows_per_second=max_rows_per_second,
         workers=workers,
         pace=configured_pace(limits),
+        **{name: value for name, value in (tuned or {}).items() if value is not None},
     )
     with watching(output_format) as (text, recorder), interruptible(target):
         text(Notice(text=f"{plan.name}: {plan.summary}"))
@@ -142,6 +181,12 @@ def drive(
                 control.require_contract()
             outcome = control.drive(stage)
     report(plan, target, outcome, recorder, output_format)
+
+
+def _killing(rules: list[str], *, superusers: bool) -> dict[str, Any]:
+    from migsafe.run.kill import read_rules
+
+    return {"kill": read_rules(rules), "kill_superusers": superusers}
 
 
 def _stage(name: str | None) -> "Stage | None":

@@ -6,12 +6,18 @@ import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
 from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file, rollout_name
+from migsafe.cli.run import KILL, KILL_SUPERUSERS
 
 if TYPE_CHECKING:
     from migsafe.run.connect import Conn
+    from migsafe.run.kill import KillRule
     from migsafe.run.ledger.model import Rollout
+    from migsafe.run.ledger.quarantine import QuarantinedRow
     from migsafe.run.ledger.workers import WorkerRow
     from migsafe.run.status import StepStatus
+
+
+_LISTED = 20
 
 
 def status(
@@ -20,14 +26,17 @@ def status(
     ),
     *,
     database: str | None = DATABASE,
+    kill: list[str] = KILL,
+    kill_superusers: bool = KILL_SUPERUSERS,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Show where a rollout stands on both tracks, who runs it, and what going back means."""
     from migsafe.rollout.requests import known_rollout
     from migsafe.run.connect import database_url
+    from migsafe.run.kill import read_rules
     from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
 
-    dsn = database_url(database)
+    dsn, rules = database_url(database), read_rules(kill)
     with connected(dsn) as conn:
         if plan is None:
             found = list_rollouts(conn)
@@ -36,7 +45,10 @@ def status(
             found = (begun,) if begun else ()
         else:
             found = (known_rollout(conn, plan),)
-        documents = [_document(conn, rollout) for rollout in found]
+        documents = [
+            _document(conn, rollout) | {"in_the_way": _in_the_way(conn, rollout, rules, kill_superusers)}
+            for rollout in found
+        ]
     if output_format is OutputFormat.JSON:
         print_json({"format_version": 1, "rollouts": documents})
         return
@@ -50,9 +62,11 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
     from migsafe.run.lease import read_holder
+    from migsafe.run.ledger.blocked import read_blocked
     from migsafe.run.ledger.chunks import read_methods
     from migsafe.run.ledger.pace import read_pace
-    from migsafe.run.ledger.rollouts import count_sync_events
+    from migsafe.run.ledger.quarantine import read_quarantine
+    from migsafe.run.ledger.rollouts import UNREPRESENTABLE, count_sync_events
     from migsafe.run.ledger.steps import read_steps
     from migsafe.run.ledger.workers import read_workers
     from migsafe.run.pace.show import pace_document
@@ -61,6 +75,8 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     holder = read_holder(conn, rollout.id)
     at_work = holder is not None and holder.alive
     events = count_sync_events(conn, rollout.name)
+    blocked = read_blocked(conn, rollout.id)
+    lost, rows = events.get(UNREPRESENTABLE, 0), read_steps(conn, rollout.id)
     try:
         plan = read_plan(rollout.plan, file="the ledger")
     except PlanError:
@@ -84,11 +100,19 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         else None,
         "workers": [_worker(row) for row in read_workers(conn, rollout.id)],
         "methods": read_methods(conn, rollout.id),
-        "steps": [_step(step_status(row, at_work=at_work)) for row in read_steps(conn, rollout.id)],
+        "steps": [_step(step_status(row, at_work=at_work)) for row in rows],
         "pace": pace_document(read_pace(conn, rollout.id), at_work=at_work),
         "sync_events": events,
+        "blocked": {
+            "seconds": round(blocked.seconds, 3),
+            "longest_seconds": round(blocked.longest_seconds, 3),
+            "waits": blocked.waits,
+            "gave_way": blocked.gave_way,
+            "last_waiter": blocked.last_waiter,
+        },
+        "quarantine": [_quarantined(row) for row in read_quarantine(conn, rollout.id)],
         "going_back": going_back(plan, rollout.stage) if plan else "",
-        "points_of_no_return": points_of_no_return(plan, rollout.stage, sum(events.values())) if plan else {},
+        "points_of_no_return": points_of_no_return(plan, rollout.stage, lost, rows) if plan else {},
     }
 
 
@@ -136,6 +160,68 @@ def _step(step: "StepStatus") -> dict[str, Any]:
     } | {key: value for key, value in measured.items() if value is not None}
 
 
+def _in_the_way(
+    conn: "Conn", rollout: "Rollout", rules: "tuple[KillRule, ...]", superusers: bool
+) -> list[dict[str, Any]]:
+    """Who would make the next step with strong locks wait, if it began now, and what --kill would do."""
+    from migsafe.run.approach import sessions_in_the_way
+    from migsafe.run.kill import why_not
+
+    found = []
+    for blocker in sessions_in_the_way(conn, rollout):
+        reason = why_not(blocker, rules, superusers=superusers)
+        found.append(
+            {
+                "session": str(blocker),
+                "pid": blocker.pid,
+                "kind": blocker.kind.value,
+                "transaction_seconds": round(blocker.transaction_seconds, 1),
+                "would_be_ended": reason is None,
+                "why_not": reason,
+            }
+        )
+    return found
+
+
+def _quarantined(row: "QuarantinedRow") -> dict[str, Any]:
+    document = {
+        "step": row.step,
+        "relation": row.relation,
+        "key": row.key,
+        "name": row.name,
+        "error": row.error,
+        "sqlstate": row.sqlstate,
+        "attempts": row.attempts,
+        "since": row.first_at.isoformat(),
+    }
+    if row.waived_at is not None:
+        document["waived"] = {
+            "at": row.waived_at.isoformat(),
+            "by": row.waived_by,
+            "reason": row.waived_reason,
+        }
+    return document
+
+
+def _blocked_line(blocked: dict[str, Any]) -> str:
+    from migsafe.cli.render import duration
+
+    return (
+        f"  blocked      {duration(blocked['seconds'])} in {blocked['waits']} waits of the application, "
+        f"the longest {duration(blocked['longest_seconds'])}; gave way {blocked['gave_way']} times"
+    )
+
+
+def _quarantine_lines(rows: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for row in rows[:_LISTED]:
+        waived = f" (waived by {row['waived']['by']}: {row['waived']['reason']})" if "waived" in row else ""
+        lines.append(f"  quarantine   {row['name']} of {row['relation']}: {row['error']}{waived}")
+    if len(rows) > _LISTED:
+        lines.append(f"  quarantine   and {len(rows) - _LISTED} more (--format json lists all)")
+    return lines
+
+
 def _step_line(step: dict[str, Any]) -> str:
     from migsafe.cli.render import duration
 
@@ -176,6 +262,12 @@ def _text(document: dict[str, Any]) -> str:
     events = document["sync_events"]
     if events:
         lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))
+    if document["blocked"]["waits"]:
+        lines.append(_blocked_line(document["blocked"]))
+    lines += _quarantine_lines(document["quarantine"])
+    for each in document["in_the_way"]:
+        fate = "would be ended" if each["would_be_ended"] else f"stays: {each['why_not']}"
+        lines.append(f"  in the way   {each['session']} ({fate})")
     lines.append(f"  going back   {document['going_back']}")
     lines.append(
         "  no return    " + "; ".join(f"{k}: {v}" for k, v in document["points_of_no_return"].items())

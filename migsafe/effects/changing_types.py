@@ -8,6 +8,7 @@ from migsafe.effects.columns import reads_column, refuses_inherited, refuses_par
 from migsafe.effects.domains import base_type, is_constrained, is_plain
 from migsafe.effects.keys import locks_referenced
 from migsafe.effects.model import LockMode
+from migsafe.effects.polymorphic import is_polymorphic, is_same_type, keeps_another_type
 from migsafe.effects.prediction import Prediction
 from migsafe.effects.type_change import UTC_QUESTION, Change, type_change
 from migsafe.sql.casts import simple_cast
@@ -60,7 +61,10 @@ def _change(prediction: Prediction, operation: AlterColumnType, column: Column |
         before = replace(before, modifiers=())
     if is_constrained(prediction, operation.type) is False and is_plain(before) and is_plain(after):
         return type_change(before, after)
-    if is_constrained(prediction, operation.type) and is_plain(before) and is_plain(after):
+    alike = is_same_type(catalog, before, after) and not after.modifiers
+    if is_constrained(prediction, operation.type) is False and alike:
+        return Change.FREE
+    if is_constrained(prediction, operation.type) and ((is_plain(before) and is_plain(after)) or alike):
         return Change.REWRITE
     prediction.unknown(f"how {column.type} becomes {operation.type}")
     return Change.REWRITE
@@ -110,7 +114,9 @@ def _makes_again(prediction: Prediction, table: Table, operation: AlterColumnTyp
             prediction.may_scan.update(dict.fromkeys(stored))
     using = [index for index in table.indexes if operation.column in index.columns]
     if column is not None and any(
-        (not alike and operation.column in index.keys) or _is_built_again(index) for index in using
+        _is_built_again(index)
+        or (operation.column in index.keys and (not alike or keeps_another_type(prediction, column, index)))
+        for index in using
     ):
         # ON ONLY is forgotten: the index of a partitioned table is then made on all of its partitions.
         built = prediction.stored(table.name) if table.partitioned else [table.name]
@@ -142,9 +148,13 @@ def _sorts_alike(prediction: Prediction, column: Column, operation: AlterColumnT
     collation = str(operation.collation) if operation.collation else None
     if collation != column.collation:
         return False
-    types = (base_type(prediction.catalog, column.type), base_type(prediction.catalog, operation.type))
-    if types[0].array_dimensions or types[1].array_dimensions:
-        return column.type == operation.type
+    catalog = prediction.catalog
+    if is_same_type(catalog, column.type, operation.type):
+        return True
+    types = (base_type(catalog, column.type), base_type(catalog, operation.type))
+    # An operator class for any array, enum or range is tied to the one type that it was taken for.
+    if any(is_polymorphic(catalog, each) for each in types):
+        return False
     names = {"interval" if each.name.startswith("interval") else each.name for each in types}
     return len(names) == 1 or names <= {"text", "character varying"} or names == {"cidr", "inet"}
 

@@ -1,5 +1,6 @@
 """What operations on columns do."""
 
+from migsafe.catalog.columns import other_parent_has
 from migsafe.catalog.model import Column, Table
 from migsafe.effects.constraints import adds_constraint, locks_heirs
 from migsafe.effects.domains import is_constrained, is_plain
@@ -90,7 +91,8 @@ def drops_column(prediction: Prediction, operation: DropColumn) -> None:
     if table is None or not table.columns_complete:
         prediction.lock(prediction.family(operation.table, only=operation.only), LockMode.ACCESS_EXCLUSIVE)
         prediction.unknown(f"whether a foreign key uses {operation.table}.{operation.column}")
-        _locks_readers(prediction, operation.table, operation.column, cascade=operation.cascade)
+        members = prediction.family(operation.table)
+        _locks_readers(prediction, members, operation.column, cascade=operation.cascade)
         return
     column = table.column(operation.column)
     if column is None:
@@ -101,16 +103,30 @@ def drops_column(prediction: Prediction, operation: DropColumn) -> None:
     refuses_partition_key(prediction, table, column.name)
     if operation.only and table.partitioned and prediction.has_children(operation.table):
         prediction.fail("a partitioned table does not lose a column without its partitions")
-    # With ONLY, the tables right below keep the column as their own: they are locked to note that.
-    below = [child.name for child in prediction.catalog.children(operation.table)]
-    members = prediction.family(operation.table) if not operation.only else below
-    prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
-    _drops_what_uses(prediction, table, operation)
-    _locks_readers(prediction, operation.table, operation.column, cascade=operation.cascade)
+    losing = _losing(prediction, table, operation.column, only=operation.only)
+    for member in losing:
+        # Tables right below that keep the column as their own are locked to note that.
+        below = (child.name for child in prediction.catalog.children(member))
+        prediction.lock([member, *below], LockMode.ACCESS_EXCLUSIVE)
+    _drops_what_uses(prediction, table, operation, losing)
+    _locks_readers(prediction, losing, operation.column, cascade=operation.cascade)
 
 
-def _drops_what_uses(prediction: Prediction, table: Table, operation: DropColumn) -> None:
-    for name in prediction.family(table.name, only=operation.only):
+def _losing(prediction: Prediction, table: Table, column: str, *, only: bool) -> tuple[Name, ...]:
+    """The tables that lose a column: those below that have it from nowhere else."""
+    found = [table.name]
+    for child in prediction.catalog.children(table.name) if not only else ():
+        own = child.column(column)
+        stays = own is None or own.local or other_parent_has(prediction.catalog, child, table.name, column)
+        if not stays:
+            found += _losing(prediction, child, column, only=False)
+    return tuple(dict.fromkeys(found))
+
+
+def _drops_what_uses(
+    prediction: Prediction, table: Table, operation: DropColumn, losing: tuple[Name, ...]
+) -> None:
+    for name in losing:
         member = prediction.table(name)
         for constraint in member.constraints if member else ():
             if operation.column not in constraint.columns:
@@ -139,12 +155,11 @@ def reads_column(generated: Column, name: str) -> bool:
     return any(token.value == name and token.kind is not TokenKind.STRING for token in tokens)
 
 
-def _locks_readers(prediction: Prediction, table: Name, column: str, *, cascade: bool) -> None:
+def _locks_readers(prediction: Prediction, names: tuple[Name, ...], column: str, *, cascade: bool) -> None:
     """Views that need the column go with CASCADE, and all that read those; or they are in the way."""
-    sure, unsure = prediction.users(prediction.family(table), column)
-    known = prediction.table(table)
-    if known is None or not prediction.catalog.complete or unsure:
-        prediction.unknown(f"which views use {table}.{column}")
+    sure, unsure = prediction.users(names, column)
+    if prediction.table(names[0]) is None or not prediction.catalog.complete or unsure:
+        prediction.unknown(f"which views use {names[0]}.{column}")
     if cascade:
         direct = (*sure, *unsure)
         prediction.lock([*direct, *prediction.readers(direct)], LockMode.ACCESS_EXCLUSIVE)

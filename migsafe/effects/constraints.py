@@ -1,7 +1,7 @@
 """What operations on constraints do."""
 
 from migsafe.catalog.model import Constraint, Table
-from migsafe.effects.keys import drops_key, locks_referenced, may_serve, takes_over_key
+from migsafe.effects.keys import adds_foreign_key, drops_key, locks_referenced, may_serve
 from migsafe.effects.model import LockMode
 from migsafe.effects.not_null import locks_not_null, requires_not_null
 from migsafe.effects.prediction import Prediction
@@ -51,15 +51,7 @@ def adds_constraint(
     alone = only or bool(NO_INHERIT.search(constraint.text))
     match constraint.kind:
         case ConstraintKind.FOREIGN_KEY:
-            prediction.lock(prediction.partitions(name), LockMode.SHARE_ROW_EXCLUSIVE)
-            if prediction.server_version >= NOT_NULL_SINCE:
-                # From PostgreSQL 18 on, ADD CONSTRAINT goes to all tables below, whatever comes of it.
-                prediction.lock(prediction.family(name, only=only), LockMode.SHARE_ROW_EXCLUSIVE)
-            if constraint.references:
-                others = prediction.partitions(constraint.references)
-                prediction.lock(others, LockMode.SHARE_ROW_EXCLUSIVE)
-                for partition in prediction.partitions(name)[1:]:
-                    takes_over_key(prediction, partition, constraint)
+            adds_foreign_key(prediction, name, constraint, only=only)
             if checks_rows:
                 stored = [m for m in prediction.partitions(name) if not prediction.is_partitioned(m)]
                 prediction.scan(stored)

@@ -1,7 +1,6 @@
 """Keys and the foreign keys that need them: what hangs together, here and on partitions."""
 
-import re
-
+from migsafe.catalog.foreign_keys import own_part
 from migsafe.catalog.keys import needed_index
 from migsafe.catalog.model import Constraint, Table
 from migsafe.effects.model import LockMode
@@ -9,12 +8,6 @@ from migsafe.effects.prediction import Prediction
 from migsafe.effects.refusals import NOT_NULL_SINCE
 from migsafe.sql.names import Name
 from migsafe.sql.operations import ConstraintDefinition, ConstraintKind, DropColumn
-
-_FOREIGN_KEY_OPTION = re.compile(
-    r"\bon\s+(?:delete|update)\s+(?:no\s+action|restrict|cascade|set\s+null|set\s+default)(?:\s*\([^)]*\))?"
-    r"|\bmatch\s+\w+|\binitially\s+deferred|(?<!not\s)\bdeferrable",
-    re.IGNORECASE,
-)
 
 
 def locks_referenced(prediction: Prediction, name: Name) -> None:
@@ -25,38 +18,65 @@ def locks_referenced(prediction: Prediction, name: Name) -> None:
     prediction.lock(members, LockMode.ACCESS_EXCLUSIVE)
 
 
+def adds_foreign_key(
+    prediction: Prediction, name: Name, constraint: ConstraintDefinition, *, only: bool
+) -> None:
+    """A foreign key comes to a table and its partitions, and ties them to the other side."""
+    if constraint.references:
+        others = prediction.partitions(constraint.references)
+        prediction.lock(others, LockMode.SHARE_ROW_EXCLUSIVE)
+    _adds_to(prediction, name, constraint)
+    if prediction.server_version >= NOT_NULL_SINCE:
+        # From PostgreSQL 18 on, ADD CONSTRAINT goes to all tables below, whatever comes of it.
+        prediction.lock(prediction.family(name, only=only), LockMode.SHARE_ROW_EXCLUSIVE)
+
+
+def _adds_to(prediction: Prediction, name: Name, constraint: ConstraintDefinition) -> None:
+    prediction.lock([name], LockMode.SHARE_ROW_EXCLUSIVE)
+    if not prediction.is_partitioned(name):
+        return
+    for child in prediction.catalog.children(name):
+        if not takes_over_key(prediction, child.name, constraint):
+            _adds_to(prediction, child.name, constraint)
+
+
 def takes_over_key(
     prediction: Prediction, partition: Name, constraint: Constraint | ConstraintDefinition
-) -> None:
-    """A foreign key that a partition has already becomes its part of its parent's: triggers there go."""
+) -> bool:
+    """Whether a foreign key that a partition has already becomes its part of its parent's.
+
+    Then its triggers at the other table go; and what it had for each partition of that one is dropped, which
+    locks the partition like any drop of a constraint.
+    """
     table, other = prediction.table(partition), constraint.references
     if table is None or other is None:
-        return
-    catalog = prediction.catalog
-    target = catalog.table(other)
+        return False
+    own = own_part(table, _as_known(prediction, constraint, other), prediction.server_version)
+    if own is None:
+        return False
+    if own.enforced == (isinstance(constraint, ConstraintDefinition) and constraint.not_enforced):
+        prediction.fail(f"{own.name} of {partition} is not enforced like it")
+    partitioned = len(prediction.partitions(other)) > 1
+    prediction.lock([partition], LockMode.ACCESS_EXCLUSIVE if partitioned else LockMode.SHARE_ROW_EXCLUSIVE)
+    locks_referenced(prediction, other)
+    return True
+
+
+def _as_known(
+    prediction: Prediction, constraint: Constraint | ConstraintDefinition, other: Name
+) -> Constraint:
+    """A foreign key with the columns that REFERENCES without a list means."""
+    target = prediction.table(other)
     keys = target.constraints if target else ()
     primary = next((key.columns for key in keys if key.kind is ConstraintKind.PRIMARY_KEY), ())
-    wanted = (
-        constraint.columns,
-        catalog.resolve(other),
-        constraint.referenced_columns or primary,
-        _options(constraint),
+    return Constraint(
+        name=constraint.name or "",
+        kind=constraint.kind,
+        columns=constraint.columns,
+        definition=constraint.definition if isinstance(constraint, Constraint) else constraint.text,
+        references=prediction.catalog.resolve(other),
+        referenced_columns=constraint.referenced_columns or primary,
     )
-    if any(
-        (own.columns, own.references, own.referenced_columns, _options(own)) == wanted
-        for own in table.constraints
-        if own.parent is None and (own.validated or prediction.server_version >= NOT_NULL_SINCE)
-    ):
-        locks_referenced(prediction, other)
-
-
-def _options(constraint: Constraint | ConstraintDefinition) -> frozenset[str]:
-    """What a foreign key says of deferring, matching and actions, apart from what goes without saying."""
-    text = constraint.definition if isinstance(constraint, Constraint) else constraint.text
-    found = {" ".join(match.lower().split()) for match in _FOREIGN_KEY_OPTION.findall(text)}
-    if "initially deferred" in found:
-        found.add("deferrable")
-    return frozenset(found - {"on delete no action", "on update no action", "match simple"})
 
 
 def may_serve(prediction: Prediction, partition: Name, keys: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from migsafe.catalog.functions import find_function
 from migsafe.catalog.model import TEMPORARY_SCHEMA
 from migsafe.catalog.sequences import users_of_sequence
 from migsafe.catalog.tables import new_name
@@ -15,6 +16,7 @@ from migsafe.sql.changes import (
     AlterDomain,
     ChangeAttribute,
     CreateDomain,
+    CreateFunction,
     CreateSchema,
     CreateType,
     CreateView,
@@ -45,6 +47,13 @@ def _change(prediction: Prediction, change: SchemaChange) -> None:
             _drop(prediction, change)
         case CreateView():
             _view(prediction, change)
+        case CreateFunction(replaces=False, name=name, arguments=arguments):
+            known = find_function(prediction.catalog, name, arguments)
+            here = name.schema or prediction.catalog.creation_schema
+            if (
+                known is not None and known.name.schema == here and known.definition
+            ):  # live: then its arguments are exact
+                prediction.fail(f"there is a function {name} with these arguments already")
         case AlterDomain():
             _domain(prediction, change)
         case ChangeAttribute():

@@ -51,9 +51,11 @@ def attaches_partition(prediction: Prediction, operation: AttachPartition) -> No
         for constraint in parent.constraints:
             if constraint.references:
                 prediction.scan(prediction.stored(operation.partition))
+                prediction.may_scan.update(dict.fromkeys(prediction.stored(constraint.references)))
                 takes_over_key(prediction, operation.partition, constraint)
     if operation.default and parent is not None and not prediction.has_children(operation.table):
-        # Without siblings a default partition takes every row.
+        # Without siblings a default partition takes every row. Foreign keys may be checked by an index.
+        prediction.may_scan.update(dict.fromkeys(prediction.stored(operation.partition)))
         return
     prediction.scan(prediction.stored(operation.partition))
     if partition is None or any(

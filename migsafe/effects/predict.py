@@ -29,6 +29,7 @@ from migsafe.effects.model import Effects, Lock, LockMode
 from migsafe.effects.other import anything, other_statement
 from migsafe.effects.partitions import attaches_partition, detaches_partition
 from migsafe.effects.prediction import Prediction, merge
+from migsafe.effects.refusals import NOT_NULL_SINCE
 from migsafe.effects.tables import (
     creates_table,
     drops_table,
@@ -108,26 +109,40 @@ def statement_effects(
     if len(operations) == 1 or (len(tables) != 1 and not in_schema):
         return merge(_effects(operation, catalog, version, beside) for operation in operations)
     found, here = [], catalog
-    for operation in in_passes(operations):
+    passes = in_passes(operations)
+    for operation in passes:
         found.append(_effects(operation, here, version, beside))
         here = apply(here, operation)
     if in_schema:  # with the objects that it makes in it
         return merge(found)
-    members = Prediction(catalog=catalog, server_version=version).family(tables.pop())
-    return _at_one_level(found, members)
+    before = Prediction(catalog=catalog, server_version=version)
+    members = before.family(tables.pop())
+    reached = {
+        name for part, each in zip(found, passes, strict=True) for name in _reached(before, part, each)
+    }
+    return _at_one_level(found, members[0], reached & {*members})
 
 
-def _at_one_level(parts: Sequence[Effects], members: tuple[Name, ...]) -> Effects:
-    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs.
+def _reached(before: Prediction, part: Effects, operation: Operation) -> set[Name]:
+    """What an action locks of the tables that it goes down to.
 
     It does not go to partitions where it only builds their part of a key: that takes SHARE, as CREATE INDEX.
+    Nor, before PostgreSQL 18, does a foreign key go down to the table below that it refers to.
     """
+    locked = {lock.relation for lock in part.locks if lock.mode is not LockMode.SHARE}
+    if isinstance(operation, AddConstraint) and operation.constraint.references:
+        beyond = set(before.partitions(operation.constraint.references))
+        goes_to = before.family if before.server_version >= NOT_NULL_SINCE else before.partitions
+        locked -= beyond - set(goes_to(operation.table))
+    return locked
+
+
+def _at_one_level(parts: Sequence[Effects], table: Name, reached: set[Name]) -> Effects:
+    """ALTER TABLE locks a table, and those below that it goes to, as its strongest action needs."""
     effects = merge(parts)
-    top = next((lock.mode for lock in effects.locks if lock.relation == members[0]), None)
+    top = next((lock.mode for lock in effects.locks if lock.relation == table), None)
     if top is None:
         return effects
-    locked = {lock.relation for part in parts for lock in part.locks if lock.mode is not LockMode.SHARE}
-    reached = locked & {*members}
     locks = tuple(
         Lock(lock.relation, max(lock.mode, top)) if lock.relation in reached else lock
         for lock in effects.locks

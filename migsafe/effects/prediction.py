@@ -8,7 +8,7 @@ from migsafe.catalog.find import family
 from migsafe.catalog.model import TEMPORARY_SCHEMA, Catalog, Table
 from migsafe.effects.model import Blocks, Effects, Lock, LockMode
 from migsafe.sql.names import Name
-from migsafe.sql.operations import DropColumn, DropConstraint, Operation
+from migsafe.sql.operations import Operation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,14 +60,11 @@ class Prediction:
         self.builds_index = self.builds_index or bool(self.builds_on)
 
     def _has_index(self, name: Name) -> bool:
-        """Whether an index is left to build: dropping comes first in a statement."""
+        """Whether there is an index to build: what the statement drops is gone by then."""
         table = self.catalog.tables.get(name)
         if table is None or not table.columns_complete:
             return True
-        columns = {each.column for each in self.beside if isinstance(each, DropColumn)}
-        keys = {each.constraint for each in self.beside if isinstance(each, DropConstraint)}
-        gone = {constraint.index for constraint in table.constraints if constraint.name in keys}
-        return any(not columns & set(index.columns) and index.name not in gone for index in table.indexes)
+        return bool(table.indexes)
 
     def unknown(self, question: str) -> None:
         """Something the catalog does not tell: the worse case has to be added by the caller."""

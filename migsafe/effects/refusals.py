@@ -5,12 +5,21 @@ import re
 from migsafe.catalog.model import Constraint, Table
 from migsafe.effects.prediction import Prediction
 from migsafe.sql.names import Name
-from migsafe.sql.operations import AddColumn, AddConstraint, ConstraintDefinition, ConstraintKind, Generated
+from migsafe.sql.operations import (
+    AddColumn,
+    AddConstraint,
+    ConstraintDefinition,
+    ConstraintKind,
+    CreateTable,
+    Generated,
+)
 
 NO_INHERIT = re.compile(r"\bno\s+inherit\b", re.IGNORECASE)
 # NOT NULL as a constraint, NOT ENFORCED, and foreign keys of partitioned tables that are NOT VALID.
 NOT_NULL_SINCE = 180000
-_KEYS = frozenset({ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.EXCLUDE})
+_NEEDLESS = re.compile(r"(?<!\w)\(\s*(\w+)\s*\)")  # a column in parentheses of its own
+_UNIQUE = frozenset({ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE})
+_KEYS = _UNIQUE | {ConstraintKind.EXCLUDE}
 
 
 def refuses_constraint(
@@ -148,16 +157,27 @@ def _not_null(prediction: Prediction, table: Table, constraint: ConstraintDefini
 
 
 def requires_partition_key(prediction: Prediction, table: Table, columns: tuple[str, ...]) -> None:
-    """A unique index of a partitioned table has to hold all columns of its partition key."""
+    """A unique index of a partitioned table has to hold its partition key, which has no expression then."""
     key = partition_columns(table)
-    if key is not None and not key <= set(columns):
+    if table.partition_key and (key is None or not key <= set(columns)):
         prediction.fail(f"a unique index of {table.name} has to include its partition key")
+
+
+def refuses_partial_keys(prediction: Prediction, operation: CreateTable) -> None:
+    """The same in CREATE TABLE; a key that a column has is of this column alone."""
+    table = Table(name=operation.table, partition_key=operation.partition_key)
+    keys = [constraint.columns for constraint in operation.constraints if constraint.kind in _UNIQUE]
+    for column in operation.columns:
+        keys += [(column.name,) for constraint in column.constraints if constraint.kind in _UNIQUE]
+    for columns in keys:
+        requires_partition_key(prediction, table, columns)
 
 
 def partition_columns(table: Table) -> frozenset[str] | None:
     """The columns of a plain partition key; None when there is none or it has expressions."""
     inside = re.search(r"\((.*)\)", table.partition_key or "", re.DOTALL)
-    if inside is None or "(" in inside[1]:
+    plain = _NEEDLESS.sub(r"\1", inside[1]) if inside else "("
+    if "(" in plain:
         return None
-    parts = (part.strip().split()[0] for part in inside[1].split(",") if part.strip())
+    parts = (part.strip().split()[0] for part in plain.split(",") if part.strip())
     return frozenset(part.strip('"') for part in parts)

@@ -11,7 +11,7 @@ from migsafe.effects.keys import locks_referenced
 from migsafe.effects.model import Blocks, LockMode
 from migsafe.effects.partitions import creates_partition, lock_default
 from migsafe.effects.prediction import Prediction
-from migsafe.effects.refusals import refuses_heir, refuses_reference
+from migsafe.effects.refusals import refuses_heir, refuses_partial_keys, refuses_reference
 from migsafe.sql.names import Name, parse_name
 from migsafe.sql.operations import (
     CreateTable,
@@ -71,6 +71,7 @@ def creates_table(prediction: Prediction, operation: CreateTable) -> None:
         prediction.lock(prediction.partitions(constraint.references), LockMode.SHARE_ROW_EXCLUSIVE)
         new = Table(name=resolved, temporary=operation.temporary, unlogged=operation.unlogged)
         refuses_reference(prediction, constraint, new)
+    refuses_partial_keys(prediction, operation)
     for parent in operation.inherits:
         above = prediction.table(parent)
         if above is not None and above.temporary and not operation.temporary:

@@ -58,13 +58,14 @@ def type_change(old: TypeName, new: TypeName) -> Change:
     if old == new:
         return Change.FREE
     if old.schema or new.schema or old.array_dimensions or new.array_dimensions:
-        same = (old.schema, old.name, bool(old.array_dimensions)) == (
-            new.schema,
-            new.name,
-            bool(new.array_dimensions),
+        # The number of dimensions means nothing to PostgreSQL; without a limit nothing is cut.
+        same = (old.schema, bool(old.array_dimensions)) == (new.schema, bool(new.array_dimensions))
+        loses_limit = old.name == new.name or (old.name, new.name) == ("character", "bpchar")
+        loses_fields = old.name.startswith("interval") and new.name == "interval"
+        free = (not new.modifiers and (loses_limit or loses_fields)) or (
+            (old.name, old.modifiers) == (new.name, new.modifiers)
         )
-        # The number of dimensions means nothing to PostgreSQL; an array without a limit takes all.
-        return Change.FREE if same and (old.modifiers == new.modifiers) else Change.REWRITE
+        return Change.FREE if same and free else Change.REWRITE
     if old.name == new.name:
         return Change.FREE if _limit_only_grows(old, new) else Change.REWRITE
     if old.name.startswith("interval") and new.name.startswith("interval"):

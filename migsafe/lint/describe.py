@@ -9,7 +9,7 @@ from migsafe.lint.describe_keys import (
     index_facts,
 )
 from migsafe.lint.describe_objects import object_facts
-from migsafe.lint.describe_partitions import attach_facts, partition_key_facts
+from migsafe.lint.describe_partitions import partition_facts
 from migsafe.lint.facts import Facts
 from migsafe.lint.wording import read_words
 from migsafe.sql import operations as ops
@@ -35,8 +35,8 @@ def describe(facts: Facts, operation: Operation, catalog: Catalog, text: str) ->
             index_facts(facts, operation, catalog)
         case ops.DropIndex():
             dropped_index_facts(facts, operation, catalog)
-        case ops.AttachPartition():
-            attach_facts(facts, operation, catalog)
+        case ops.AttachPartition() | ops.DetachPartition():
+            partition_facts(facts, operation, catalog)
         case ops.CreateTable():
             _table(facts, operation)
         case ops.OtherStatement():
@@ -98,7 +98,6 @@ def _refuse_twice(facts: Facts, text: str) -> None:
 
 
 def _table(facts: Facts, operation: ops.CreateTable) -> None:
-    partition_key_facts(facts, operation)
     kinds = {constraint.kind for constraint in operation.constraints}
     kinds |= {constraint.kind for column in operation.columns for constraint in column.constraints}
     facts.has_primary_key = ConstraintKind.PRIMARY_KEY in kinds

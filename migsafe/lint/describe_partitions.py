@@ -10,11 +10,15 @@ from migsafe.sql.names import WORKING_NAMES
 from migsafe.sql.operations import ConstraintKind
 
 _WORD = re.compile(r"\w+")
-_KEYS = frozenset({ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE})
 
 
-def attach_facts(facts: Facts, operation: ops.AttachPartition, catalog: Catalog) -> None:
-    """ATTACH PARTITION: a validated CHECK on the partition key may spare the scan."""
+def partition_facts(
+    facts: Facts, operation: ops.AttachPartition | ops.DetachPartition, catalog: Catalog
+) -> None:
+    """Whether a CHECK may spare ATTACH its scan; of DETACH, whether there is a DEFAULT partition."""
+    if isinstance(operation, ops.DetachPartition):
+        facts.default_partition = any(c.default_partition for c in catalog.children(operation.table))
+        return
     facts.object = str(operation.partition)
     facts.default_partition = operation.default
     facts.partition_checked = rows_are_checked(operation, catalog, is_new=False)
@@ -31,21 +35,6 @@ def rows_are_checked(operation: ops.AttachPartition, catalog: Catalog, *, is_new
         key = frozenset()  # of expressions, which any CHECK may be about
     tables = [table for table in (None if is_new else partition, default) if table is not None]
     return all(_checks(table, key) for table in tables)
-
-
-def partition_key_facts(facts: Facts, operation: ops.CreateTable) -> None:
-    """A key of a partitioned table has to hold all columns of the partition key."""
-    columns = partition_columns(Table(name=operation.table, partition_key=operation.partition_key))
-    if columns is None:
-        return
-    inline = ((column.name, c) for column in operation.columns for c in column.constraints)
-    keys = [
-        *(frozenset(c.columns) for c in operation.constraints if c.kind in _KEYS),
-        *(frozenset({name}) for name, c in inline if c.kind in _KEYS),
-    ]
-    if any(not columns <= key for key in keys):
-        facts.refused_for = "partition key"
-        facts.refusal = f"a unique index of {operation.table} has to include its partition key"
 
 
 def _checks(table: Table, columns: frozenset[str] | None) -> bool:

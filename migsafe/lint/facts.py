@@ -131,7 +131,7 @@ class Facts:
     covered_by: str = ""
     index_of_constraint: bool = False
 
-    # The table that is created.
+    # The table that is created; `default_partition` also of one that loses a partition.
     has_primary_key: bool = False
     is_partition: bool = False
     default_partition: bool = False

@@ -15,6 +15,7 @@ from migsafe.lint.given_names import read_names
 from migsafe.lint.sizes import SmallTables, read_sizes
 from migsafe.lint.wording import names_in
 from migsafe.sql import operations as ops
+from migsafe.sql.changes import CreateView
 from migsafe.sql.names import WORKING_NAMES, Name
 from migsafe.sql.operations import OPAQUE_TAGS, Operation
 
@@ -190,6 +191,8 @@ def _takes_long(operation: Operation, table: Name | None, context: Context) -> b
             return not _READS_NOTHING.search(context.text) and any(
                 _is_somebodys(name, context) for name in tables
             )
+        case ops.OtherStatement(changes=(CreateView(materialized=True, filled=filled),)):
+            return filled
         case ops.OtherStatement(tag=tag):
             return tag in OPAQUE_TAGS or tag == "CREATE MATERIALIZED VIEW"
         case _:

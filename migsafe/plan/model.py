@@ -14,6 +14,9 @@ Scalar = str | int | float | bool
 Options = Mapping[str, Scalar]
 
 
+_OF_ROWS = frozenset({"delete", "insert", "update"})
+
+
 class DownMap(StrEnum):
     """How much of the new shape the old one can hold."""
 
@@ -42,6 +45,11 @@ class Change:
     down_map: DownMap = DownMap.TOTAL
     application_change: bool = False  # whether the application must be another one before or behind it
     column: ColumnChange | None = None
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether the migration itself changes rows that a revert does not bring back."""
+        return self.down_map is DownMap.NONE and self.kind in _OF_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +111,14 @@ class CopyRows:
     """INSERT INTO `into` (`columns`) SELECT `values` FROM the step's table; rows that are there stay.
 
     `values` are expressions over a row of the table. The row is locked until its copy is committed, so that
-    AFTER ROW triggers which bring later writes over find the copy.
+    AFTER ROW triggers which bring later writes over find the copy. With a `key`, only a row that has the same
+    one counts as there; a row that the target refuses otherwise ends the step with that error.
     """
 
     into: Name
     columns: tuple[str, ...]
     values: tuple[str, ...]
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

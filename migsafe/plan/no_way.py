@@ -76,10 +76,19 @@ _TAGS = {
         "a rule rewrites the statements of every version from its commit on",
         "A trigger can tell versions apart by what they write; a rule cannot.",
     ),
-    "DROP POLICY": ("roles may see fewer rows, or none, from its commit on", _LATER),
+    "DROP POLICY": (
+        "roles may see fewer rows, or none, from its commit on, without an error, and a policy cannot tell "
+        "the versions of the application apart",
+        "Let another policy give the old version its rows until no instance of it is left; then run it by "
+        "itself.",
+    ),
     "ALTER POLICY": (
-        "roles may see other rows from its commit on",
-        "Create a policy next to it: policies add up. Drop the first one once nobody depends on it.",
+        "roles may see other rows from its commit on, without an error, and a policy cannot tell the "
+        "versions of the application apart: beside each other, two permissive ones show either version the "
+        "rows of both",
+        "Where both versions may see the rows of both policies, create the new one beside the old one (they "
+        "are joined with OR), and drop the old one when no instance of the old version is left. Where they "
+        "may not, give the new version a role of its own, and each role its own policy.",
     ),
     "DROP SCHEMA": (
         "what is in it is not told by the statement",

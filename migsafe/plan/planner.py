@@ -15,6 +15,7 @@ from migsafe.plan.model import Plan
 from migsafe.plan.naming import rollout_name
 from migsafe.plan.no_way import why_not
 from migsafe.plan.options import PlanOptions
+from migsafe.plan.published import told_of_subscribers
 from migsafe.plan.recipes.as_it_is import as_it_is
 from migsafe.plan.recipes.registry import PATTERNS, RECIPES
 from migsafe.plan.rehearsal import with_predicted_locks
@@ -58,7 +59,8 @@ def plan_migration(text: str, catalog: Catalog, options: PlanOptions, *, file: s
             advice="Run each of them by itself, with a short lock_timeout and a retry. `migsafe lint` says "
             "what else there is to know of them.",
         )
-    return with_predicted_locks(compose(drafts, scene, text), catalog)
+    plan, rehearsed = with_predicted_locks(compose(drafts, scene, text), catalog)
+    return replace(plan, warnings=(*plan.warnings, *told_of_subscribers(rehearsed, catalog)))
 
 
 def _next(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int, bool]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from migsafe.catalog.model import Catalog
 from migsafe.effects.model import Lasts, Lock, LockMode
 from migsafe.effects.script import ScriptEffects, StatementEffects, script_effects
+from migsafe.errors import PlanError
 from migsafe.plan.model import (
     BackfillStep,
     ConcurrentStep,
@@ -113,9 +114,10 @@ def _batch(step: BackfillStep) -> str:
         return f"UPDATE {step.table.sql} SET {step.assignments} {rows}"
     columns = ", ".join(quote_identifier(column) for column in step.copy.columns)
     values = ", ".join(step.copy.values)
+    key = f" ({', '.join(map(quote_identifier, step.copy.key))})" if step.copy.key else ""
     return (
         f"INSERT INTO {step.copy.into.sql} ({columns}) SELECT {values} FROM {step.table.sql} {rows} "
-        "ON CONFLICT DO NOTHING"
+        f"ON CONFLICT{key} DO NOTHING"
     )
 
 
@@ -146,10 +148,25 @@ def locks_of(statements: Sequence[StatementEffects], before: Catalog) -> tuple[L
     return tuple(Lock(name, strongest[name]) for name in sorted(strongest, key=str))
 
 
-def with_predicted_locks(plan: Plan, catalog: Catalog) -> Plan:
-    """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file."""
+def with_predicted_locks(plan: Plan, catalog: Catalog) -> tuple[Plan, tuple[Rehearsed, ...]]:
+    """The plan whose steps say of their locks what is known of PostgreSQL's, as it is read from its file.
+
+    With it comes the rehearsal.
+
+    Raises:
+        PlanError: A step would be refused where it stands: its operation and an earlier one collide.
+    """
     bare = replace(plan, steps=tuple(_bare(step) for step in plan.steps))
-    return replace(bare, steps=tuple(_with_locks(each) for each in rehearse(bare, catalog)))
+    rehearsed = rehearse(bare, catalog)
+    for each in rehearsed:
+        for _, why in each.refused:
+            raise PlanError(
+                f"the operations of the migration get into each other's way: {why} when '{each.step.title}' "
+                "is to run, since what an earlier one takes away stays until the old version is gone",
+                advice="Plan them one after the other, each from a migration of its own. Materialized views "
+                "that read a column whose type changes need not be dropped: the plan carries them over.",
+            )
+    return replace(bare, steps=tuple(_with_locks(each) for each in rehearsed)), rehearsed
 
 
 def _bare(step: Step) -> Step:

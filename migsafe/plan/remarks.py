@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from migsafe.catalog.model import Catalog
-from migsafe.plan.model import DdlStep, DownMap, Plan, Step
+from migsafe.plan.model import Change, DdlStep, DownMap, Plan, Step
 from migsafe.plan.report.stage_table import step_locks
 from migsafe.plan.report.ways_back import is_long, way_back
 from migsafe.plan.stages import Stage, Version
@@ -24,6 +24,9 @@ _DOWN = {
     DownMap.NONE: "none: the old shape holds nothing of what the new version writes; going back loses it "
     "(point of no return for data: its first write)",
 }
+_OF_ROWS = (
+    "none: going back does not bring back what the rows were (point of no return for data: the first batch)"
+)
 
 
 def about_section(plan: Plan, stage: Stage) -> Iterator[str]:
@@ -54,9 +57,9 @@ def _versions(plan: Plan, stage: Stage) -> str:
     return "no version works in this stage"
 
 
-def about_down_map(down_map: DownMap) -> str:
+def about_down_map(change: Change) -> str:
     """One sentence for the `down_map` of a change."""
-    return f"Down-map {_DOWN[down_map]}."
+    return f"Down-map {_OF_ROWS if change.changes_rows else _DOWN[change.down_map]}."
 
 
 def about_step(step: Step, catalog: Catalog | None) -> Iterator[str]:

@@ -1,21 +1,19 @@
 """What an operator does next, in one sentence."""
 
-from migsafe.plan.model import DownMap, Plan
+from collections.abc import Iterable
+
+from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
-from migsafe.run.ledger.model import State
+from migsafe.run.data_point import data_point
+from migsafe.run.ledger.model import State, StepRow
 from migsafe.run.order import stages_of
 
 
-def points_of_no_return(plan: Plan, stage: Stage, sync_events: int) -> dict[str, str]:
-    """The three of them: which are passed, and what would pass the others."""
+def points_of_no_return(plan: Plan, stage: Stage, lost: int, rows: Iterable[StepRow]) -> dict[str, str]:
+    """The three of them: which are passed, and what would pass the others; see `data_point`."""
     passed = "passed: the old shape is gone"
     structure = passed if stage is Stage.DROPPED else "the drop of the old shape (stage 'dropped')"
-    if plan.down_map is DownMap.TOTAL:
-        data = "none: the old shape can hold every value"
-    elif sync_events:
-        data = f"passed: sync noted {sync_events} values that the other side could not keep"
-    else:
-        data = "the first value of the new version that the old shape cannot hold"
+    data = data_point(plan, lost=lost, rows=rows).text
     return {"structure": structure, "data": data, "artifact": "when blue cannot be started any more"}
 
 
@@ -45,7 +43,10 @@ def going_back(plan: Plan, stage: Stage) -> str:
     if stage is Stage.DROPPED:
         return "no way back: the old shape is gone (restore from a backup)"
     if stage is Stage.TOMBSTONED:
-        return "revert: rename the old shape back, then traffic, then schema"
+        return (
+            "undo: rename the old shape back, traffic stays; "
+            "revert: rename the old shape back, then traffic, then schema"
+        )
     if plan.traffic and stage.position >= Stage.CANARY.position:
         return "retreat: all traffic to blue in one call, schema stays; revert: then the schema too"
     return "revert: drop the new shape" if stage is not Stage.PLANNED else "nothing to take back"

@@ -1,11 +1,15 @@
 """Going back: traffic alone (retreat), or everything (revert). Users come first, the ledger second."""
 
+import time
+
 from migsafe.errors import MigsafeError, StateRefused, TrafficError
 from migsafe.plan.stages import Stage
 from migsafe.rollout import machine
 from migsafe.rollout.machine import Move, Position, Shift
 from migsafe.rollout.mover import Mover
 from migsafe.rollout.outcome import Outcome, outcome_of
+from migsafe.rollout.requests import require_tombstoned
+from migsafe.run.events import Notice
 from migsafe.run.ledger.model import Request, State, StopRequested
 
 
@@ -25,6 +29,8 @@ class WayBack:
                 return self.retreat("asked for")
             case Request.REVERT:
                 return self.revert()
+            case Request.UNDO:
+                return self.undo()
 
     def retreat(self, reason: str) -> Outcome:
         """All traffic to blue in one call; the schema stays.
@@ -77,6 +83,38 @@ class WayBack:
                 return self._mover.stop(State.REVERTED, "everything was taken back", ok=True)
         except StopRequested as stop:
             return self.answer(stop.request)
+
+    def undo(self) -> Outcome:
+        """Rename the old shape back: one stage back from tombstoned. Traffic stays where it is.
+
+        Raises:
+            StateRefused: There is no tombstone.
+            RunError: Its locks were not free. Run again to go on.
+        """
+        try:
+            require_tombstoned(self._runner.rollout())
+        except StateRefused as refusal:
+            self._clear(Request.UNDO, refusal.message)
+            raise
+        try:
+            with self._mover.breaking_off_recorded(interrupted="interrupted while undoing"):
+                return self._rename_back()
+        except StopRequested as stop:
+            return self.answer(stop.request)
+
+    def _rename_back(self) -> Outcome:
+        if self._runner.rollout().request is Request.UNDO:
+            self._runner.accept(Request.UNDO, State.REVERTING)
+        self._mover.begin(State.REVERTING)
+        self._mover.forget_what_broke_off(Stage.PLANNED)  # a drop that failed
+        began = time.monotonic()
+        for move in machine.backward(self._mover.track, self._mover.position):
+            self._mover.make(move)
+        seconds = time.monotonic() - began
+        stage = self._mover.position.stage
+        text = f"the old shape has its name back, in {1000 * seconds:.0f} ms; traffic was not touched"
+        self._runner.observer(Notice(text=text))
+        return self._mover.stop(State.WAITING, f"taken back to '{stage}'", ok=True)
 
     def _check_way_back(self, *, new_version_gone: bool) -> None:
         """Without traffic in the plan nobody knows who runs which version: somebody must say so."""

@@ -118,6 +118,10 @@ class Controller:
         """Take everything back, or what lies behind a stage. Raises as `WayBack.revert` says."""
         return self._back.revert(new_version_gone=new_version_gone, to=to)
 
+    def undo(self) -> Outcome:
+        """From tombstoned: rename the old shape back. Raises as `WayBack.undo` says."""
+        return self._back.undo()
+
     def _forward(self, target: Stage) -> Outcome:
         if self._provider is not None:
             require_statistics(self._provider, self._gates)

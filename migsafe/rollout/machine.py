@@ -245,4 +245,7 @@ def _check(track: Track, position: Position, moves: tuple[Move, ...]) -> None:
 def _instead_of_retreat(stage: Stage) -> str:
     if stage is Stage.DROPPED:
         return "the old shape is gone: go on with the new version"
-    return "`migsafe revert` renames the old shape back first, and then moves the traffic"
+    return (
+        "`migsafe undo` renames the old shape back, then retreat works; "
+        "`migsafe revert` renames the old shape back first, and then moves the traffic"
+    )

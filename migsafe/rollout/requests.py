@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from migsafe.errors import RunError, UsageError
+from migsafe.errors import RunError, StateRefused, UsageError
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.rollout.machine import Position, backward, retreat, track_of
@@ -11,7 +11,7 @@ from migsafe.run.connect import Conn
 from migsafe.run.events import Notice, Observer
 from migsafe.run.lease import Holder, read_holder
 from migsafe.run.ledger.model import Request, Rollout, State
-from migsafe.run.ledger.rollouts import read_rollout, request
+from migsafe.run.ledger.rollouts import UNREPRESENTABLE, count_sync_events, read_rollout, request
 from migsafe.run.process import is_surely_dead, this_process
 
 LOOK_EVERY_SECONDS = 0.1
@@ -58,6 +58,54 @@ def refuse_early(plan: Plan, rollout: Rollout, wanted: Request) -> None:
         retreat(track_of(plan), position)
     elif wanted is Request.REVERT and rollout.stage is Stage.DROPPED:
         backward(track_of(plan), position)
+    elif wanted is Request.UNDO:
+        require_tombstoned(rollout)
+
+
+def require_tombstoned(rollout: Rollout) -> None:
+    """Make sure that there is a tombstone to rename back.
+
+    Raises:
+        StateRefused: The old shape still has its name, or is gone.
+    """
+    if rollout.stage is Stage.DROPPED:
+        raise StateRefused(
+            f"the rollout '{rollout.name}' has dropped the old shape: there is nothing to rename back",
+            advice="restore it from a backup, or go on with the new version",
+        )
+    if rollout.stage is not Stage.TOMBSTONED:
+        raise StateRefused(
+            f"the rollout '{rollout.name}' stands in stage '{rollout.stage}': the old shape has its name",
+            advice="undo goes back from 'tombstoned' only: `migsafe retreat` gives the traffic back, "
+            "`migsafe revert` takes everything back",
+        )
+
+
+def refuse_cancel(conn: Conn, plan: Plan, rollout: Rollout) -> None:
+    """Make sure that the rollout can still be given up without losing anything.
+
+    Raises:
+        StateRefused: It is over, or a point of no return is passed.
+    """
+    if rollout.state is State.REVERTED:
+        raise StateRefused(
+            f"the rollout '{rollout.name}' was taken back already", advice="there is nothing to cancel"
+        )
+    refuse_early(plan, rollout, Request.REVERT)
+    if rollout.state is State.DONE:
+        raise StateRefused(
+            f"the rollout '{rollout.name}' is done: there is no work to cancel",
+            advice=f"`migsafe revert {rollout.name}` takes back what it did",
+        )
+    lost = count_sync_events(conn, rollout.name).get(UNREPRESENTABLE, 0)
+    if lost:
+        raise StateRefused(
+            f"the rollout '{rollout.name}' has passed the data point of no return: {lost} values were "
+            "written that the old shape cannot hold, and giving up would lose them",
+            advice=f"`migsafe pause {rollout.name}` stops the work, `migsafe run {rollout.name}` goes on; "
+            "when those values may be lost (migsafe.sync_event lists them): "
+            f"`migsafe revert {rollout.name}`",
+        )
 
 
 def ask_runner(
@@ -107,4 +155,5 @@ _DONE = {
     Request.PAUSE: (State.PAUSED,),
     Request.RETREAT: (State.RETREATED,),
     Request.REVERT: (State.REVERTED,),
+    Request.UNDO: (State.WAITING,),
 }

@@ -8,7 +8,7 @@ from migsafe.run import ddl, outside
 from migsafe.run.ladder import Climb, Deadline, climb
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.session import Session
-from migsafe.sql.operations import Operation, ValidateConstraint
+from migsafe.sql.operations import Operation, OtherStatement, ValidateConstraint
 from migsafe.sql.script import read_script
 
 
@@ -49,4 +49,8 @@ def _run(session: Session, step: Step, statement: str) -> None:
 
 def _takes_long(operations: tuple[Operation, ...]) -> bool:
     """Whether it reads the whole table while it holds a weak lock only."""
-    return any(isinstance(each, ValidateConstraint) for each in operations)
+    return any(
+        isinstance(each, ValidateConstraint)
+        or (isinstance(each, OtherStatement) and each.tag.startswith("REFRESH MATERIALIZED VIEW"))
+        for each in operations
+    )

@@ -14,7 +14,7 @@ import time
 from migsafe.errors import RunError
 from migsafe.plan.model import BackfillStep
 from migsafe.plan.stages import Stage
-from migsafe.run import ddl
+from migsafe.run import ddl, quarantine
 from migsafe.run.crew import Crew, crew, wait_for_others
 from migsafe.run.cursor import Cursor
 from migsafe.run.cut import cut
@@ -44,7 +44,8 @@ def run_backfill(session: Session, step: BackfillStep, reaches: Stage | None) ->
     """Do the whole step, or what is left of it, together with all workers that join.
 
     Raises:
-        RunError: Rows keep being pending, or a row cannot be converted.
+        RunError: Rows keep being pending.
+        Quarantined: All is done but for some rows that cannot be changed.
         StopRequested: Somebody asked us to stop; the cursors stand after the last batches.
     """
     with (
@@ -66,27 +67,46 @@ class _Backfill:
 
     def run(self, reaches: Stage | None) -> None:
         session = self.session
-        row = steps.read_step(session.conn, session.rollout_id, self.step.id)
-        cursor = dict(row.cursor or {})
-        if not cursor.pop("cut", False):
-            # A ledger of before there were chunks: go on from there.
-            begun = Cursor.from_json(cursor)
-            self._cut(Cursor(sweep=begun.sweep) if begun.sweep else begun)
-        while True:
+        sweep = self._begin()
+        while sweep is None:
             sums = self._pass()
-            sweep = 0 if sums is None else sums.sweep
-            if sums is None or (sweep > 0 and not sums.found and not sums.skipped):
+            at = 0 if sums is None else sums.sweep
+            if sums is None or (at > 0 and not sums.found and not sums.skipped):
+                sweep = at
                 break
-            if sweep > 0:
+            if at > 0:
                 self._rest(sums.found)
-            self._cut(Cursor(sweep=sweep + 1))
+            self._cut(Cursor(sweep=at + 1))
         with session.transaction():
-            stage_seconds = ddl.finish(session, self.step, reaches)
+            left = quarantine.close(session, self.step, Cursor(sweep=sweep))
+            stage_seconds = None if left else ddl.finish(session, self.step, reaches)
+        if left:
+            raise quarantine.refusal(session, self.step, left)
         done = steps.read_step(session.conn, session.rollout_id, self.step.id)
         session.emit(
             Progress(step=self.step.id, fraction=1.0, rows=done.rows, rows_per_second=0.0, eta_seconds=0.0)
         )
         ddl.report_stage(session, reaches, stage_seconds)
+
+    def _begin(self) -> int | None:
+        """Cut the pass that comes next, unless it is cut already.
+
+        The last pass, when only rows in quarantine were left after it, and looking at them again leaves no
+        other work; else None.
+        """
+        row = steps.read_step(self.session.conn, self.session.rollout_id, self.step.id)
+        found = dict(row.cursor or {})
+        is_cut = found.pop("cut", False)
+        cursor = Cursor.from_json(found)
+        if cursor.held:
+            if quarantine.try_again(self.session, self.step, sweep=cursor.sweep):
+                return cursor.sweep
+            cursor = cursor.next_sweep()
+        elif cursor.sweep:
+            cursor = Cursor(sweep=cursor.sweep)
+        if not is_cut:  # nor by an older migsafe, which went on from here
+            self._cut(cursor)
+        return None
 
     def _cut(self, cursor: Cursor) -> None:
         """Cut the pass into chunks; the table's size is read as it is now."""

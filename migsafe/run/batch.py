@@ -14,11 +14,12 @@ from migsafe.run.blockers import find_blockers
 from migsafe.run.claim import Claim
 from migsafe.run.connect import Conn
 from migsafe.run.cursor import Cursor
-from migsafe.run.events import LockRetry
+from migsafe.run.events import LockRetry, RowQuarantined
 from migsafe.run.ledger.model import StopRequested
 from migsafe.run.method import Kind, Method
 from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, stripe, window
+from migsafe.run.quarantine import TooSlowError, is_of_a_row, pick
 from migsafe.run.session import Session
 
 _ATTEMPTS = 60
@@ -47,53 +48,68 @@ class BatchResult:
     rows: int
     seconds: float
     cursor: Cursor
+    quarantined: tuple[RowQuarantined, ...] = ()
 
 
 def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSize) -> BatchResult:
     """Do the batch, or a smaller one where it takes too long, trying again while its rows are locked.
 
+    Rows that cannot be changed as the plan says are picked out and put into quarantine.
+
     Raises:
         StopRequested: Somebody asked us to stop; nothing of this batch was done.
-        LockTimeout: The table stayed locked.
-        RunError: A row cannot be changed as the plan says.
+        LockTimeout: The table stayed locked, or others waited for every attempt.
+        RunError: Too many rows cannot be changed.
     """
+    picking = False
     for attempt in range(1, _ATTEMPTS + 1):
         began = time.monotonic()
         skipping = attempt > _PATIENT_ATTEMPTS
         limit = _time_limit(session, size)
         try:
-            result = _attempt(session, step, batch, skipping=skipping, limit=limit)
+            result = _attempt(session, step, batch, skipping=skipping, picking=picking, limit=limit)
         except _RETRYABLE:
             _wait(session, step, batch, attempt)
         except errors.QueryCanceled as error:
-            if time.monotonic() - began < limit * 0.9:
+            gave_way = session.gave_way()
+            if not gave_way and time.monotonic() - began < limit * 0.9:
                 raise RunError(
                     f"a batch of '{step.title}' was cancelled by somebody",
                     advice="Nothing of that batch was applied. Run the same command again to go on.",
                 ) from error
             size.halve()
             batch = _smaller(batch, size)
-        except psycopg.DataError as error:
-            raise _refused(step, batch, error) from error
-        except (psycopg.IntegrityError, errors.CardinalityViolation) as error:
-            raise _refused(step, batch, error) from error
+            if gave_way:
+                _let_others(session, attempt)
+        except TooSlowError:
+            size.halve()
+            batch = _smaller(batch, size)
+        except psycopg.Error as error:
+            if not is_of_a_row(error):
+                raise
+            if picking:
+                raise _refused(step, batch, error) from error
+            picking = True
         else:
             size.after(result.seconds)
+            for row in result.quarantined:
+                session.emit(row)
             return result
     raise LockTimeout(
         f"pages {batch.cursor.first} to {batch.cursor.end} of {batch.leaf.name} could not be "
-        f"{statements.participle(step)} in {_ATTEMPTS} attempts: the table is locked, or a single row takes "
-        f"longer than {_LAST_RESORT_SECONDS:.0f} s",
+        f"{statements.participle(step)} in {_ATTEMPTS} attempts: the table is locked, a single row takes "
+        f"longer than {_LAST_RESORT_SECONDS:.0f} s, or the application waited for every attempt",
         advice="Everything before is done. Run the same command again to go on.",
     )
 
 
 def _attempt(
-    session: Session, step: BackfillStep, batch: Batch, *, skipping: bool, limit: float
+    session: Session, step: BackfillStep, batch: Batch, *, skipping: bool, picking: bool, limit: float
 ) -> BatchResult:
     conn = session.conn
     began = time.monotonic()
-    with conn.transaction():
+    quarantined: tuple[RowQuarantined, ...] = ()
+    with conn.transaction(), session.guarded():
         session.limit(
             lock_seconds=min(session.settings.row_lock_seconds, session.server.deadlock_seconds * 0.4),
             statement_seconds=limit,
@@ -106,10 +122,23 @@ def _attempt(
         if asked is not None:
             raise StopRequested(asked)
         where, after = _window(conn, batch)
-        found, rows = _work(conn, step, batch, where, skipping=skipping)
+        chosen = statements.Rows(leaf=batch.leaf, table=step.table, where=where)
+        if picking:
+            picked = pick(
+                session,
+                step,
+                chosen,
+                sweep=batch.cursor.sweep,
+                skipping=skipping,
+                # A single page takes as long as it takes.
+                seconds=limit,
+            )
+            found, rows, quarantined = picked.found, picked.changed, picked.quarantined
+        else:
+            found, rows = _work(conn, step, batch, chosen, skipping=skipping)
         cursor = after.next_batch(found=found, skipped=skipping)
         batch.claim.move(cursor, rows=rows, speeds=batch.speeds)
-    return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor)
+    return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor, quarantined=quarantined)
 
 
 def _window(conn: Conn, batch: Batch) -> tuple[sql.Composable, Cursor]:
@@ -126,7 +155,7 @@ def _window(conn: Conn, batch: Batch) -> tuple[sql.Composable, Cursor]:
 
 
 def _work(
-    conn: Conn, step: BackfillStep, batch: Batch, where: sql.Composable, *, skipping: bool
+    conn: Conn, step: BackfillStep, batch: Batch, rows: statements.Rows, *, skipping: bool
 ) -> tuple[int, int]:
     """Do the rows; returns how many were pending and how many were changed.
 
@@ -134,7 +163,6 @@ def _work(
     may meet another one with a key of its own. Only a look beforehand shows it, so a sweep has one; the main
     pass has no use for it.
     """
-    rows = statements.Rows(leaf=batch.leaf, table=step.table, where=where)
     pending = None
     if batch.cursor.sweep:
         row = conn.execute(statements.count_pending(step, rows)).fetchone()
@@ -156,12 +184,20 @@ def _time_limit(session: Session, size: WindowSize) -> float:
 
 
 def _smaller(batch: Batch, size: WindowSize) -> Batch:
-    """The same batch over fewer pages; only between windows, for its stripes belong together."""
+    """The same batch over fewer pages.
+
+    Within a window the pages that it loses have had some of their stripes: the next window finds those done.
+    """
     cursor = batch.cursor
-    if cursor.stripe:
-        return batch
+    # The bounds between parts come nearer too: a page never falls to a part that has had its turn already.
     end = min(cursor.end, cursor.first + size.pages * cursor.parts)
-    return replace(batch, cursor=cursor.open_window(end, stripes=cursor.stripes, parts=cursor.parts))
+    return replace(batch, cursor=replace(cursor, end=end))
+
+
+def _let_others(session: Session, attempt: int) -> None:
+    """Somebody waited for us: they go first."""
+    time.sleep(min(_WAIT_SECONDS, 0.05 * 2.0**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - just a pause
+    session.check()
 
 
 def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> None:

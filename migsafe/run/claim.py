@@ -28,6 +28,8 @@ class Claim:
     def fence(self) -> Request | None:
         """Make sure, inside a transaction and until its end, that the chunk is ours. Returns what was asked.
 
+        From here on the guard may cancel what keeps others waiting, until `Session.guarded` ends.
+
         Raises:
             ChunkLost: Somebody else has it, or it is no more.
             Fenced: Somebody took the rollout over, and we belong to its former runner.
@@ -35,7 +37,9 @@ class Claim:
         session = self.session
         found = chunks.fence(session.conn, session.rollout_id, self.chunk, self.worker, session.token)
         if found is not None:
-            return found[0]
+            request, pid = found
+            session.watched.enter(session.seat, pid)
+            return request
         if session.token is not None:
             session.fence()
         raise ChunkLost
@@ -56,9 +60,8 @@ class Claim:
 
     def finish(self, cursor: Cursor) -> None:
         """Nothing is left of it."""
-        with short(self.session):
-            asked = self.fence()
-            del asked
+        with short(self.session), self.session.guarded():
+            self.fence()
             self.move(cursor, rows=0, speeds=(0.0, 0.0))
 
     def release(self, error: str | None = None) -> None:

@@ -12,6 +12,7 @@ from migsafe.plan.stages import Stage
 from migsafe.run import ddl, outside
 from migsafe.run.events import Notice
 from migsafe.run.session import Session
+from migsafe.run.watched import GaveWayError
 
 _ATTEMPTS = 5
 
@@ -38,6 +39,10 @@ def run_concurrent(session: Session, step: ConcurrentStep, reaches: Stage | None
         except (errors.DeadlockDetected, errors.LockNotAvailable):
             if attempt == _ATTEMPTS:
                 raise
+        except GaveWayError:
+            if attempt == _ATTEMPTS:
+                raise
+            outside.rest(session, attempt)
     with session.transaction():
         seconds = ddl.finish(session, step, reaches)
     ddl.report_stage(session, reaches, seconds)

@@ -75,7 +75,7 @@ class Crew:
             )
             line = Line(conn)
             try:
-                session = replace(self.session, line=line)
+                session = replace(self.session, line=line, seat=f"worker {number}")
                 self._work(Worker(session, self._step, number, pacer.beside(session)))
             finally:
                 line.close()

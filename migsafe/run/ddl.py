@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from migsafe.effects.model import Lock, LockMode
-from migsafe.plan.model import DdlStep, Step
+from migsafe.plan.model import DdlStep, Plan, Step
 from migsafe.plan.stages import Stage
 from migsafe.run.events import StageReached
 from migsafe.run.ladder import Climb, Deadline, climb
@@ -75,9 +75,14 @@ def report_stage(session: Session, stage: Stage | None, seconds: float | None) -
 
 def work_locks(session: Session, step: Step) -> tuple[Lock, ...]:
     """The locks that the step says it takes, else the strongest one on all that the plan changes."""
+    return step_locks(session.plan, step)
+
+
+def step_locks(plan: Plan, step: Step) -> tuple[Lock, ...]:
+    """The same, of any plan."""
     if isinstance(step, DdlStep) and step.locks:
         return step.locks
-    return tuple(Lock(subject, LockMode.ACCESS_EXCLUSIVE) for subject in session.plan.subjects)
+    return tuple(Lock(subject, LockMode.ACCESS_EXCLUSIVE) for subject in plan.subjects)
 
 
 def execute(session: Session, statements: Sequence[str], deadline: Deadline, *, patient: bool) -> None:

@@ -61,6 +61,41 @@ class LockRetry(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InTheWay(Event):
+    """Who holds, before a step asks for its locks, what would make it wait."""
+
+    step: str
+    blockers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """A session in the way was ended, as the kill policy says; or will be, after the next attempt."""
+
+    session: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveWay(Event):
+    """A statement of ours was cancelled, for it kept others waiting; it is tried again later."""
+
+    waiters: tuple[str, ...]
+    seconds: float  # that the longest of them waited
+    total_seconds: float  # that all who waited for this run have waited so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowQuarantined(Event):
+    """A row cannot be changed: it is left out and listed, and the work goes on."""
+
+    step: str
+    relation: str
+    key: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(Event):
     """Nothing happens for now, on purpose: what it waits for."""
 

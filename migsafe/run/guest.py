@@ -12,6 +12,7 @@ from migsafe.config.pace import Given
 from migsafe.plan.model import BackfillStep, Plan
 from migsafe.run.connect import application_name, connect
 from migsafe.run.events import Notice, Observer
+from migsafe.run.guard import Guard
 from migsafe.run.lease import Heartbeat
 from migsafe.run.ledger import workers
 from migsafe.run.ledger.model import StopRequested
@@ -78,8 +79,9 @@ def _joined(place: Place) -> Iterator[tuple[Session, int, Heartbeat]]:
             settings=with_limits(settings, workers.read_limits(line.conn, rollout_id)),
             observer=place.observer,
         )
+        guard = Guard(place.dsn, rollout_id, None, session.settings, session.watched)
         place.observer(Notice(text=f"joined {place.plan.name}: {place.step.title}"))
-        with heart.beating():
+        with heart.beating(), guard.watching():
             yield session, number, heart
         if not line.conn.closed:
             workers.leave(line.conn, number)

@@ -15,10 +15,12 @@ from migsafe.errors import RunError
 from migsafe.plan.model import IndexStep
 from migsafe.plan.stages import Stage
 from migsafe.run import ddl, outside
+from migsafe.run.blockers import find_old_snapshots
 from migsafe.run.connect import Conn
-from migsafe.run.events import Notice, Progress
+from migsafe.run.events import InTheWay, Notice, Progress
 from migsafe.run.ledger import steps
 from migsafe.run.session import Session
+from migsafe.run.watched import GaveWayError
 
 _ATTEMPTS = 5
 
@@ -37,6 +39,9 @@ def run_index(session: Session, step: IndexStep, reaches: Stage | None) -> None:
         RunError: The name is taken, or the index cannot be built (a duplicate, for example).
         StopRequested: Somebody asked us to stop; the build was cancelled.
     """
+    old = find_old_snapshots(session.conn)
+    if old:  # the build waits for them at its end, whatever tables they use
+        session.emit(InTheWay(step=step.id, blockers=tuple(map(str, old))))
     for attempt in range(1, _ATTEMPTS + 1):
         _wait_for_builder(session, step)
         found = _look(session.conn, step)
@@ -55,6 +60,11 @@ def run_index(session: Session, step: IndexStep, reaches: Stage | None) -> None:
         except (errors.DeadlockDetected, errors.LockNotAvailable):
             if attempt == _ATTEMPTS:
                 raise
+        except GaveWayError:
+            _drop_invalid(session, step)
+            if attempt == _ATTEMPTS:
+                raise
+            outside.rest(session, attempt)
         except psycopg.Error:
             _drop_invalid(session, step)  # an invalid unique index still refuses the application's rows
             raise

@@ -18,9 +18,11 @@ from psycopg.pq import TransactionStatus
 from migsafe.effects.model import Lock
 from migsafe.errors import LockTimeout
 from migsafe.run.blockers import Blocker, find_blockers
-from migsafe.run.events import LockRetry
+from migsafe.run.ender import Policy
+from migsafe.run.events import InTheWay, LockRetry
 from migsafe.run.reconnect import persist
 from migsafe.run.session import Session
+from migsafe.run.watched import MAIN
 
 Result = TypeVar("Result")
 
@@ -51,6 +53,7 @@ class Deadline:
         if remaining <= 0:
             raise OutOfTimeError
         self._patient = patient
+        self._session.watched.be_patient(MAIN, patient=patient)
         self._session.limit(lock_seconds=remaining, statement_seconds=None if patient else remaining)
 
     def restart(self) -> None:
@@ -82,6 +85,8 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
     settings = session.settings
     seconds, pause, over_vacuum = settings.lock_first, settings.retry_first, False
     blockers: tuple[Blocker, ...] = ()
+    policy = Policy(session, what.step)
+    _look_first(session, what)
     for attempt in range(1, settings.lock_attempts + 1):
         wait = pause if attempt > 1 else 0.0
         persist(session, partial(_wait_for_gap, session, what, wait))
@@ -89,6 +94,7 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
             return _attempt(session, what, work, seconds=seconds, over_vacuum=over_vacuum)
         except (*_RETRYABLE, OutOfTimeError):
             blockers = persist(session, lambda: find_blockers(session.conn, what.locks)) or blockers
+        persist(session, partial(policy.apply, blockers))
         over_vacuum = bool(blockers) and all(blocker.gives_way for blocker in blockers)
         seconds = min(seconds * _GROWTH, settings.lock_last, session.server.deadlock_seconds * 0.8)
         pause = min(pause * 2, settings.retry_last)
@@ -104,6 +110,14 @@ def climb(session: Session, what: Climb, work: Callable[[Deadline], Result]) -> 
     raise _gave_up(session, what, blockers)
 
 
+def _look_first(session: Session, what: Climb) -> None:
+    """Tell who would make us wait, before anybody has to wait behind us."""
+    blockers = persist(session, lambda: find_blockers(session.conn, what.locks))
+    old = tuple(str(blocker) for blocker in blockers if blocker.transaction_seconds > _POLL_SECONDS)
+    if old:
+        session.emit(InTheWay(step=what.step, blockers=old))
+
+
 def _attempt(
     session: Session,
     what: Climb,
@@ -114,7 +128,7 @@ def _attempt(
 ) -> Result:
     deadline = Deadline(session, min(seconds, session.server.deadlock_seconds * 0.8))
     try:
-        with session.conn.transaction():
+        with session.conn.transaction(), session.guarded():
             deadline.apply()
             session.fence()
             if over_vacuum:
@@ -122,7 +136,7 @@ def _attempt(
                 deadline.restart()
             return work(deadline)
     except errors.QueryCanceled as error:
-        if deadline.caused(error):
+        if session.gave_way() or deadline.caused(error):
             raise OutOfTimeError from error
         raise
     finally:
@@ -142,6 +156,7 @@ def end_transaction(session: Session) -> None:
 def _push_vacuum_aside(session: Session, locks: Sequence[Lock]) -> None:
     """Wait for one lock until PostgreSQL cancels the autovacuum that holds it, just after deadlock_timeout.
 
+    The weakest lock that a vacuum is in the way of: nobody's reads and writes queue up behind it meanwhile.
     We hold no other table while we wait, so this cannot be a deadlock with the application.
     https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM
     """
@@ -149,9 +164,8 @@ def _push_vacuum_aside(session: Session, locks: Sequence[Lock]) -> None:
     strongest = max(locks, key=lambda lock: lock.mode)
     session.limit(lock_seconds=seconds, statement_seconds=seconds)
     session.conn.execute(
-        sql.SQL("LOCK TABLE {} IN {} MODE").format(
+        sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(
             sql.SQL(strongest.relation.sql),  # quoted by Name
-            sql.SQL(strongest.mode.label),  # one of eight constants
         )
     )
 

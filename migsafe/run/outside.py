@@ -4,16 +4,19 @@ Such a statement waits for other transactions and may take hours. Its client may
 server may still be at work on it.
 """
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 import psycopg
+from psycopg import errors
 
 from migsafe.errors import RunError
 from migsafe.run.connect import Conn, application_name, connect, is_pooled
 from migsafe.run.events import Waiting
 from migsafe.run.session import Session
+from migsafe.run.watched import OUTSIDE, GaveWayError
 
 _POLL_SECONDS = 0.25
 _QUERY_BYTES = 200  # pg_stat_activity cuts queries, at 1024 bytes unless told otherwise
@@ -24,6 +27,7 @@ def run(session: Session, statement: str, tell: Callable[[], None] = lambda: Non
 
     Raises:
         psycopg.Error: It failed.
+        GaveWayError: It was cancelled, for others waited for it. `rest`, and run it again.
         RunError: There is no connection on which it could wait as long as it must.
         StopRequested: Somebody asked us to stop; it was cancelled.
     """
@@ -35,6 +39,8 @@ def run(session: Session, statement: str, tell: Callable[[], None] = lambda: Non
     )
     with conn:
         _unlimit(session, conn)
+        pid = conn.execute("SELECT pg_backend_pid()").fetchone()
+        session.watched.enter(OUTSIDE, int(pid[0]) if pid else 0, patient=True)
         failure: list[BaseException] = []
 
         def work() -> None:
@@ -42,6 +48,8 @@ def run(session: Session, statement: str, tell: Callable[[], None] = lambda: Non
                 conn.execute(statement.encode())
             except psycopg.Error as error:
                 failure.append(error)
+            finally:
+                session.watched.leave(OUTSIDE)
 
         thread = threading.Thread(target=work, name="migsafe-outside")
         thread.start()
@@ -53,7 +61,20 @@ def run(session: Session, statement: str, tell: Callable[[], None] = lambda: Non
         finally:
             thread.join()
         if failure:
+            _tell_gave_way(session, failure[0])
             raise failure[0]
+
+
+def rest(session: Session, attempt: int) -> None:
+    """Pause before it is run again, after it gave way: 1 s, then twice as long each time, with jitter.
+
+    Raises:
+        StopRequested: Somebody asked us to stop.
+    """
+    ends = time.monotonic() + 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - just a pause
+    while time.monotonic() < ends:
+        time.sleep(_POLL_SECONDS)
+        session.check()
 
 
 def wait_for_earlier(session: Session, statements: Sequence[str], does: str) -> None:
@@ -99,6 +120,18 @@ def _unlimit(session: Session, conn: Conn) -> None:
             "what runs CONCURRENTLY needs a connection without timeouts, not a pooler",
             advice="Give a direct URL to the server as well (--direct-database or MIGSAFE_DIRECT_URL).",
         )
+
+
+def _tell_gave_way(session: Session, failure: BaseException) -> None:
+    if not isinstance(failure, errors.QueryCanceled):
+        return
+    event = session.watched.gave_way(OUTSIDE)
+    if event is not None:
+        session.emit(event)
+        raise GaveWayError(
+            f"a statement outside of a transaction gave way to {', '.join(event.waiters)}, who waited for it",
+            advice="Run the same command again when the table is less busy: it goes on here.",
+        ) from failure
 
 
 def _watch(session: Session, thread: threading.Thread, tell: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from migsafe.run import ddl, pinning
 from migsafe.run.connect import application_name, connect
 from migsafe.run.events import Observer, Waiting, ignore
 from migsafe.run.execute import run_step, undo_step
+from migsafe.run.guard import Guard
 from migsafe.run.lease import heart_of_lease, release
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.ledger.install import install
@@ -25,6 +26,7 @@ from migsafe.run.order import before, stages_of
 from migsafe.run.reconnect import LOST, Loss, lose, persist
 from migsafe.run.session import Line, Session, inspect_server
 from migsafe.run.settings import Settings
+from migsafe.run.watched import Watched
 
 _SLICE_SECONDS = 0.25
 _POINT_OF_NO_RETURN = Stage.DROPPED
@@ -62,6 +64,8 @@ def hold(
         pinned = pinning.pin_and_acquire(line.conn, plan, settings, resumes=resumes)
         stack.callback(_give_back, line, dsn, pinned)
         stack.enter_context(heart_of_lease(dsn, pinned.rollout_id, pinned.token, settings).beating())
+        watched = Watched()
+        stack.enter_context(Guard(dsn, pinned.rollout_id, pinned.token, settings, watched).watching())
         yield Runner(
             Session(
                 line=line,
@@ -72,6 +76,7 @@ def hold(
                 server=inspect_server(line.conn),
                 settings=settings,
                 observer=observer,
+                watched=watched,
             )
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import LiteralString
 
 import psycopg
@@ -14,13 +14,14 @@ from migsafe.run.events import Event, Observer
 from migsafe.run.lease import taken_over
 from migsafe.run.ledger.model import Request, StopRequested
 from migsafe.run.settings import Settings
+from migsafe.run.watched import MAIN, Watched
 
 _LOOK = """
-    SELECT r.request FROM migsafe.lease l JOIN migsafe.rollout r ON r.id = l.rollout_id
+    SELECT r.request, pg_backend_pid() FROM migsafe.lease l JOIN migsafe.rollout r ON r.id = l.rollout_id
     WHERE l.rollout_id = %s AND l.token = %s
 """
 _FENCE = _LOOK + " FOR KEY SHARE OF l"
-_LOOK_ONLY = "SELECT request FROM migsafe.rollout WHERE id = %s"
+_LOOK_ONLY = "SELECT request, pg_backend_pid() FROM migsafe.rollout WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class Session:
     server: Server
     settings: Settings
     observer: Observer
+    watched: Watched = field(default_factory=Watched)
+    seat: str = MAIN  # by which the guard knows this session
 
     @property
     def conn(self) -> Conn:
@@ -73,10 +76,29 @@ class Session:
     def fence(self) -> Request | None:
         """Make sure, inside a transaction and until its end, that the lease is ours. Returns what was asked.
 
+        From here on the guard may cancel what keeps others waiting, until `guarded` ends.
+
         Raises:
             Fenced: Somebody took the rollout over.
         """
-        return self._request(_FENCE)
+        request, pid = self._look(_FENCE)
+        self.watched.enter(self.seat, pid)
+        return request
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """The part of a transaction that the guard may cancel, before it ends: fence() begins it."""
+        try:
+            yield
+        finally:
+            self.watched.leave(self.seat)
+
+    def gave_way(self) -> bool:
+        """Whether the statement that was cancelled just now was so by the guard. Told once."""
+        event = self.watched.gave_way(self.seat)
+        if event is not None:
+            self.emit(event)
+        return event is not None
 
     def check(self) -> None:
         """Look, outside a transaction, whether the work may go on.
@@ -85,14 +107,14 @@ class Session:
             Fenced: Somebody took the rollout over.
             StopRequested: Somebody asked us to stop.
         """
-        asked = self._request(_LOOK)
+        asked, _ = self._look(_LOOK)
         if asked is not None:
             raise StopRequested(asked)
 
     @contextmanager
     def transaction(self, *, seconds: float = 10.0) -> Iterator[None]:
         """A transaction that holds the lease; each of its statements gets this many seconds."""
-        with self.conn.transaction():
+        with self.conn.transaction(), self.guarded():
             self.limit(lock_seconds=seconds, statement_seconds=seconds)
             self.fence()
             yield
@@ -122,14 +144,14 @@ class Session:
             for name, value in values.items()
         )
 
-    def _request(self, query: LiteralString) -> Request | None:
+    def _look(self, query: LiteralString) -> tuple[Request | None, int]:
         if self.token is None:
             row = self.conn.execute(_LOOK_ONLY, (self.rollout_id,)).fetchone()
         else:
             row = self.conn.execute(query, (self.rollout_id, self.token)).fetchone()
         if row is None:
             raise taken_over(self.plan.name)
-        return Request(row[0]) if row[0] else None
+        return Request(row[0]) if row[0] else None, int(row[1])
 
 
 def inspect_server(conn: Conn) -> Server:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from migsafe.config.pace import PaceSettings
+from migsafe.run.kill import KillRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,17 @@ class Settings:
     workers: int = 1  # of this process, each with a connection of its own
     join_poll: float = 0.5  # how often who joined looks for something to do
 
+    kill: tuple[KillRule, ...] = ()  # which sessions in the way of a strong lock may be ended: none
+    kill_superusers: bool = False
+
     stripes: int = 8  # passes over one window of pages, so that pruning makes room for HOT updates
     window_pages: int = 128  # at most
     first_window_pages: int = 16
     sweep_pages: int = 4096  # at most, where nearly nothing is left to change
+    blocked_budget: float = 0.5  # what a session of the application may wait for us
+    blocked_vacuum_seconds: float = 60.0  # what a vacuum that prevents wraparound may wait for hours of work
+    max_quarantined: int = 100  # rows of one step that cannot be changed; one more stops the run
+
     batch_seconds: float = 0.25  # what a batch takes at most; windows shrink and grow to stay below
     row_lock_seconds: float = 0.2  # how long a batch waits for one row
     max_rows_per_second: float | None = None

@@ -35,6 +35,15 @@ def count_pending(step: BackfillStep, rows: Rows) -> sql.Composed:
     return sql.SQL("SELECT count(*) FROM {table} WHERE {where} AND ({pending})").format(**_parts(step, rows))
 
 
+def places(step: BackfillStep, rows: Rows, *, pending: bool) -> sql.Composed:
+    """Where the rows are, or those of them that are pending; takes no locks on them."""
+    condition = sql.SQL(" AND ({pending})") if pending else sql.SQL("")
+    return sql.SQL("{}{}").format(
+        sql.SQL("SELECT ctid::text FROM {table} WHERE {where}").format(**_parts(step, rows)),
+        condition.format(**_parts(step, rows)),
+    )
+
+
 def change(step: BackfillStep, rows: Rows, *, skipping: bool) -> sql.Composed:
     """Do what the step says with those rows that are pending; `skipping` leaves locked ones out."""
     parts = _parts(step, rows)
@@ -57,12 +66,15 @@ def _copy(copy: CopyRows, parts: dict[str, sql.Composable], *, skipping: bool) -
     # The values are copied as they are, into identity columns too.
     return sql.SQL(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {table} WHERE {where} AND ({pending}) "
-        "FOR SHARE{} ON CONFLICT DO NOTHING"
+        "FOR SHARE{} ON CONFLICT{} DO NOTHING"
     ).format(
         _raw(copy.into.sql),
         sql.SQL(", ").join(map(sql.Identifier, copy.columns)),
         _raw(", ".join(copy.values)),
         sql.SQL(" SKIP LOCKED" if skipping else ""),
+        sql.SQL(" ({})").format(sql.SQL(", ").join(map(sql.Identifier, copy.key)))
+        if copy.key
+        else sql.SQL(""),
         **parts,
     )
 

@@ -1,14 +1,16 @@
 """Where a rollout stands, for people and for scripts: read from the ledger, without its lease."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from migsafe.errors import UsageError
-from migsafe.plan.model import DownMap, Plan
+from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
 from migsafe.plan.toml.file import read_plan
 from migsafe.run.connect import Conn
+from migsafe.run.data_point import PointOfNoReturn, data_point
 from migsafe.run.lease import Holder, read_holder
 from migsafe.run.ledger.model import AuditLine, Request, Rollout, State, StepRow, StepState
 from migsafe.run.ledger.rollouts import (
@@ -44,15 +46,6 @@ class StepStatus:
     fraction: float | None
     rows_per_second: float | None
     eta_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointOfNoReturn:
-    """What cannot be taken back once it has happened: of the structure, of the data, of the artifact."""
-
-    kind: str
-    passed: bool
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +88,7 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
         raise UsageError(f"no rollout named '{name}' in this database", advice=f"Known here: {known}.")
     plan = read_plan(found.plan, file=f"the ledger's plan of '{name}'")
     events = count_sync_events(conn, name)
+    rows = read_steps(conn, found.id)
     holder = read_holder(conn, found.id)
     at_work = holder is not None and holder.alive
     return Status(
@@ -109,11 +103,11 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
         stage_at=found.stage_at,
         updated_at=found.updated_at,
         allowed=tuple(version for version in Version if plan.compatibility.allows(version, found.stage)),
-        steps=tuple(step_status(row, at_work=at_work) for row in read_steps(conn, found.id)),
+        steps=tuple(step_status(row, at_work=at_work) for row in rows),
         holder=holder,
         workers=read_workers(conn, found.id),
         sync_events=events,
-        points_of_no_return=_points(plan, found, events),
+        points_of_no_return=_points(plan, found, events, rows),
         audit=read_audit(conn, found.id, last=audit_lines),
     )
 
@@ -139,20 +133,16 @@ def step_status(row: StepRow, *, at_work: bool) -> StepStatus:
     )
 
 
-def _points(plan: Plan, found: Rollout, events: dict[str, int]) -> tuple[PointOfNoReturn, ...]:
-    lost = events.get(UNREPRESENTABLE, 0)
-    data = {
-        DownMap.TOTAL: "the old shape can hold every value of the new one",
-        DownMap.LOSSY: f"values that the old shape cannot hold: {lost} so far",
-        DownMap.NONE: "the old shape holds nothing of the new one",
-    }
+def _points(
+    plan: Plan, found: Rollout, events: dict[str, int], rows: Sequence[StepRow]
+) -> tuple[PointOfNoReturn, ...]:
     points = [
         PointOfNoReturn(
             kind="structural",
             passed=found.stage is Stage.DROPPED,
             text="dropped: the old shape is gone for good",
         ),
-        PointOfNoReturn(kind="data", passed=lost > 0, text=data[plan.down_map]),
+        data_point(plan, lost=events.get(UNREPRESENTABLE, 0), rows=rows),
     ]
     if plan.application_change:
         points.append(

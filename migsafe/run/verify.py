@@ -5,10 +5,12 @@ vacuum. A row is compared with itself, so the application's writes are no distur
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from psycopg import errors, sql
+from psycopg.types.json import Jsonb
 
 from migsafe.errors import RunError, VerificationFailed
 from migsafe.plan.model import VerifyStep
@@ -16,13 +18,17 @@ from migsafe.plan.stages import Stage
 from migsafe.run import ddl
 from migsafe.run.cursor import Cursor
 from migsafe.run.ledger import rollouts, steps
+from migsafe.run.ledger.quarantine import read_quarantine
 from migsafe.run.pace.pacer import Pacer, pacing
 from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, called_as, is_there, read_leaves, window
 from migsafe.run.progress import Meter
+from migsafe.run.quarantine import Key
 from migsafe.run.session import Session
 
 _LISTED = 10
+_KEPT = 100
+_LOOK_ON_SECONDS = 10.0  # for more of them, after the first rows were found
 _STATEMENT_SECONDS = 5.0
 _LAST_RESORT_SECONDS = 60.0
 _ATTEMPTS = 30
@@ -32,7 +38,7 @@ def run_verify(session: Session, step: VerifyStep, reaches: Stage | None) -> Non
     """Read the whole table until it was found right as often as the plan says.
 
     Raises:
-        VerificationFailed: Some rows are not right; up to ten are listed and kept in the ledger.
+        VerificationFailed: Some rows are not right; ten are listed, up to a hundred kept in the ledger.
         StopRequested: Somebody asked us to stop; the reading goes on where it was.
     """
     row = steps.read_step(session.conn, session.rollout_id, step.id)
@@ -42,6 +48,8 @@ def run_verify(session: Session, step: VerifyStep, reaches: Stage | None) -> Non
         reading = _Reading(session, step, cursor, pacer)
         while reading.cursor.sweep < step.passes:
             reading.read_table()
+            if reading.wrong:
+                raise _record(session, step, reading.wrong[:_KEPT])
     with session.transaction():
         seconds = ddl.finish(session, step, reaches)
     reading.meter.finish()
@@ -54,6 +62,12 @@ class _Reading:
     def __init__(self, session: Session, step: VerifyStep, cursor: Cursor, pacer: Pacer) -> None:
         self.session, self.step, self.cursor, self.pacer = session, step, cursor, pacer
         self.meter = Meter(session, step.id, 0)
+        self.wrong: list[dict[str, Any]] = []
+        self._first_wrong_at = 0.0
+        self._recorded: Cursor | None = (
+            None  # before the first wrong row: should we be killed, it is met again
+        )
+        self._waived = _waived(session)
         self.size = WindowSize(
             pages=session.settings.window_pages,
             most=session.settings.sweep_pages,
@@ -71,7 +85,7 @@ class _Reading:
                 continue
             self.cursor = cursor
             try:
-                while self.cursor.first < leaf.pages:
+                while self.cursor.first < leaf.pages and not self._has_enough():
                     self._read_window(leaf)
             except errors.UndefinedTable:
                 if is_there(self.session.conn, leaf):
@@ -83,13 +97,20 @@ class _Reading:
         began = time.monotonic()
         first = self.cursor.first
         mismatches = self._read(leaf)
-        if mismatches:
-            raise _record(self.session, self.step, mismatches)
+        if mismatches and not self.wrong:
+            self._first_wrong_at = began
+        self.wrong += mismatches
         seconds = time.monotonic() - began
         self.size.after(seconds)
         self.meter.add(pages=self.cursor.first - first, rows=0, seconds=seconds)
         self.pacer.pause(rows=0, worked=seconds)
         self.size.target_seconds = self.pacer.batch_seconds
+
+    def _has_enough(self) -> bool:
+        """Whether it is time to say which rows are wrong."""
+        if not self.wrong:
+            return False
+        return len(self.wrong) >= _KEPT or time.monotonic() - self._first_wrong_at > _LOOK_ON_SECONDS
 
     def _read(self, leaf: Leaf) -> list[dict[str, Any]]:
         """Read one window, a smaller one when it takes too long; returns what was wrong in it."""
@@ -101,20 +122,27 @@ class _Reading:
             began = time.monotonic()
             try:
                 with session.transaction(seconds=limit):
-                    found = session.conn.execute(_query(self.step, leaf, first, end)).fetchall()
+                    query = _query(self.step, leaf, first, end, self._waived.get(str(leaf.name), ()))
+                    found = session.conn.execute(query).fetchall()
+                    if found and self._recorded is None:
+                        self._recorded = self.cursor
                     steps.move_cursor(
                         session.conn,
                         session.rollout_id,
                         self.step.id,
-                        moved.to_json(),
+                        (self._recorded or moved).to_json(),
                         progress=self.meter.progress,
                     )
                 self.cursor = moved
-                return [row[0] for row in found]
+                of = {} if leaf.name == self.step.table else {"relation": str(leaf.name)}
+                return [row[0] | of for row in found]
             except errors.QueryCanceled:
-                if time.monotonic() - began < limit * 0.9:
+                gave_way = session.gave_way()
+                if not gave_way and time.monotonic() - began < limit * 0.9:
                     raise
                 self.size.halve()
+                if gave_way:
+                    session.check()
             except errors.LockNotAvailable:
                 session.check()  # somebody else's DDL holds the table
         raise RunError(
@@ -123,18 +151,43 @@ class _Reading:
         )
 
 
-def _query(step: VerifyStep, leaf: Leaf, first: int, end: int) -> sql.Composed:
+def _waived(session: Session) -> dict[str, list[dict[str, Any]]]:
+    """The keys of the rows that may stay as they are, by relation."""
+    waived: dict[str, list[dict[str, Any]]] = {}
+    for row in read_quarantine(session.conn, session.rollout_id):
+        if row.waived_at is not None:
+            waived.setdefault(row.relation, []).append(row.key)
+    return waived
+
+
+def _query(
+    step: VerifyStep, leaf: Leaf, first: int, end: int, waived: Sequence[dict[str, Any]]
+) -> sql.Composed:
     columns: list[sql.Composable] = [
         sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(name)) for name in step.key
     ]
     columns.append(sql.SQL("'ctid', ctid::text"))
-    return sql.SQL("SELECT jsonb_build_object({}) FROM {} WHERE {} AND ({}) LIMIT {}").format(
+    return sql.SQL("SELECT jsonb_build_object({}) FROM {} WHERE {} AND {} LIMIT {}").format(
         sql.SQL(", ").join(columns),
         called_as(leaf, step.table),
         window(first, end),
-        sql.SQL(step.mismatch),  # the plan's own SQL, which a person has reviewed
-        sql.Literal(_LISTED),
+        _unless(step.mismatch, waived),
+        sql.Literal(_KEPT),
     )
+
+
+def _unless(mismatch: str, waived: Sequence[dict[str, Any]]) -> sql.Composable:
+    """The mismatch, not even evaluated for rows of these keys: it may fail on them."""
+    condition: sql.Composable = sql.SQL("({})").format(
+        sql.SQL(mismatch)  # the plan's own SQL, which a person has reviewed
+    )
+    for columns in {tuple(sorted(key)) for key in waived}:
+        keys = [Jsonb(key) for key in waived if tuple(sorted(key)) == columns]
+        key = Key(() if columns == ("ctid",) else columns, ())
+        condition = sql.SQL("CASE WHEN {} = ANY ({}::jsonb[]) THEN false ELSE {} END").format(
+            key.as_json, sql.Literal(keys), condition
+        )
+    return condition
 
 
 def _record(session: Session, step: VerifyStep, mismatches: list[dict[str, Any]]) -> VerificationFailed:
@@ -143,9 +196,11 @@ def _record(session: Session, step: VerifyStep, mismatches: list[dict[str, Any]]
         steps.move_cursor(session.conn, session.rollout_id, step.id, cursor)
         detail = {"step": step.id, "rows": mismatches}
         rollouts.add_audit(session.conn, session.rollout_id, "verification failed", detail)
-    rows = "\n".join("  " + ", ".join(f"{key} = {value}" for key, value in row.items()) for row in mismatches)
-    many = " (there may be more)" if len(mismatches) == _LISTED else ""
+    listed = mismatches[:_LISTED]
+    rows = "\n".join("  " + ", ".join(f"{key} = {value}" for key, value in row.items()) for row in listed)
+    if len(mismatches) > _LISTED:
+        rows += f"\n  and {len(mismatches) - _LISTED} more (the ledger keeps them: migsafe.step, cursor)"
     return VerificationFailed(
-        f"'{step.title}': {len(mismatches)} rows of {step.table} are not right{many}:\n{rows}",
+        f"'{step.title}': {len(mismatches)} rows of {step.table} are not right (there may be more):\n{rows}",
         advice="Find out who writes them past the sync trigger, correct them, and run it again.",
     )

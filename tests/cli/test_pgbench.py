@@ -77,7 +77,7 @@ def migration(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("protocol", ["simple", "extended"])
+@pytest.mark.parametrize("protocol", [pytest.param("simple", marks=pytest.mark.proof), "extended"])
 def test_no_transaction_of_pgbench_fails_while_its_balances_become_bigint(
     server: Server, accounts: str, migration: Path, protocol: str
 ) -> None:
@@ -96,6 +96,7 @@ def test_no_transaction_of_pgbench_fails_while_its_balances_become_bigint(
     pgbench.require_right_balances(accounts)
 
 
+@pytest.mark.proof
 def test_clients_that_prepare_their_statements_live_through_a_new_name_for_the_new_type(
     server: Server, accounts: str, migration: Path
 ) -> None:
@@ -186,6 +187,7 @@ def require_consistent_ledger(dsn: str) -> None:
         assert len(stages) == len(set(stages)), "a stage was reached twice"
 
 
+@pytest.mark.proof
 def test_pgbench_does_not_notice_when_the_runner_is_killed_twenty_times(
     server: Server, accounts: str, tmp_path: Path
 ) -> None:

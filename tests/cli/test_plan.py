@@ -75,6 +75,7 @@ def test_another_plan_is_never_overwritten_unasked(migration: Path) -> None:
     [
         (("plan", "missing.sql"), "there is no file missing.sql"),
         (("plan", "."), "is a folder"),
+        (("plan", "1_rename.sql", "two.sql"), "2 files are given, and a plan is of one migration"),
         (("plan", "binary.sql", "--schema", "schema.sql"), "not a text file in UTF-8"),
         (("plan", "empty.sql", "--schema", "schema.sql"), "nothing to plan"),
         (("plan", "broken.sql", "--schema", "schema.sql"), "broken.sql:1: a statement could not be read"),

@@ -14,7 +14,10 @@ PROJECTS = ROOT / "fixtures" / "how-to"
 OTHER_PROJECTS = {"alembic-rollouts": ROOT / "fixtures" / "alembic-sample"}
 
 
-@pytest.mark.parametrize("name", ["alembic", "alembic-rollouts", "django"])
+@pytest.mark.parametrize(
+    "name",
+    ["alembic", *(pytest.param(each, marks=pytest.mark.proof) for each in ("alembic-rollouts", "django"))],
+)
 def test_every_command_of_the_page_prints_what_the_page_shows(
     name: str, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

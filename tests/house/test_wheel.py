@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.proof
 ROOT = Path(__file__).parents[2]
 # What no install without extras may pull in: servers, clouds, web frameworks.
 UNWANTED = (

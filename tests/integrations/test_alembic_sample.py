@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 def test_the_readme_leads_from_a_naive_revision_to_a_finished_rollout(
     project: Path, environment: dict[str, str], database: str, pytestconfig: pytest.Config

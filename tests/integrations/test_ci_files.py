@@ -104,6 +104,7 @@ def test_the_gitlab_job_writes_its_report_and_fails(tmp_path: Path, sql: str, co
     assert len(report) == code
 
 
+@pytest.mark.proof
 def test_pre_commit_blocks_an_unsafe_migration_and_knows_the_earlier_ones(tmp_path: Path) -> None:
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run([*git, "init", "-q", "."], cwd=tmp_path, check=True)

@@ -202,13 +202,7 @@ def test_times_pass_both_ways_and_the_hour_that_comes_twice_is_noted(
     assert one(connection, "SELECT at::text FROM visits WHERE id = 1") == expected
 
 
-@pytest.mark.parametrize(
-    "domains",
-    [
-        "CREATE DOMAIN code AS text CHECK (value <> '')",
-        "CREATE DOMAIN base AS text NOT NULL; CREATE DOMAIN code AS base",
-    ],
-)
-def test_a_domain_that_demands_something_is_refused(plan_for: Planner, domains: str) -> None:
-    with pytest.raises(PlanError, match="writes a whole table anew for a column of a domain"):
+def test_a_domain_that_is_not_null_is_refused(plan_for: Planner) -> None:
+    domains = "CREATE DOMAIN base AS text NOT NULL; CREATE DOMAIN code AS base"
+    with pytest.raises(PlanError, match="is NOT NULL"):
         plan_for(f"{PEOPLE}; {domains}", "ALTER TABLE people ALTER COLUMN name TYPE code")

@@ -1,5 +1,7 @@
 """What can be planned, and what is refused with a reason."""
 
+import re
+
 import psycopg
 import pytest
 
@@ -36,12 +38,6 @@ def column_of(plan: Plan) -> ColumnChange:
             RENAME,
             "used by: materialized view public.v",
         ),
-        (
-            "CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t;"
-            " CREATE MATERIALIZED VIEW m AS SELECT a FROM v",
-            WIDEN,
-            "used by: materialized view public.m",
-        ),
         ("CREATE TABLE t (a int, c int GENERATED ALWAYS AS (a) STORED)", RENAME, "generated column c"),
         (
             "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT max(a) FROM t; END",
@@ -57,7 +53,7 @@ def column_of(plan: Plan) -> ColumnChange:
         ),
         ("CREATE TABLE t (a int UNIQUE REFERENCES t (a))", RENAME, "on both of its sides"),
         ("CREATE TABLE t (a int, EXCLUDE (a WITH =))", RENAME, "exclusion constraint t_a_excl"),
-        ("CREATE TABLE t (a int GENERATED ALWAYS AS (1) STORED)", WIDEN, "is stored generated"),
+        ("CREATE TABLE t (b int, a int GENERATED ALWAYS AS (1) STORED)", WIDEN, "no primary key"),
         ("CREATE TABLE t (a timestamp)", "ALTER TABLE t ALTER a TYPE timestamptz", "asks for a time zone"),
         ("CREATE TABLE t (a money)", "ALTER TABLE t ALTER a TYPE numeric", "settings of each session"),
         ("CREATE TABLE t (a int, b int)", RENAME, "already has a column b"),
@@ -128,6 +124,51 @@ def test_no_default_means_no_scan_under_a_strong_lock(
                 connection.execute(step.sql.encode())
             case _:
                 pass
+
+
+@pytest.mark.parametrize("of", ["TABLE t", "ALL TABLES", "TABLES IN SCHEMA public"])
+def test_what_subscribers_need_before_each_stage_is_told(
+    plan_for: Planner, connection: psycopg.Connection, of: str
+) -> None:
+    if "SCHEMA" in of and connection.info.server_version < 150000:
+        pytest.skip("for PostgreSQL 15 and newer")
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, a int)")
+    connection.execute(f"CREATE PUBLICATION feed FOR {of}".encode())
+    told = [text for text in plan_for("", WIDEN).warnings if "is published by feed" in text]
+    assert len(told) == 1
+    assert "'missing replicated column'" in told[0]
+    assert re.search(r"migsafe_new_a_\w+ \(before 'expanded'\)", told[0])
+    assert re.search(r"migsafe_tomb_a_\w+ \(before 'verified'\)", told[0])
+
+
+def test_a_table_that_nobody_subscribes_to_is_not_told_of(plan_for: Planner) -> None:
+    plan = plan_for("CREATE TABLE t (id int PRIMARY KEY, a int)", WIDEN)
+    assert not any("is published by" in text for text in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("schema", "migration"),
+    [
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION f(int); CREATE FUNCTION f(int) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'",
+        ),
+        ("CREATE TYPE mood AS ENUM ('a', 'b')", "DROP TYPE mood; CREATE TYPE mood AS ENUM ('a')"),
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, a int)",
+            "ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a bigint",
+        ),
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, a int); CREATE MATERIALIZED VIEW m AS SELECT a FROM t",
+            f"DROP MATERIALIZED VIEW m; {WIDEN}; CREATE MATERIALIZED VIEW m AS SELECT a FROM t",
+        ),
+    ],
+)
+def test_what_takes_a_name_that_is_not_free_yet_is_refused(
+    plan_for: Planner, schema: str, migration: str
+) -> None:
+    with pytest.raises(PlanError, match="get into each other's way"):
+        plan_for(schema, migration)
 
 
 INTEGERS = ("smallint", "integer", "bigint")

@@ -208,22 +208,6 @@ def test_rows_that_something_keeps_breaking_stop_the_backfill_and_it_says_so(
         runner.advance(Stage.BACKFILLED)
 
 
-def test_a_row_that_cannot_be_converted_is_said_and_the_batches_before_it_stay(
-    database: str, users: Callable[[int], psycopg.Connection]
-) -> None:
-    conn = users(5000)
-    conn.execute("ALTER TABLE users ADD COLUMN copied smallint")
-    conn.execute("UPDATE users SET visits = 100000 WHERE id = 4000")
-    with hold(fill_plan(), database, settings=SMALL) as runner:
-        with pytest.raises(RunError, match=r"public\.users cannot be changed .*smallint out of range"):
-            runner.advance(Stage.BACKFILLED)
-        done = read_step(runner.session.conn, runner.rollout().id, "fill").rows
-        assert done > 2000
-        conn.execute("UPDATE users SET visits = 1 WHERE id = 4000")
-        runner.advance(Stage.BACKFILLED)
-        assert read_step(runner.session.conn, runner.rollout().id, "fill").rows == 5000
-
-
 def test_a_batch_that_takes_too_long_is_made_smaller(
     database: str, users: Callable[[int], psycopg.Connection]
 ) -> None:

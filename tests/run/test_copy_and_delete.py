@@ -144,18 +144,6 @@ def test_rows_that_a_trigger_keeps_are_never_left_in_silence(
     assert one(conn, "SELECT count(*) FROM users") == 52
 
 
-def test_a_row_that_others_still_refer_to_is_said(
-    database: str, users: Callable[[int], psycopg.Connection]
-) -> None:
-    conn = users(100)
-    conn.execute("CREATE TABLE visits (who bigint REFERENCES users); INSERT INTO visits VALUES (42)")
-    with (
-        hold(delete_plan("true"), database) as runner,
-        pytest.raises(RunError, match=r"cannot be deleted .*visits_who_fkey.*Key \(id\)=\(42\)"),
-    ):
-        runner.advance(Stage.BACKFILLED)
-
-
 @pytest.mark.parametrize("kind", ["copy", "delete"])
 def test_a_row_that_stays_locked_is_left_for_the_sweep(
     database: str, users: Callable[[int], psycopg.Connection], kind: str

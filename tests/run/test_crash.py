@@ -25,6 +25,7 @@ def advance(dsn: str, settings: Settings) -> None:
         runner.advance(Stage.BACKFILLED)
 
 
+@pytest.mark.proof
 def test_a_crash_of_the_server_loses_no_row_and_repeats_none() -> None:
     """Batches do not wait for the disk, so rows and cursor must be lost together or not at all."""
     with scratch_server(binaries=embedded_binaries()) as server:

@@ -9,7 +9,9 @@ from psycopg import errors, sql
 
 from migsafe.errors import LedgerMismatch, RunError
 from migsafe.run.connect import connect
+from migsafe.run.ledger.blocked import Blocked, read_blocked
 from migsafe.run.ledger.install import install, scripts, version
+from migsafe.run.ledger.quarantine import read_quarantine
 from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
 from migsafe.run.runner import hold
 from tests.run.plans import rename_plan
@@ -39,7 +41,7 @@ def test_several_processes_may_install_at_once(database: str) -> None:
         assert version(conn) == len(scripts())
 
 
-def test_an_older_ledger_is_upgraded_in_one_transaction(database: str) -> None:
+def test_each_version_of_the_ledger_comes_in_one_transaction(database: str) -> None:
     with connect(database) as conn:
         install(conn)
         bad = (*scripts(), b"CREATE TABLE migsafe.later (x int); SELECT 1/0")
@@ -47,6 +49,35 @@ def test_an_older_ledger_is_upgraded_in_one_transaction(database: str) -> None:
             install(conn, bad)
         assert version(conn) == len(scripts())
         install(conn, (*scripts(), b"CREATE TABLE migsafe.later (x int)"))
+        assert version(conn) == len(scripts()) + 1
+
+
+def test_a_ledger_of_the_first_version_is_upgraded_under_the_rollouts_in_it(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    conn = users(10)
+    with connect(database) as own:
+        install(own, scripts()[:1])
+        assert version(own) == 1
+    conn.execute(
+        "INSERT INTO migsafe.rollout (name, plan, fingerprint, stage) VALUES ('old', 'plan', 'f', 'full')"
+    )
+    with connect(database) as own:
+        found = read_rollout(own, "old")
+        assert found is not None
+        assert read_quarantine(own, found.id) == ()
+        assert read_blocked(own, found.id) == Blocked()
+        install(own)
+        assert version(own) == len(scripts())
+        assert read_rollout(own, "old") == found
+        assert read_quarantine(own, found.id) == ()
+
+
+def test_an_upgrade_that_fails_keeps_the_versions_before_it(database: str) -> None:
+    with connect(database) as conn:
+        steps = (*scripts(), b"CREATE TABLE migsafe.later (x int)", b"SELECT 1/0")
+        with pytest.raises(errors.DivisionByZero):
+            install(conn, steps)
         assert version(conn) == len(scripts()) + 1
 
 

@@ -8,7 +8,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from migsafe.catalog.live import read_catalog
 from migsafe.errors import UsageError
+from migsafe.plan.options import PlanOptions
+from migsafe.plan.planner import plan_migration
 from migsafe.plan.stages import Stage, Version
 from migsafe.run.connect import connect
 from migsafe.run.events import Progress
@@ -64,6 +67,40 @@ def test_status_tells_the_stage_the_steps_and_who_is_at_work(
     read = json.loads(json.dumps(status.to_json()))
     assert read["format_version"] == 1
     assert read["steps"][0]["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "migration",
+    [
+        "DELETE FROM users WHERE id % 2 = 0;",
+        "UPDATE users SET name = 'x' WHERE id % 2 = 0;",
+        "INSERT INTO users (id, name) VALUES (-1, 'x');",
+    ],
+)
+def test_rows_that_the_migration_changes_cannot_be_had_back_from_the_first_batch_on(
+    database: str, users: Callable[[int], psycopg.Connection], migration: str
+) -> None:
+    catalog = read_catalog(users(100))
+    plan = plan_migration(migration, catalog, PlanOptions(name="rows"))
+    with hold(plan, database) as runner, connect(database) as other:
+        before = read_status(other, plan.name).points_of_no_return[1]
+        runner.advance(Stage.BACKFILLED)
+        after = read_status(other, plan.name).points_of_no_return[1]
+    assert (before.kind, before.passed, after.passed) == ("data", False, True)
+    assert (
+        before.text == "the first batch of rows of public.users: a revert does not bring back what they were"
+    )
+    assert after.text == "passed: rows of public.users are changed, and a revert does not bring that back"
+
+
+def test_rows_that_did_not_have_to_be_changed_are_not_lost(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    catalog = read_catalog(users(100))
+    plan = plan_migration("DELETE FROM users WHERE id < 0;", catalog, PlanOptions(name="rows"))
+    with hold(plan, database) as runner, connect(database) as other:
+        runner.advance(Stage.BACKFILLED)
+        assert not any(point.passed for point in read_status(other, plan.name).points_of_no_return)
 
 
 def test_an_unknown_rollout_is_said_with_those_that_are_known(

@@ -127,6 +127,7 @@ def test_nothing_raises_and_every_part_is_in_its_statement(text: str) -> None:
         *("grant a, ", "not ", "union select ", "<< ", "'a'\n", "copy t from stdin;\n\\.\n", "U&'\\0061' "),
     ],
 )
+@pytest.mark.proof
 def test_reading_takes_linear_time(unit: str) -> None:
     def seconds(text: str) -> float:
         started = time.process_time()

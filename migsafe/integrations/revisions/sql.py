@@ -31,8 +31,9 @@ def _backfill(step: BackfillStep) -> str:
     if step.copy is not None:
         columns, values = ", ".join(step.copy.columns), ", ".join(step.copy.values)
         into = format_name(step.copy.into)
+        key = f" ({', '.join(step.copy.key)})" if step.copy.key else ""
         return (
             f"-- in batches:\nINSERT INTO {into} ({columns}) SELECT {values} FROM {table} "
-            f"WHERE {step.pending} ON CONFLICT DO NOTHING;"
+            f"WHERE {step.pending} ON CONFLICT{key} DO NOTHING;"
         )
     return f"-- in batches:\nUPDATE {table} SET {step.assignments} WHERE {step.pending};"

@@ -30,6 +30,7 @@ from migsafe.plan.recipes.objects.remake_views import remake_views
 from migsafe.plan.recipes.objects.triggers import remake_trigger
 from migsafe.plan.recipes.partitions.attach_partition import attach_partition, create_partition
 from migsafe.plan.recipes.partitions.detach_partition import detach_partition
+from migsafe.plan.recipes.tables.altered_anew import altered_anew
 from migsafe.plan.recipes.tables.change_primary_key import change_primary_key
 from migsafe.plan.recipes.tables.copied_table import copied_table
 from migsafe.plan.recipes.tables.drop_table import drop_table
@@ -68,6 +69,7 @@ Recipe = Callable[[Any, Wanted, Scene], Draft | None]
 Pattern = Callable[[Sequence[Wanted], Scene], tuple[Draft, int] | None]
 PATTERNS: tuple[Pattern, ...] = (
     retype,  # before remake_views, which would see the views alone
+    altered_anew,
     change_primary_key,
     copied_table,
     create_partition,

@@ -16,7 +16,7 @@ from migsafe.plan.conversion.conversions import differs, fill, type_sql
 from migsafe.plan.gentle import strong
 from migsafe.plan.model import BackfillStep, DdlStep, Step, VerifyStep
 from migsafe.plan.replace.carry import Carried, carry_over, rename, twins_exchange
-from migsafe.plan.replace.dependants import dependants_exchange, refuse_dependants
+from migsafe.plan.replace.dependants import dependants_exchange, refuse_dependants, view_twins
 from migsafe.plan.replace.exchange import exchange_step, together
 from migsafe.plan.replace.key import key_exchange, key_indexes, relax_step
 from migsafe.plan.replace.numbering import numbering
@@ -96,8 +96,10 @@ def build_steps(change: Replacement) -> tuple[Step, ...]:
         refuse_partitions(change.catalog, change.table, change.old.name)
     references = references_to(change)
     carried = carry_over(change)
+    twins = view_twins(change)
     whole = together(
         (
+            twins.exchange(),
             dependants_exchange(change),
             released(references),
             numbering(change),
@@ -114,10 +116,12 @@ def build_steps(change: Replacement) -> tuple[Step, ...]:
         *made_again(references),
         _analyze(change),
         _verify(change),
+        *twins.ready(),
         *let_go(references),
         exchange_step(change, whole),
         *named_back(references),
         *relax_step(change),
+        *twins.end(),
         _drop(change, carried),
     )
 

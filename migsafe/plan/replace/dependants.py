@@ -10,6 +10,8 @@ from migsafe.catalog.model import Dependent, View
 from migsafe.errors import PlanError
 from migsafe.plan.replace.exchange import Exchange, rename_column
 from migsafe.plan.replace.replacement import Replacement
+from migsafe.plan.replace.view_twins import ViewTwins
+from migsafe.plan.replace.views import create_view, readers
 from migsafe.plan.sync.pair import is_sync_trigger
 from migsafe.sql.names import quote_identifier
 
@@ -24,7 +26,7 @@ def refuse_dependants(change: Replacement) -> None:
     """
     what = f"column {change.old.name} of {change.name}"
     for each in _dependants(change):
-        if each.kind not in CARRIED:
+        if each.kind not in CARRIED and not (each.kind == "materialized view" and _has_twins(change)):
             raise PlanError(
                 f"{what} is used by: {each.description}{_reason(each)}",
                 advice=f"Drop the {each.description} first, and make it again after.",
@@ -47,18 +49,29 @@ def refuse_dependants(change: Replacement) -> None:
                 advice="Drop it and make it again in the migration as well, or none of the views: then they "
                 "are carried over.",
             )
-        if view.materialized:
+        if view.materialized and not _has_twins(change):
             raise PlanError(
                 f"{what} is used by: materialized view {view.name}, which would be filled again while nobody "
                 "can read or write the table",
-                advice="Drop it first, and create it again after the rollout; or make one on the new column "
-                "with --new-column, and move its readers.",
+                advice="Change its type without --new-column and leave the views alone: they are carried "
+                "over. For a new name drop it first, and create it again after the rollout.",
             )
         if not view.definition:
             raise PlanError(
                 f"{what} is used by: view {view.name}, whose exact definition is not known",
                 advice="Give the live database with --database, so that nothing about it is guessed.",
             )
+
+
+def _has_twins(change: Replacement) -> bool:
+    """Whether materialized views can be carried over: under one name, and by nobody else's wish."""
+    return change.swap and not change.around.dropped
+
+
+def view_twins(change: Replacement) -> ViewTwins:
+    """The views that cannot be said again in an instant, and all that belong to them."""
+    views = _views(change)
+    return ViewTwins(change=change, views=views if any(view.materialized for view in views) else ())
 
 
 def _reason(each: Dependent) -> str:
@@ -71,17 +84,17 @@ def _reason(each: Dependent) -> str:
 
 def dependants_exchange(change: Replacement) -> Exchange:
     """All of them are said again, once the column's name means the new one."""
-    views = _views(change)
+    views = () if view_twins(change).views else _views(change)
     before: list[str] = []
     after: list[str] = []
     back: list[str] = []  # the views as they were
     undrop: list[str] = []  # the views as the migration makes them
     if change.alike:
-        after += [_create(view, replace=True) for view in views]
+        after += [create_view(view, replace=True) for view in views]
     else:
         before += [f"DROP VIEW {view.name.sql}" for view in reversed(views)]
         for view in views:
-            back += [_create(view, replace=False), *view.adorned]
+            back += [create_view(view, replace=False), *view.adorned]
         after += change.around.made or back
         undrop += [f"DROP VIEW {name.sql}" for name in reversed(change.around.names)]
     locks = [view.name for view in views]
@@ -139,29 +152,11 @@ def _views(change: Replacement) -> tuple[View, ...]:
     found = [
         catalog.views[each.name]
         for each in _dependants(change)
-        if each.kind == "view" and each.name is not None and each.name in catalog.views
+        if each.kind in {"view", "materialized view"} and each.name is not None and each.name in catalog.views
     ]
     if change.alike:
         return tuple(found)
-    names = {view.name for view in found} | {*change.around.dropped}
-    while more := {
-        view.name for view in catalog.views.values() if view.name not in names and names & {*view.reads}
-    }:
-        names |= more
-    ordered: list[View] = []
-    while names:
-        ready = sorted(name for name in names if not names & {*catalog.views[name].reads})
-        if not ready:
-            raise PlanError(f"the views {', '.join(sorted(map(str, names)))} read each other in a circle")
-        ordered += [catalog.views[name] for name in ready]
-        names -= {*ready}
-    return tuple(ordered)
-
-
-def _create(view: View, *, replace: bool) -> str:
-    verb = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
-    options = f" WITH ({', '.join(view.options)})" if view.options else ""
-    return f"{verb} {view.name.sql}{options} AS {view.definition}"
+    return readers(found, catalog, change.around.dropped)
 
 
 def _trigger(change: Replacement, name: str) -> Iterator[str]:
@@ -173,4 +168,6 @@ def _trigger(change: Replacement, name: str) -> Iterator[str]:
 
 def needs_mending(change: Replacement) -> bool:
     """Whether PostgreSQL would refuse to change the type because of what is said again here."""
-    return any(each.kind in {"view", "policy", "trigger"} for each in _dependants(change))
+    return any(
+        each.kind in {"view", "materialized view", "policy", "trigger"} for each in _dependants(change)
+    )

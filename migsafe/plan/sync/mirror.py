@@ -8,9 +8,10 @@ CONFLICT then fails with a serialization failure, under REPEATABLE READ and SERI
 transaction has to expect. https://www.postgresql.org/docs/current/transaction-iso.html
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from migsafe.plan.conversion.conversions import fill
 from migsafe.plan.sync.pair import LEDGER_SCHEMA, bounded
 from migsafe.sql.names import Name, quote_identifier, quote_literal
 
@@ -22,7 +23,8 @@ class Mirror:
     """The rows of `source` are kept in `target` too; `columns` have the same names in both.
 
     `key` says in the target which row is meant: a unique index there is on exactly these columns, and none of
-    them is NULL. With `lenient`, a row that the target refuses is noted and left out.
+    them is NULL. With `lenient`, a row that the target refuses is noted and left out. `values` are templates
+    of the columns that are converted; a value that does not satisfy its template in `fits` is noted.
     """
 
     rollout: str
@@ -32,6 +34,12 @@ class Mirror:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     lenient: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+    fits: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, column: str, row: str) -> str:
+        """What the target gets for a column of this row of the source."""
+        return fill(self.values.get(column, "{value}"), f"{row}.{quote_identifier(column)}")
 
     @property
     def triggers(self) -> tuple[str, str]:
@@ -92,39 +100,53 @@ def _body(mirror: Mirror) -> Iterator[str]:
     yield "    RETURN NULL;"
     yield "END IF;"
     old, new = (_row(record, mirror.key) for record in ("OLD", "NEW"))
-    yield f"IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND {old} IS DISTINCT FROM {new}) THEN"
-    yield from _indent(_gone(mirror))
+    yield "IF TG_OP = 'DELETE' THEN"
+    yield from _indent(_found(mirror, f"DELETE FROM {target} AS migsafe_row WHERE {_same(mirror.key)};"))
+    yield f"ELSIF TG_OP = 'UPDATE' AND {old} IS DISTINCT FROM {new} THEN"
+    yield "    -- The same row by another key: foreign keys to it must not take it for one that is gone."
+    keys = ", ".join(f"{quote_identifier(key)} = {mirror.value(key, 'NEW')}" for key in mirror.key)
+    moved = _found(mirror, f"UPDATE {target} AS migsafe_row SET {keys} WHERE {_same(mirror.key)};")
+    gone = f"DELETE FROM {target} AS migsafe_row WHERE {_same(mirror.key)};"
+    yield from _indent(_leniently(mirror, tuple(moved), instead=gone))
     yield "END IF;"
     yield "IF TG_OP <> 'DELETE' THEN"
-    put = _put(mirror)
-    if mirror.lenient:
-        note = _note(mirror)
-        put = (
-            "BEGIN",
-            *_indent(put),
-            "EXCEPTION WHEN integrity_constraint_violation THEN",
-            f"    {note}",
-            "END;",
-        )
-    yield from _indent(put)
+    yield from _indent(_leniently(mirror, _put(mirror)))
+    if mirror.fits:
+        fits = " AND ".join(fill(fits, f"NEW.{quote_identifier(c)}") for c, fits in mirror.fits.items())
+        yield from _indent((f"IF ({fits}) IS FALSE THEN", f"    {_note(mirror)}", "END IF;"))
     yield "END IF;"
     yield "RETURN NULL;"
 
 
-def _gone(mirror: Mirror) -> Iterator[str]:
-    columns, values = _names(mirror.columns), ", ".join(f"OLD.{quote_identifier(c)}" for c in mirror.columns)
-    delete = f"DELETE FROM {mirror.target.sql} AS migsafe_row WHERE {_same(mirror.key)};"
-    yield delete
+def _leniently(mirror: Mirror, lines: tuple[str, ...], *, instead: str = "") -> tuple[str, ...]:
+    """What the target refuses is no reason for the application's statement to fail; it is noted."""
+    if not mirror.lenient:
+        return lines
+    refused = "integrity_constraint_violation"
+    refusals = f"{refused} OR data_exception" if mirror.values else refused
+    return (
+        "BEGIN",
+        *_indent(lines),
+        f"EXCEPTION WHEN {refusals} THEN",
+        f"    {instead or _note(mirror)}",
+        "END;",
+    )
+
+
+def _found(mirror: Mirror, statement: str) -> Iterator[str]:
+    """The statement, for the row that has OLD's key in the target."""
+    columns, values = _names(mirror.columns), ", ".join(mirror.value(c, "OLD") for c in mirror.columns)
+    yield statement
     yield "IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN"
     yield "    -- Not copied yet, or copied after this transaction's snapshot: then this fails."
     yield f"    INSERT INTO {mirror.target.sql} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"
     yield f"    ON CONFLICT ({_names(mirror.key)}) DO NOTHING;"
-    yield f"    {delete}"
+    yield f"    {statement}"
     yield "END IF;"
 
 
 def _put(mirror: Mirror) -> tuple[str, ...]:
-    columns, values = _names(mirror.columns), ", ".join(f"NEW.{quote_identifier(c)}" for c in mirror.columns)
+    columns, values = _names(mirror.columns), ", ".join(mirror.value(c, "NEW") for c in mirror.columns)
     rest = [quote_identifier(c) for c in mirror.columns if c not in mirror.key]
     changes = ", ".join(f"{column} = EXCLUDED.{column}" for column in rest)
     return (

@@ -57,7 +57,7 @@ def _steps(tables: list[dict[str, Any]], steps: Sequence[Step], catalog: Catalog
 def _changes(tables: list[dict[str, Any]], changes: Sequence[Change]) -> AoT:
     array = tomlkit.aot()
     for values, change in zip(tables, changes, strict=True):
-        array.append(_table(values, head=(about_down_map(change.down_map),)))
+        array.append(_table(values, head=(about_down_map(change),)))
     return array
 
 

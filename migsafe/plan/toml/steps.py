@@ -54,7 +54,9 @@ def _rows(step: BackfillStep) -> dict[str, Any]:
     if step.copy is None:
         return {"set": step.assignments}
     copy = step.copy
-    return {"into": format_name(copy.into), "columns": list(copy.columns), "values": list(copy.values)}
+    lists = {"columns": list(copy.columns), "values": list(copy.values)}
+    key = {"key": list(copy.key)} if copy.key else {}
+    return {"into": format_name(copy.into), **lists, **key}
 
 
 def script(statements: tuple[str, ...]) -> str:
@@ -118,7 +120,7 @@ def _read_rows(fields: Fields) -> dict[str, Any]:
     assignments = fields.text("set", "")
     delete = fields.flag("delete", default=False)
     into = fields.text("into", None)
-    columns, values = fields.texts("columns"), fields.texts("values")
+    columns, values, key = fields.texts("columns"), fields.texts("values"), fields.texts("key")
     if bool(assignments) + delete + (into is not None) != 1:
         raise fields.error(
             "a backfill has one of: 'set', 'delete = true', 'into' with 'columns' and 'values'"
@@ -128,7 +130,7 @@ def _read_rows(fields: Fields) -> dict[str, Any]:
     target = parse_name(into)
     if target is None or not columns or len(columns) != len(values):
         raise fields.error("'into' must be a table, and 'columns' and 'values' lists of the same length")
-    return {"copy": CopyRows(into=target, columns=columns, values=values)}
+    return {"copy": CopyRows(into=target, columns=columns, values=values, key=key)}
 
 
 def _statements(fields: Fields, key: str, *, optional: bool = False) -> tuple[str, ...]:

@@ -40,12 +40,12 @@ _TAKE = """
     RETURNING c.step_id AS step, c.number, c.leaf, c.first, c.last, c.cursor
 """
 _FENCE = """
-    SELECT r.request FROM migsafe.chunk c JOIN migsafe.rollout r ON r.id = c.rollout_id
+    SELECT r.request, pg_backend_pid() FROM migsafe.chunk c JOIN migsafe.rollout r ON r.id = c.rollout_id
     WHERE c.rollout_id = %s AND c.step_id = %s AND c.number = %s AND c.worker = %s AND c.state = 'open'
     FOR NO KEY UPDATE OF c
 """
 _FENCE_WITH_LEASE = """
-    SELECT r.request FROM migsafe.chunk c JOIN migsafe.rollout r ON r.id = c.rollout_id
+    SELECT r.request, pg_backend_pid() FROM migsafe.chunk c JOIN migsafe.rollout r ON r.id = c.rollout_id
     JOIN migsafe.lease l ON l.rollout_id = c.rollout_id
     WHERE c.rollout_id = %s AND c.step_id = %s AND c.number = %s AND c.worker = %s AND c.state = 'open'
       AND l.token = %s
@@ -170,14 +170,17 @@ def claim(conn: Conn, rollout_id: int, step_id: str, worker: int) -> Chunk | Non
 
 def fence(
     conn: Conn, rollout_id: int, chunk: Chunk, worker: int, token: int | None
-) -> tuple[Request | None] | None:
-    """Hold the chunk until the transaction ends. What was asked of the rollout; None when it is not ours."""
+) -> tuple[Request | None, int] | None:
+    """Hold the chunk until the transaction ends; None when it is not ours.
+
+    Returns what was asked of the rollout, and the number of our server process.
+    """
     names = (rollout_id, chunk.step, chunk.number, worker)
     if token is None:
         row = conn.execute(_FENCE, names).fetchone()
     else:
         row = conn.execute(_FENCE_WITH_LEASE, (*names, token)).fetchone()
-    return None if row is None else (Request(row[0]) if row[0] else None,)
+    return None if row is None else (Request(row[0]) if row[0] else None, int(row[1]))
 
 
 def move(

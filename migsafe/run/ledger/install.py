@@ -58,7 +58,7 @@ def require_current(conn: Conn, wanted: int | None = None) -> None:
 
 
 def install(conn: Conn, steps: Sequence[bytes] | None = None) -> None:
-    """Make the ledger current, in one transaction. Doing it twice, or at the same time, does no harm.
+    """Make the ledger current, each version in a transaction. Doing it twice, or at once, does no harm.
 
     Raises:
         LedgerMismatch: It is newer than this program, or the schema belongs to somebody else.
@@ -66,13 +66,12 @@ def install(conn: Conn, steps: Sequence[bytes] | None = None) -> None:
     """
     steps = scripts() if steps is None else steps
     require_current(conn, len(steps))
-    if version(conn) == len(steps):
-        return
     try:
-        with conn.transaction():
-            conn.execute("SET LOCAL lock_timeout = '10s'")
-            conn.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
-            _upgrade(conn, steps)
+        while version(conn) < len(steps):
+            with conn.transaction():
+                conn.execute("SET LOCAL lock_timeout = '10s'")
+                conn.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+                _upgrade_once(conn, steps)
     except errors.InsufficientPrivilege as error:
         raise RunError(
             f"this role may not create or change the ledger: {error.diag.message_primary}",
@@ -80,16 +79,16 @@ def install(conn: Conn, steps: Sequence[bytes] | None = None) -> None:
         ) from error
 
 
-def _upgrade(conn: Conn, steps: Sequence[bytes]) -> None:
+def _upgrade_once(conn: Conn, steps: Sequence[bytes]) -> None:
+    """To the next version, unless somebody else was faster."""
     require_current(conn, len(steps))
     found = version(conn)
     if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'migsafe'").fetchone() is None:
         conn.execute("CREATE SCHEMA migsafe")
-    for script in steps[found:]:
-        conn.execute(script)
     if found < len(steps):
+        conn.execute(steps[found])
         conn.execute(
             "INSERT INTO migsafe.meta (version) VALUES (%s) "
             "ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, changed_at = clock_timestamp()",
-            (len(steps),),
+            (found + 1,),
         )

@@ -28,6 +28,7 @@ class Request(StrEnum):
     PAUSE = "pause"
     RETREAT = "retreat"
     REVERT = "revert"
+    UNDO = "undo"
 
 
 class StepState(StrEnum):

@@ -32,6 +32,7 @@ class PaceRow:
     state: dict[str, Any]
     throttled: dict[str, float]
     updated_at: datetime
+    silent_seconds: float  # since then, by the server's clock
 
 
 def read_set_values(conn: Conn, rollout_id: int) -> tuple[SetValue, ...]:
@@ -95,5 +96,8 @@ def read_pace(conn: Conn, rollout_id: int) -> PaceRow | None:
         return None
     with conn.cursor(row_factory=class_row(PaceRow)) as cursor:
         return cursor.execute(
-            "SELECT state, throttled, updated_at FROM migsafe.pace WHERE rollout_id = %s", (rollout_id,)
+            "SELECT state, throttled, updated_at, "
+            "extract(epoch FROM clock_timestamp() - updated_at)::float8 AS silent_seconds "
+            "FROM migsafe.pace WHERE rollout_id = %s",
+            (rollout_id,),
         ).fetchone()

@@ -23,6 +23,7 @@ _COLUMNS = """
 
 def pin_steps(conn: Conn, rollout_id: int, steps: Iterable[Step]) -> None:
     """Make the step rows of a plan, all pending."""
+    conn.execute("DELETE FROM migsafe.quarantine WHERE rollout_id = %s", (rollout_id,))
     conn.execute("DELETE FROM migsafe.step WHERE rollout_id = %s", (rollout_id,))
     for position, step in enumerate(steps):
         conn.execute(
@@ -98,6 +99,9 @@ def fail_step(conn: Conn, rollout_id: int, step_id: str, error: str) -> None:
 def reset_step(conn: Conn, rollout_id: int, step_id: str) -> None:
     """A step was taken back: as if it had never begun."""
     chunks.forget(conn, rollout_id, step_id)
+    conn.execute(
+        "DELETE FROM migsafe.quarantine WHERE rollout_id = %s AND step_id = %s", (rollout_id, step_id)
+    )
     conn.execute(
         "UPDATE migsafe.step SET state = 'pending', cursor = NULL, progress = NULL, rows = 0, attempts = 0, "
         "error = NULL, started_at = NULL, finished_at = NULL, updated_at = clock_timestamp() "

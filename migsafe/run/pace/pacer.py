@@ -3,9 +3,11 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
+
+import psycopg
 
 from migsafe.config.limits import Limit
 from migsafe.run.events import Notice, PaceChanged, Waiting
@@ -149,16 +151,16 @@ class Pacer:
     def _stand_in(self) -> None:
         """While the signals have no connection: what is set, and what status says, go over ours.
 
-        Raises:
-            psycopg.Error: Ours is lost as well.
+        What goes wrong with it is no reason to fail; should our connection be lost, the next check() says so.
         """
         if self._watch.is_connected or clock() - self._stood_in < _STAND_IN_EVERY_SECONDS:
             return
         self._stood_in = clock()
         session = self._session
-        self._watch.load(session.conn)
-        if session.token is not None:
-            write_pace(session.conn, session.rollout_id, session.token, *self._document())
+        with suppress(psycopg.Error):
+            self._watch.load(session.conn)
+            if session.token is not None:
+                write_pace(session.conn, session.rollout_id, session.token, *self._document())
 
     def _left(self, began: float, worked: float) -> tuple[float, str, str]:
         """How long to wait from now on, for which signal, and in words."""

@@ -6,6 +6,7 @@ from typing import Any
 from migsafe.run.ledger.pace import PaceRow
 
 _MOST_REASONS = 3
+_CURRENT_SECONDS = 60.0  # it is written every second
 
 
 def pace_document(row: PaceRow | None, *, at_work: bool) -> dict[str, Any] | None:
@@ -17,7 +18,8 @@ def pace_document(row: PaceRow | None, *, at_work: bool) -> dict[str, Any] | Non
         "throttled_by": {name: round(seconds, 1) for name, seconds in sorted(row.throttled.items())},
         "updated_at": row.updated_at.isoformat(),
     }
-    return {**(row.state if at_work and row.state.get("watching") else {}), **total}
+    is_current = at_work and row.silent_seconds < _CURRENT_SECONDS and row.state.get("watching")
+    return {**(row.state if is_current else {}), **total}
 
 
 def pace_lines(document: Mapping[str, Any] | None) -> list[str]:

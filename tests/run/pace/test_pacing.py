@@ -217,6 +217,7 @@ def test_it_can_be_paused_while_it_stands(dsn: str) -> None:
     assert done_rows(dsn) == 0
 
 
+@pytest.mark.proof
 def test_a_lost_connection_of_the_signals_is_made_again_without_a_word(dsn: str) -> None:
     say(dsn, 25)
     with Run(dsn, settings()) as run:
@@ -340,6 +341,7 @@ def test_without_a_connection_for_signals_it_holds_says_so_in_status_and_can_be_
         connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
+@pytest.mark.proof
 def test_a_limit_on_rows_makes_windows_small_and_a_higher_one_is_felt_at_once(database: str) -> None:
     prepare(database, 20_000)
     big = Settings(

@@ -165,6 +165,7 @@ def test_the_oldest_transaction_counts_and_one_that_keeps_nothing_does_not(
         assert value(oldest.read(ask)) == 0
 
 
+@pytest.mark.proof
 def test_a_query_on_a_replica_counts_from_when_it_is_first_seen(
     signals: tuple[Signal, ...], ask: Ask, admin: psycopg.Connection, standby: Server
 ) -> None:
@@ -229,6 +230,7 @@ def test_a_vacuum_of_a_partition_is_seen_while_it_works(
     assert vacuum.read(ask).value == 0
 
 
+@pytest.mark.proof
 def test_an_autovacuum_that_prevents_wraparound_counts_twice(
     signals: tuple[Signal, ...], ask: Ask, admin: psycopg.Connection
 ) -> None:

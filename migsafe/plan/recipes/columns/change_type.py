@@ -9,9 +9,9 @@ from migsafe.plan.draft import EITHER, Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, ColumnChange, DownMap
 from migsafe.plan.recipes import common
-from migsafe.plan.recipes.columns.way import way_of
+from migsafe.plan.recipes.columns.way import Way, way_of
 from migsafe.plan.replace.column import TWO_NAMES, build_steps
-from migsafe.plan.replace.dependants import needs_mending
+from migsafe.plan.replace.dependants import needs_mending, view_twins
 from migsafe.plan.replace.numbering import widened
 from migsafe.plan.replace.references import references_to
 from migsafe.plan.replace.replacement import Around, Replacement
@@ -24,9 +24,16 @@ _CHOOSY = {ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.FOR
 
 
 def change_type(
-    operation: AlterColumnType, wanted: Wanted, scene: Scene, *, around: Around | None = None
+    operation: AlterColumnType,
+    wanted: Wanted,
+    scene: Scene,
+    *,
+    around: Around | None = None,
+    way: Way | None = None,
 ) -> Draft:
     """The rollout of a column's new type; `around` is what the migration says before and after.
+
+    `way` is how values pass, where that is known already.
 
     Raises:
         PlanError: No conversion is known, or something cannot be carried over.
@@ -38,7 +45,7 @@ def change_type(
     if options.new_column is not None:
         common.refuse_taken(table, options.new_column)
     tag = make_tag(str(table.name), old.name, str(operation.type), str(operation.collation or ""))
-    way = way_of(operation, wanted, table, old, scene, tag=tag)
+    way = way or way_of(operation, wanted, table, old, scene, tag=tag)
     conversion = way.conversion
     if conversion.up_fits is not None and not swap:
         raise PlanError(
@@ -90,6 +97,7 @@ def change_type(
             *_narrower(conversion, old),
             *way.warnings,
             *_also(change),
+            *view_twins(change).warnings(),
         ),
     )
 

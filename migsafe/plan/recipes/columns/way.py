@@ -40,9 +40,16 @@ class Way:
 
 
 def way_of(
-    operation: AlterColumnType, wanted: Wanted, table: Table, old: Column, scene: Scene, *, tag: str
+    operation: AlterColumnType,
+    wanted: Wanted,
+    table: Table,
+    old: Column,
+    scene: Scene,
+    *,
+    tag: str,
+    by_copy: bool = False,
 ) -> Way:
-    """The way up and down.
+    """The way up and down; `by_copy` says that a new table gets the values, not a new column.
 
     Raises:
         PlanError: None is known, or the one that was given cannot be used.
@@ -60,7 +67,7 @@ def way_of(
     using = operation.using.text if operation.using else None
     plain = using is None or _is_plain_cast(using, operation)
     if plain and wanted.up is None and wanted.down is None:
-        return _known(guard, change, scene)
+        return _known(guard, change, scene, by_copy=by_copy)
     if using is not None and wanted.up is None and wanted.down is None:
         zoned = _zoned(using, guard, operation.column)
         if zoned is not None:
@@ -93,7 +100,7 @@ def _demands(domain: Domain | None, catalog: Catalog) -> bool:
     return False
 
 
-def _known(guard: Guard, change: str, scene: Scene) -> Way:
+def _known(guard: Guard, change: str, scene: Scene, *, by_copy: bool) -> Way:
     old, new = guard.old, guard.new
     conversion = convert(old, new, scene.catalog)
     if conversion is not None:
@@ -109,7 +116,7 @@ def _known(guard: Guard, change: str, scene: Scene) -> Way:
             f"changing {change} depends on the settings of each session",
             advice="Say how: USING with an expression that does not, and `-- migsafe: down EXPRESSION`.",
         )
-    if _demands(scene.catalog.domain(new), scene.catalog):
+    if not by_copy and _demands(scene.catalog.domain(new), scene.catalog):
         raise PlanError(
             f"changing {change}: PostgreSQL writes a whole table anew for a column of a domain that demands "
             "something, a new and empty column too",

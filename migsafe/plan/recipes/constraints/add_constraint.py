@@ -77,7 +77,7 @@ def _steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: 
         case ConstraintKind.FOREIGN_KEY if wanted.references is not None:
             references = scene.catalog.resolve(wanted.references)
             if table.partitioned and scene.server_version < PARTITIONED_FOREIGN_KEYS_NOT_VALID:
-                yield from foreign_key_steps(table, made, _body(wanted), references, scene.catalog)
+                yield from foreign_key_steps(table, made, body_of(wanted), references, scene.catalog)
             else:
                 yield from _proven(table, wanted, made, references)
         case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
@@ -96,32 +96,40 @@ def _proven(
     return constraint_steps(
         table.name,
         made.name,
-        _body(wanted),
+        body_of(wanted),
         called=made.name,
         references=references,
         validate=not wanted.not_valid,
     )
 
 
+def is_plain_equality(exclusion: ConstraintDefinition) -> bool:
+    """Whether an exclusion constraint refuses only what a unique constraint on its columns would."""
+    return set(_WITH.findall(exclusion.text)) == {"="} and " WHERE " not in exclusion.text.upper()
+
+
 def _exclusion(table: Table, wanted: ConstraintDefinition, made: Constraint) -> PlanError:
     """PostgreSQL builds its index while it holds the table, and takes no index that is there already."""
-    operators = set(_WITH.findall(wanted.text))
-    if operators == {"="} and " WHERE " not in wanted.text.upper():
+    what = (
+        f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is blocked"
+    )
+    if is_plain_equality(wanted):
         return PlanError(
-            f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is "
-            "blocked",
+            what,
             advice="All its operators are =, so a unique constraint refuses the same rows and has a plan: "
             f"ADD CONSTRAINT {made.name} UNIQUE (...).",
         )
     return PlanError(
-        f"PostgreSQL builds the index of the exclusion constraint {made.name} while {table.name} is "
-        "blocked, and never makes one of an index that is there",
-        advice="Make a new table with the constraint and move the rows there; or add it in a maintenance "
-        "window.",
+        f"{what}, and takes none NOT VALID", advice="Leave NOT VALID out: then a copy of the table gets it."
     )
 
 
 def _key_steps(table: Table, wanted: ConstraintDefinition, made: Constraint, scene: Scene) -> Iterator[Step]:
+    if wanted.not_valid:
+        raise PlanError(
+            f"PostgreSQL would refuse it: {made.name} would be a key, which is never NOT VALID",
+            advice="Leave NOT VALID out: the plan builds its index CONCURRENTLY.",
+        )
     given = next((index for index in table.indexes if index.name == wanted.using_index), None)
     if wanted.using_index and given is None:
         raise PlanError(f"{table.name} has no index {wanted.using_index}")
@@ -173,7 +181,7 @@ def _key_of_index(
     )
 
 
-def _body(wanted: ConstraintDefinition) -> str:
+def body_of(wanted: ConstraintDefinition) -> str:
     """The constraint without its name, and without NOT VALID."""
     tokens = tuple(lex(wanted.text))
     first = 2 if tokens[0].value == "constraint" else 0

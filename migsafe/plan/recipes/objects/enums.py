@@ -1,4 +1,4 @@
-"""Values of an enum: added at once, for good; no value can have two names.
+"""Values of an enum: added at once, for good; a new name for one takes a new column.
 
 https://www.postgresql.org/docs/current/sql-altertype.html
 """
@@ -12,6 +12,7 @@ from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep, DownMap
 from migsafe.plan.recipes.objects import parts
+from migsafe.plan.recipes.objects.enum_labels import label_in_two_columns
 from migsafe.plan.stages import Stage
 from migsafe.sql.changes import AddLabel, RenameObject
 from migsafe.sql.names import Name
@@ -58,19 +59,26 @@ def _repeatable(change: AddLabel, sql: str) -> str:
     return _ADD_VALUE.sub(r"\1 IF NOT EXISTS", sql, count=1)
 
 
-def rename_value(change: RenameObject, _wanted: Wanted, scene: Scene) -> Draft:
-    """Refused where a column holds values: one of the two versions would not know its own.
+def rename_value(change: RenameObject, wanted: Wanted, scene: Scene) -> Draft:
+    """With a new name for the column each version has its own; refused where both share one column.
 
     Raises:
-        PlanError: Always: why, and what to do instead.
+        PlanError: One of the two versions would not know its own value: what to do instead.
     """
-    name = known_type(change.name, scene.catalog).name
+    kind = known_type(change.name, scene.catalog)
+    name = kind.name
+    if change.part not in kind.labels or change.new_name in kind.labels:
+        raise PlanError(f"{name} has no value {change.part}, or has {change.new_name} already")
+    if scene.options.new_column is not None:
+        return label_in_two_columns(kind, change.part or "", change.new_name, wanted, scene)
     raise PlanError(
         f"a value of {name} has one name at a time: with {change.part} gone the version that runs today "
         f"fails, and before {change.new_name} is there the new one does",
-        advice=f"Add {change.new_name} (ALTER TYPE ... ADD VALUE), let the new version read both and write "
-        f"the new one, and UPDATE the rows that hold {change.part} in a later migration. The old value stays "
-        "in the type unused; to be rid of it, change the columns to a new type.",
+        advice="Plan with --new-column NAME: the new version then reads and writes a column of that name, in "
+        f"which the value is called {change.new_name}, and both are kept equal. Or, where the column must "
+        f"keep its name: add {change.new_name} (ALTER TYPE ... ADD VALUE), let the new version read both and "
+        f"write the new one, and UPDATE the rows that hold {change.part} in a later migration. The old "
+        "value stays in the type unused; to be rid of it, change the columns to a new type.",
     )
 
 

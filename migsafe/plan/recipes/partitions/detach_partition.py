@@ -20,7 +20,6 @@ from migsafe.plan.sync.pair import bounded, make_tag
 from migsafe.sql.names import quote_identifier, quote_literal
 from migsafe.sql.operations import ConstraintKind, DetachPartition
 
-_ALLOWED = "-- migsafe: allow blocking-partition-detach: beside a DEFAULT partition there is no other way"
 _ROWS_LEAVE = Compatibility(
     blue=Window(first=Stage.PLANNED, last=Stage.FENCED),
     green=Window(first=Stage.PLANNED, last=Stage.DROPPED),
@@ -139,7 +138,7 @@ def _at_once(parent: Table, child: Table, default: Table | None, scene: Scene) -
             id=f"contract.detach.{child.name.name}",
             stage=Stage.TOMBSTONED,
             title=f"Detach {child.name} from {parent.name}, for moments under its lock",
-            sql=(f"{_ALLOWED}\nALTER TABLE {parent.name.sql} DETACH PARTITION {child.name.sql}",),
+            sql=(f"ALTER TABLE {parent.name.sql} DETACH PARTITION {child.name.sql}",),
             undo=tuple(undo),
             undo_apart=True,
             locks=effects.locks or strong(parent.name, child.name),

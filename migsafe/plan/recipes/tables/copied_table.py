@@ -4,31 +4,36 @@ PostgreSQL cannot partition a table that is there, so people write this script. 
 copies, loses what is written meanwhile, and blocks or breaks the application at the end.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from migsafe.catalog.keys import cloned_names
 from migsafe.catalog.model import Constraint, Index, Table
 from migsafe.errors import PlanError
+from migsafe.plan.conversion.conversions import Conversion
 from migsafe.plan.draft import Draft, Scene
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change
+from migsafe.plan.recipes.constraints.add_constraint import body_of
 from migsafe.plan.recipes.tables.copy_script import Script, read_copy_script
 from migsafe.plan.recipes.tables.drop_table import drop_steps
 from migsafe.plan.replace.column import primary_key
+from migsafe.plan.replace.followers import Followers, views_of
+from migsafe.plan.replace.replacement import Helpers
 from migsafe.plan.replace.table import Counter, TableReplacement, build_steps, end_mirror
+from migsafe.plan.replace.ties import Tie, foreign_keys_to, refuse_tie
 from migsafe.plan.sync.mirror import fires_before
 from migsafe.plan.sync.pair import bounded, make_tag
 from migsafe.sql.names import Name, quote_identifier
 from migsafe.sql.operations import (
     AddConstraint,
+    ConstraintDefinition,
     ConstraintKind,
     CreateTable,
     Generated,
     Operation,
 )
 
-_QUIET = "-- migsafe: allow disabled-trigger: what is carried back is no write of the application"
 _KEYS = (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE)
 
 
@@ -42,22 +47,34 @@ def copied_table(wanted: Sequence[Wanted], scene: Scene) -> tuple[Draft, int] | 
     return (copied(script, scene), script.length) if script else None
 
 
-def copied(script: Script, scene: Scene, *, triggers_follow: bool = False) -> Draft:
+def copied(
+    script: Script,
+    scene: Scene,
+    *,
+    triggers_follow: bool = False,
+    conversions: Mapping[str, Conversion] | None = None,
+    helpers: Helpers | None = None,
+) -> Draft:
     """The rollout of such a script; `triggers_follow` gives the new table the triggers of the old one.
+
+    `conversions` are those of the columns that get another type, with the functions that they call.
 
     Raises:
         PlanError: Something on the old table could not follow.
     """
     old, new = script.old, script.new
-    _refuse_unsupported(script, scene)
+    _refuse_unsupported(script)
     tag = make_tag(str(old.name), str(new.name))
     grave = script.kept or Name(bounded("migsafe_tomb", old.name.name, tag), old.name.schema)
     renames = tuple(each.sql for each in script.after)
+    refuses = any(each.up_fits is not None for each in (conversions or {}).values())
     change = TableReplacement(
         rollout=scene.rollout,
         tag=tag,
         old=old,
         new=new,
+        followers=Followers(table=old, views=views_of(old, scene.catalog)),
+        foreign_keys=tuple(_ties_to(script, scene)),
         grave=grave,
         columns=_columns(script),
         old_key=primary_key(old),
@@ -67,9 +84,18 @@ def copied(script: Script, scene: Scene, *, triggers_follow: bool = False) -> Dr
         counters=tuple(_counters(old, new)),
         at_swap=tuple(_at_swap(old, grave, follow=triggers_follow)),
         at_swap_undo=tuple(_at_swap_undo(old, grave, follow=triggers_follow)),
-        lenient=not (_has_room(script) and _takes_every_row(new, old, _new_key(old, new))),
-        lenient_back=not _takes_every_row(old, new, primary_key(old)),
+        lenient=refuses or not (_has_room(script) and _takes_every_row(new, old, _new_key(old, new))),
+        lenient_back=not (_takes_every_row(old, new, primary_key(old)) and not conversions),
+        conversions=conversions or {},
+        helpers=helpers or Helpers(),
     )
+    if change.lenient and change.foreign_keys:
+        raise PlanError(
+            f"{new.name} may refuse rows that {old.name} takes, and foreign keys refer to {old.name}: rows "
+            "that refer to such a row could not be written",
+            advice="Give it a partition for every row (DEFAULT), and no constraint that the table does not "
+            "have yet: add that afterwards. Or drop the foreign keys in the script.",
+        )
     ending = end_mirror(change)
     if script.kept is None:
         last = drop_steps(old, grave, scene)
@@ -89,6 +115,34 @@ def copied(script: Script, scene: Scene, *, triggers_follow: bool = False) -> Dr
         steps=(*build_steps(change), ending, *tail),
         warnings=tuple(_warnings(script, change, triggers_follow=triggers_follow)),
         busy=(old.name, new.name, grave),
+    )
+
+
+def _ties_to(script: Script, scene: Scene) -> Iterator[Tie]:
+    """The foreign keys to the table, as the script wants them; what it does not name follows as it is."""
+    old, new = script.old, script.new
+    added = {(scene.catalog.resolve(each.table), each.constraint.columns): each for each in script.tied}
+    for tie in foreign_keys_to(old, scene.catalog):
+        wanted = tie
+        if (tie.table, tie.old.name) in script.untied:
+            said = added.pop((tie.table, tie.old.columns), None)
+            wanted = _as_said(tie, said.constraint, new) if said else replace(tie, new=None)
+        refuse_tie(wanted, new, scene.server_version)
+        yield wanted
+    for table, _ in added:
+        raise PlanError(
+            f"{table} gets a foreign key to {old.name} that it did not have",
+            advice="Add it by a migration of its own, after this one.",
+        )
+
+
+def _as_said(tie: Tie, said: ConstraintDefinition, new: Table) -> Tie:
+    name = said.name or f"{tie.table.name}_{'_'.join(tie.old.columns)}_fkey"
+    return replace(
+        tie,
+        new=(name, body_of(said)),
+        refers=said.referenced_columns or primary_key(new),
+        validated=not said.not_valid,
     )
 
 
@@ -183,7 +237,7 @@ def _awake(old: Table) -> tuple[str, ...]:
 def _at_swap(old: Table, grave: Name, *, follow: bool) -> Iterator[str]:
     """What is carried back to the old table is no write of the application: its triggers stay quiet."""
     for name in _awake(old):
-        yield f"{_QUIET}\nALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
+        yield f"ALTER TABLE {grave.sql} DISABLE TRIGGER {name}"
     for trigger in old.triggers if follow else ():
         yield trigger.definition
         if not trigger.enabled:
@@ -197,22 +251,10 @@ def _at_swap_undo(old: Table, grave: Name, *, follow: bool) -> Iterator[str]:
         yield f"ALTER TABLE {grave.sql} ENABLE TRIGGER {name}"
 
 
-def _refuse_unsupported(script: Script, scene: Scene) -> None:
+def _refuse_unsupported(script: Script) -> None:
     old = script.old
-    views = sorted(str(view.name) for view in scene.catalog.views.values() if old.name in view.reads)
     before = [each.name for each in old.triggers if each.row and fires_before(each.name)]
-    others = [str(name) for name in old.referenced_by if name != old.name]
     hindrances = (
-        (
-            others,
-            "has foreign keys to it, which would stay with the old table",
-            "Drop them first, and add them again afterwards, where the new key still allows that.",
-        ),
-        (
-            views,
-            "reads it, and would go on reading the old table",
-            "Drop it first, and create it again after.",
-        ),
         (
             before,
             "is a trigger that fires before the one that carries writes over",
@@ -269,6 +311,14 @@ def _warnings(script: Script, change: TableReplacement, *, triggers_follow: bool
         yield (
             f"{new.name} has other columns, or in another order: clients that prepare SELECT * get 'cached "
             "plan must not change result type' at the change of names."
+        )
+    followed = [f"{tie.old.name} of {tie.table}" for tie in change.foreign_keys if tie.new is not None]
+    if followed:
+        yield (
+            f"Foreign keys to {old.name} are made again onto the new table before the names change: "
+            f"{', '.join(followed)}. For that time a row that breaks one of them may be refused at COMMIT, "
+            "not by its statement. Going back makes and proves them again: that takes as long as their "
+            "tables are big."
         )
     if old.publications and not new.publications:
         yield f"{old.name} is published by {', '.join(old.publications)}: add {new.name} there, or it is not."

@@ -9,8 +9,10 @@ from migsafe.plan.migration import Wanted
 from migsafe.sql.copy_rows import PlainCopy, plain_copy
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
+    AddConstraint,
     CreateIndex,
     CreateTable,
+    DropConstraint,
     DropTable,
     Insert,
     LockTable,
@@ -28,7 +30,8 @@ from migsafe.sql.operations import (
 class Script:
     """The script taken apart: `build` makes the new table, `after` follows the change of names.
 
-    `kept` is the name under which the old table stays, None when it is dropped.
+    `kept` is the name under which the old table stays, None when it is dropped. `untied` are the foreign
+    keys of other tables to the old one which the script drops, `tied` those to the new one which it adds.
     """
 
     old: Table
@@ -38,6 +41,8 @@ class Script:
     after: tuple[Wanted, ...]
     kept: Name | None
     length: int
+    untied: frozenset[tuple[Name, str]] = frozenset()
+    tied: tuple[AddConstraint, ...] = ()
 
 
 def read_copy_script(wanted: Sequence[Wanted], catalog: Catalog) -> Script | None:
@@ -48,6 +53,7 @@ def read_copy_script(wanted: Sequence[Wanted], catalog: Catalog) -> Script | Non
     new = catalog.resolve(first.table)
     at, copied, made = 1, None, {new}
     build = [wanted[0]]
+    untied: set[tuple[Name, str]] = set()
     after_build = apply(catalog, first)
     while at < len(wanted) and not _moves(wanted[at].operation, after_build, copied):
         operation = wanted[at].operation
@@ -60,24 +66,33 @@ def read_copy_script(wanted: Sequence[Wanted], catalog: Catalog) -> Script | Non
             build.append(wanted[at])
             after_build = apply(after_build, operation)
             made |= {after_build.resolve(operation.table)} if isinstance(operation, CreateTable) else set()
+        elif (tie := _untied(operation, catalog)) is not None:
+            untied.add(tie)
         elif not isinstance(operation, LockTable) and not _is_setval(wanted[at]):
             return None
         at += 1
     old = catalog.table(copied.source) if copied else None
     if copied is None or old is None:
         return None
-    moved = _names_changed(wanted[at:], old.name, new)
+    moved = _names_changed(wanted[at:], old.name, new, catalog)
     if moved is None:
         return None
     kept, after, length = moved
+    ties = [each.operation for each in after]
+    untied |= {tie for each in ties if (tie := _untied(each, catalog)) is not None}
+    tied = tuple(each for each in ties if isinstance(each, AddConstraint))
+    if any(_references(catalog, *tie) != old.name for tie in untied):
+        return None
     return Script(
         old=old,
         new=after_build.tables[new],
         copied=copied,
         build=tuple(build),
-        after=after,
+        after=tuple(each for each in after if not isinstance(each.operation, AddConstraint | DropConstraint)),
         kept=kept,
         length=at + length,
+        untied=frozenset(untied),
+        tied=tied,
     )
 
 
@@ -108,8 +123,22 @@ def _is_setval(wanted: Wanted) -> bool:
     return isinstance(wanted.operation, Query) and "setval" in wanted.operation.functions
 
 
+def _untied(operation: Operation, catalog: Catalog) -> tuple[Name, str] | None:
+    """A foreign key that is dropped."""
+    if not isinstance(operation, DropConstraint) or operation.cascade:
+        return None
+    tie = (catalog.resolve(operation.table), operation.constraint)
+    return tie if _references(catalog, *tie) else None
+
+
+def _references(catalog: Catalog, name: Name, constraint: str) -> Name | None:
+    table = catalog.table(name)
+    found = table.constraint(constraint) if table else None
+    return found.references if found else None
+
+
 def _names_changed(
-    wanted: Sequence[Wanted], old: Name, new: Name
+    wanted: Sequence[Wanted], old: Name, new: Name, catalog: Catalog
 ) -> tuple[Name | None, tuple[Wanted, ...], int] | None:
     """Under which name the old table stays, what follows, and how many operations that are."""
     if len(wanted) < 2:
@@ -124,12 +153,26 @@ def _names_changed(
         operation = each.operation
         if isinstance(operation, DropTable) and kept is not None and operation.table.name == kept.name:
             kept = None
-        elif isinstance(operation, RenameIndex | RenameConstraint) or _owns(operation):
+        elif (
+            isinstance(operation, RenameIndex | RenameConstraint)
+            or _owns(operation)
+            or _untied(operation, catalog) is not None
+            or _ties_to(operation, old, catalog)
+        ):
             after.append(each)
         else:
             break
         length += 1
     return kept, tuple(after), length
+
+
+def _ties_to(operation: Operation, name: Name, catalog: Catalog) -> bool:
+    """Whether another table gets a foreign key to the one that has this name then."""
+    if not isinstance(operation, AddConstraint) or operation.constraint.references is None:
+        return False
+    return catalog.resolve(operation.constraint.references) == name and (
+        catalog.resolve(operation.table) != name
+    )
 
 
 def _owns(operation: Operation) -> bool:
