@@ -9,9 +9,10 @@ class Cursor:
     """The next batch: one of several over the pages `first` to `end` (excluded) of relation `leaf`.
 
     `sweep` 0 is the main pass. `found` counts the rows that this pass found pending; `skipped` says that some
-    were left for the next one, `held` that the pass was clean but for rows in quarantine. A window of pages
-    is gone over in `stripes` passes, each by `parts` batches; `stripe` counts them all. `after` is for going by
-    the key: the last key that is done.
+    were left for the next one, `held` that the pass was clean but for rows in quarantine.
+
+    A window of pages is gone over in `stripes` passes, each by `parts` batches; `stripe` counts them all.
+    `after` is for going by the key: the last key that is done.
     """
 
     sweep: int = 0

@@ -202,6 +202,28 @@ def test_a_chunk_of_a_silent_worker_is_taken_over_where_it_stands_and_the_late_o
             first.fence()
 
 
+def test_a_backfill_that_an_older_migsafe_began_goes_on_where_it_was(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    """Its cursor was that of the whole step, here in the middle of a window."""
+    conn = users(ROWS)
+    conn.execute("ALTER TABLE users ADD COLUMN copied int")
+    done = conn.execute(
+        "UPDATE users SET copied = visits WHERE ctid < '(40,0)' OR (ctid < '(44,0)' AND id % 8 < 3)"
+    ).rowcount
+    conn.execute(COUNT_CHANGES)
+    with hold(fill_plan(), database, settings=SMALL) as runner:
+        conn.execute(
+            "UPDATE migsafe.step SET state = 'running', rows = %s, cursor = jsonb_build_object("
+            "'sweep', 0, 'leaf', 'users'::regclass::oid::int8, 'first', 40, 'end', 44, 'stripe', 3, "
+            "'found', %s::int, 'skipped', false)",
+            (done, done),
+        )
+        runner.advance(Stage.BACKFILLED)
+        assert read_step(runner.session.conn, runner.rollout().id, "fill").rows == ROWS
+    assert filled_once(conn, ROWS - done)
+
+
 @pytest.mark.usefixtures("copied")
 def test_status_tells_who_is_at_work_where(database: str) -> None:
     slow = replace(SMALL, max_rows_per_second=5000.0, workers=2)
