@@ -3,7 +3,14 @@
 import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
-from migsafe.cli.rollouts import DATABASE, FORMAT, interruptible, rollout_name, watching
+from migsafe.cli.rollouts import (
+    DATABASE,
+    FORMAT,
+    configured_pace,
+    interruptible,
+    rollout_name,
+    watching,
+)
 
 
 def work(
@@ -28,11 +35,15 @@ def work(
     from migsafe.run.connect import database_url
     from migsafe.run.join import join
     from migsafe.run.lost import database_errors
+    from migsafe.run.settings import Settings
 
     dsn = database_url(database)
     name = rollout_name(plan) if plan else None
+    settings = Settings(pace=configured_pace(()))
     with watching(output_format) as (text, recorder), interruptible(plan or "PLAN"), database_errors(dsn):
-        done = join(dsn, name, observer=both(text, recorder), idle_seconds=idle_timeout, leads=lead)
+        done = join(
+            dsn, name, settings=settings, observer=both(text, recorder), idle_seconds=idle_timeout, leads=lead
+        )
     if output_format is OutputFormat.JSON:
         print_json({"format_version": 1, "done": done.done, "chunks": done.chunks, "rows": done.rows})
         return
