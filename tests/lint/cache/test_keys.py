@@ -91,7 +91,7 @@ SETTINGS = {
     "schema": "schema.sql",
     "fail_on": "warning",
 }
-NOT_IN_KEYS = {"sources", "text", "baseline", "alembic"}
+NOT_IN_KEYS = {"sources", "text", "baseline", "alembic", "pace"}
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))

@@ -28,8 +28,18 @@ REVERT = "revert"
 class Trial:
     """A database, its plan, and what was measured. `rest` is how long each stage is worked in, in seconds."""
 
-    def __init__(self, case: Case, plan: Plan, dsn: str, expected: Expected, *, rest: float) -> None:
+    def __init__(
+        self,
+        case: Case,
+        plan: Plan,
+        dsn: str,
+        expected: Expected,
+        *,
+        rest: float,
+        settings: Settings = SETTINGS,
+    ) -> None:
         self.case, self.plan, self.dsn, self.rest = case, plan, dsn, rest
+        self.settings = settings
         self.expected = expected
         self.recorder = Recorder()
         self.source = Source()
@@ -70,7 +80,7 @@ class Trial:
         with (
             Watch(self.dsn, self.recorder),
             Audit(self.expected.lens, self.dsn, self.recorder) as audit,
-            hold(self.plan, self.dsn, settings=SETTINGS) as runner,
+            hold(self.plan, self.dsn, settings=self.settings) as runner,
         ):
             try:
                 yield runner, crew, audit
