@@ -7,6 +7,7 @@ import pytest
 from migsafe.plan.model import DdlStep, Plan
 from migsafe.plan.stages import Stage, Version
 from migsafe.postgres.server import Server
+from migsafe.run.settings import Settings
 
 from .cases import load_cases
 from .load.deeds import Deed, Story, Wrong
