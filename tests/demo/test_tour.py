@@ -1,13 +1,18 @@
 """The whole tour on a small table, with the real linter, planner, runner, controller, server and proxy."""
 
 import io
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from migsafe.demo.outcome import Outcome
 from migsafe.demo.story import Story
 from migsafe.demo.tour import Tour, run_tour
 from migsafe.plan.stages import Stage
+from migsafe.postgres.account import temporary_root
 
 
 def run(*, break_canary: bool = False) -> tuple[Outcome, list[str], str]:
@@ -17,12 +22,17 @@ def run(*, break_canary: bool = False) -> tuple[Outcome, list[str], str]:
     return outcome, problems, out.getvalue()
 
 
-def left_over() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("migsafe-demo-*"))
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An own directory for temporary files, so that what is left there was left by this test."""
+    path = Path(tempfile.mkdtemp(prefix="tour-", dir=temporary_root()))
+    path.chmod(0o711)
+    monkeypatch.setattr(tempfile, "tempdir", str(path))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
-def test_the_column_is_renamed_without_a_failed_request() -> None:
-    before = left_over()
+def test_the_column_is_renamed_without_a_failed_request(temporary: Path) -> None:
     outcome, problems, text = run()
     assert problems == [], text
     assert outcome.load.failed == 0
@@ -32,7 +42,7 @@ def test_the_column_is_renamed_without_a_failed_request() -> None:
     assert outcome.backfilled_rows > 4_000
     assert outcome.looks[-1].columns == ("full_name",)
     assert "renamed-column" in text
-    assert left_over() <= before
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_broken_green_is_caught_at_its_first_share_and_the_traffic_goes_back() -> None:
