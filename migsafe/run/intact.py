@@ -1,4 +1,4 @@
-"""The triggers that keep two shapes equal may be dropped or disabled by somebody: found out before it matters.
+"""Triggers that keep two shapes equal may be dropped or disabled by somebody: found out before it matters.
 
 Without them one version does not see what the other one writes, and nothing would say so: a contract would
 then drop the only right value.

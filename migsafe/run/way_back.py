@@ -65,9 +65,7 @@ def is_about_something(session: Session, statement: str) -> bool:
     tables = {table for each in operations_of((statement,)) if (table := _table(each)) is not None}
     if not tables or not all(_is_missing(session.conn, table) for table in tables):
         return True
-    names = [
-        trigger.name for step in session.plan.steps for trigger in made_by(session.plan, {step.id})
-    ]
+    names = [trigger.name for step in session.plan.steps for trigger in made_by(session.plan, {step.id})]
     if session.conn.execute(_ELSEWHERE, (OURS, names)).fetchone() is not None:
         return True
     gone = ", ".join(sorted(map(str, tables)))

@@ -1,16 +1,16 @@
 """Somebody else drops, renames or disables what a rollout needs while it runs."""
 
-from collections.abc import Callable
-
 import pytest
 
 from migsafe.errors import StateRefused
 from migsafe.plan.stages import Stage
 from migsafe.run.events import Notice
-from tests.run.faults.trial import Trial, batch, begins, reached
+from tests.run.faults.trial import ROWS, Trial, batch, begins, reached
 
-Tell = Callable[[str], None]
-TRIGGERS = 'DROP TRIGGER "zzz_migsafe_11457fbf_insert" ON orders; DROP TRIGGER "zzz_migsafe_11457fbf_update" ON orders'
+TRIGGERS = """
+DROP TRIGGER zzz_migsafe_11457fbf_insert ON orders;
+DROP TRIGGER zzz_migsafe_11457fbf_update ON orders;
+"""
 
 
 def make_triggers_again(trial: Trial) -> None:
@@ -42,7 +42,9 @@ def test_a_table_that_is_dropped_stops_the_rollout_and_what_is_left_can_be_taken
     trial.revert()
     assert trial.one("SELECT stage, state FROM migsafe.rollout") == ("planned", "reverted")
     assert trial.shape() == []
-    assert any(isinstance(event, Notice) and "was dropped by somebody" in event.text for event in trial.events)
+    assert any(
+        isinstance(event, Notice) and "was dropped by somebody" in event.text for event in trial.events
+    )
 
 
 def test_a_table_that_is_renamed_stops_the_rollout_until_it_has_its_name_back(trial: Trial) -> None:
@@ -115,13 +117,13 @@ def test_an_old_column_that_is_dropped_never_takes_its_values_along(trial: Trial
     assert trial.fails(Stage.TOMBSTONED).advice
     with pytest.raises(StateRefused):
         trial.revert()
-    assert trial.one("SELECT count(*) FROM orders WHERE remark = 'note ' || id") == (2000,)
+    assert trial.one("SELECT count(*) FROM orders WHERE remark = 'note ' || id") == (ROWS,)
 
 
 def test_an_old_column_that_is_dropped_in_the_backfill_never_takes_its_values_along(trial: Trial) -> None:
     trial.fails(when=batch(3), do="ALTER TABLE orders DROP COLUMN note CASCADE")
     before = trial.one("SELECT count(remark) FROM orders")
-    with pytest.raises(StateRefused, match="the old column note of public.orders is not there any more"):
+    with pytest.raises(StateRefused, match=r"the old column note of public\.orders is not there any more"):
         trial.revert()
     assert trial.one("SELECT count(remark) FROM orders") == before
     assert before > (0,)
@@ -167,7 +169,10 @@ def test_an_index_that_is_dropped_is_missed_by_name_and_the_run_goes_on_when_it_
 def test_a_constraint_that_is_dropped_before_it_is_proven_is_named(trial: Trial) -> None:
     drop = "ALTER TABLE orders DROP CONSTRAINT migsafe_orders_note_not_null_11457fbf"
     error = trial.fails(when=begins("verify.orders_note_not_null.validate"), do=drop)
-    assert 'constraint "migsafe_orders_note_not_null_11457fbf" of relation "orders" does not exist' in error.message
+    assert (
+        'constraint "migsafe_orders_note_not_null_11457fbf" of relation "orders" does not exist'
+        in error.message
+    )
     trial.require_told(error.message)
     trial.revert()
     trial.require_taken_back()
