@@ -42,6 +42,7 @@ def test_a_batch_whose_connection_is_cut_at_its_commit_happens_once(
     trial.require_verified()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("cut", ["silent", "silent after"])
 def test_a_network_that_swallows_everything_is_noticed_and_the_batch_happens_once(
     trial: Trial, relay: Relay, cut: Cut
@@ -55,7 +56,7 @@ def test_a_network_that_swallows_everything_is_noticed_and_the_batch_happens_onc
 
 def test_what_was_sent_into_silence_is_given_up(trial: Trial, relay: Relay) -> None:
     """All connections of the run at once, the one that beats for the lease too."""
-    trial.run(when=batch(3), do=relay.silence, dsn=through(relay, trial, **SOON), lease_expiry=20.0)
+    trial.run(when=batch(3), do=relay.silence, dsn=through(relay, trial, **SOON))
     trial.require_verified()
     assert lost_lines(trial.dsn, "trial") == 1
 
@@ -65,7 +66,7 @@ def test_without_a_word_in_the_url_silence_is_noticed_after_about_a_minute(
     trial: Trial, relay: Relay
 ) -> None:
     began = time.monotonic()
-    trial.run(when=batch(3), do=relay.silence, dsn=through(relay, trial), lease_expiry=120.0)
+    trial.run(when=batch(3), do=relay.silence, dsn=through(relay, trial))
     assert 40 < time.monotonic() - began < 100
     trial.require_verified()
 

@@ -20,6 +20,7 @@ def make_triggers_again(trial: Trial) -> None:
         trial.other.execute(statement)
 
 
+@pytest.mark.proof
 def test_a_table_that_is_dropped_before_anything_began_leaves_nothing(trial: Trial) -> None:
     error = trial.fails(when=begins("expand.add_and_sync"), do="DROP TABLE orders")
     assert 'relation "public.orders" does not exist' in error.message
@@ -28,7 +29,10 @@ def test_a_table_that_is_dropped_before_anything_began_leaves_nothing(trial: Tri
     assert trial.shape() == []
 
 
-@pytest.mark.parametrize("where", ["backfill", "verification", "after it"])
+@pytest.mark.parametrize(
+    "where",
+    ["backfill", *(pytest.param(late, marks=pytest.mark.proof) for late in ("verification", "after it"))],
+)
 def test_a_table_that_is_dropped_stops_the_rollout_and_what_is_left_can_be_taken_back(
     trial: Trial, where: str
 ) -> None:
@@ -47,6 +51,7 @@ def test_a_table_that_is_dropped_stops_the_rollout_and_what_is_left_can_be_taken
     )
 
 
+@pytest.mark.proof
 def test_a_table_that_is_renamed_stops_the_rollout_until_it_has_its_name_back(trial: Trial) -> None:
     error = trial.fails(when=batch(3), do="ALTER TABLE orders RENAME TO purchases")
     assert "public.orders does not exist" in error.message
@@ -102,6 +107,7 @@ def test_triggers_that_are_gone_while_only_the_old_version_writes_do_not_hold_up
     trial.require_taken_back()
 
 
+@pytest.mark.proof
 def test_a_new_column_that_is_dropped_stops_the_backfill_and_all_can_be_taken_back(trial: Trial) -> None:
     error = trial.fails(when=batch(3), do="ALTER TABLE orders DROP COLUMN remark CASCADE")
     assert 'column "remark" does not exist' in error.message or "is gone" in error.message
@@ -110,6 +116,7 @@ def test_a_new_column_that_is_dropped_stops_the_backfill_and_all_can_be_taken_ba
     trial.require_taken_back()
 
 
+@pytest.mark.proof
 def test_an_old_column_that_is_dropped_never_takes_its_values_along(trial: Trial) -> None:
     """The new column is the only copy then, and going back would drop it."""
     trial.run()
@@ -139,6 +146,7 @@ def test_an_old_column_that_is_renamed_is_asked_for(trial: Trial) -> None:
     trial.require_right()
 
 
+@pytest.mark.proof
 def test_the_type_of_a_column_that_is_kept_in_step_cannot_be_changed_by_others(trial: Trial) -> None:
     """PostgreSQL itself sees to that: the triggers depend on it."""
     said: list[str] = []
@@ -154,6 +162,7 @@ def test_the_type_of_a_column_that_is_kept_in_step_cannot_be_changed_by_others(t
     trial.require_verified()
 
 
+@pytest.mark.proof
 def test_an_index_that_is_dropped_is_missed_by_name_and_the_run_goes_on_when_it_is_there_again(
     trial: Trial,
 ) -> None:
@@ -166,6 +175,7 @@ def test_an_index_that_is_dropped_is_missed_by_name_and_the_run_goes_on_when_it_
     trial.require_contracted()
 
 
+@pytest.mark.proof
 def test_a_constraint_that_is_dropped_before_it_is_proven_is_named(trial: Trial) -> None:
     drop = "ALTER TABLE orders DROP CONSTRAINT migsafe_orders_note_not_null_11457fbf"
     error = trial.fails(when=begins("verify.orders_note_not_null.validate"), do=drop)
@@ -178,6 +188,7 @@ def test_a_constraint_that_is_dropped_before_it_is_proven_is_named(trial: Trial)
     trial.require_taken_back()
 
 
+@pytest.mark.proof
 def test_a_ledger_that_is_dropped_leaves_a_schema_that_says_what_is_there_already(trial: Trial) -> None:
     trial.fails(when=batch(3), do="DROP SCHEMA migsafe CASCADE")
     error = trial.fails()

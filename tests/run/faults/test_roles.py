@@ -14,8 +14,8 @@ from tests.run.faults.trial import Trial, batch
 SETTINGS = {
     "default_transaction_isolation": "serializable",
     "default_transaction_deferrable": "on",
-    "statement_timeout": "50ms",
-    "lock_timeout": "1ms",
+    "statement_timeout": "3s",
+    "lock_timeout": "200ms",
     "idle_in_transaction_session_timeout": "900ms",
     "idle_session_timeout": "250ms",
     "DateStyle": "German",
@@ -36,14 +36,15 @@ def test_no_setting_of_the_role_changes_what_a_rollout_does(plain: Trial) -> Non
     plain.require_contracted()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("setting", ["transaction_timeout", "statement_timeout"])
 def test_a_step_that_takes_long_outlasts_the_timeouts_of_its_role(plain: Trial, setting: str) -> None:
     if setting == "transaction_timeout" and plain.one("SHOW server_version_num") < ("170000",):
         pytest.skip("since PostgreSQL 17")
-    plain.execute(f"ALTER ROLE {{role}} SET {setting} = '500ms'")
+    plain.execute(f"ALTER ROLE {{role}} SET {setting} = '1s'")
     plan = plain.plan
     patient = next(step for step in plan.steps if isinstance(step, DdlStep) and step.patient)
-    slow = replace(patient, sql=("SELECT pg_sleep(1.2)", *patient.sql))
+    slow = replace(patient, sql=("SELECT pg_sleep(2)", *patient.sql))
     plain.plan = replace(plan, steps=tuple(slow if step is patient else step for step in plan.steps))
     plain.run()
     plain.require_verified()
@@ -72,6 +73,7 @@ def test_rights_on_the_table_that_are_taken_away_stop_the_backfill_and_it_goes_o
     plain.require_verified()
 
 
+@pytest.mark.proof
 def test_rights_on_the_ledger_that_are_taken_away_stop_the_backfill_and_it_goes_on_with_them(
     plain: Trial,
 ) -> None:
@@ -80,11 +82,12 @@ def test_rights_on_the_ledger_that_are_taken_away_stop_the_backfill_and_it_goes_
     with pytest.raises(LeaseHeld, match="expires by itself within seconds"):  # it could not be given back
         plain.run()
     plain.execute("GRANT UPDATE ON ALL TABLES IN SCHEMA migsafe TO {role}")
-    time.sleep(plain.settings.lease_expiry)
+    plain.expire()
     plain.run()
     plain.require_verified()
 
 
+@pytest.mark.proof
 def test_a_role_that_may_not_log_in_any_more_ends_the_run_in_time(plain: Trial) -> None:
     def lock_out() -> None:
         plain.execute("ALTER ROLE {role} NOLOGIN")
@@ -97,7 +100,7 @@ def test_a_role_that_may_not_log_in_any_more_ends_the_run_in_time(plain: Trial) 
     assert isinstance(error, ConnectionFailed)
     assert "ALTER ROLE" in error.advice
     plain.execute("ALTER ROLE {role} LOGIN")
-    time.sleep(plain.settings.lease_expiry)
+    plain.expire()
     plain.run()
     plain.require_verified()
 
@@ -118,6 +121,7 @@ def test_a_server_without_room_is_said_and_a_run_waits_for_room(plain: Trial) ->
     plain.require_verified()
 
 
+@pytest.mark.proof
 def test_with_room_for_one_connection_it_holds_and_says_so_until_there_is_more(plain: Trial) -> None:
     plain.execute("ALTER ROLE {role} CONNECTION LIMIT 1")
 

@@ -114,8 +114,8 @@ def test_a_disk_without_room_for_wal_crashes_the_server_and_the_run_goes_on_afte
             server.start()
         except Exception:  # noqa: BLE001 - it may have come up by itself
             time.sleep(2)
-        time.sleep(trial.settings.lease_expiry)
         again = reconnected(trial, server.dsn("faults"))
+        again.expire()
         again.run()
         again.require_verified()
         again.other.close()
@@ -141,6 +141,7 @@ def test_a_server_that_takes_no_writes_any_more_is_left_until_it_does(own_server
             switch("off")
 
 
+@pytest.mark.proof
 def test_a_server_that_stays_read_only_ends_the_run_with_what_it_says(own_server: Server) -> None:
     with trial_on(own_server) as trial:
 
@@ -155,11 +156,12 @@ def test_a_server_that_stays_read_only_ends_the_run_with_what_it_says(own_server
         finally:
             switch("off")
         assert "default_transaction_read_only is on" in error.message
-        time.sleep(trial.settings.lease_expiry)
+        trial.expire()
         trial.run()
         trial.require_verified()
 
 
+@pytest.mark.proof
 def test_a_server_that_recovers_is_waited_for_and_said(own_server: Server) -> None:
     """57P03: it is there, and lets nobody in yet."""
     with trial_on(own_server) as trial:

@@ -37,8 +37,8 @@ QUICK = Settings(
     retry_first=0.02,
     retry_last=0.1,
     lease_beat=0.3,
-    lease_expiry=1.5,
-    reconnect_seconds=5.0,
+    lease_expiry=60.0,  # `expire` does not wait for it
+    reconnect_seconds=30.0,
 )
 # The stages and states that a person may be left in, and that say so.
 _STOPPED = (State.FAILED, State.PAUSED)
@@ -147,6 +147,10 @@ class Trial:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name LIKE 'migsafe%' AND datname = current_database()"
         )
+
+    def expire(self) -> None:
+        """So much time passes that the lease of a runner which could not give it back is over."""
+        self.execute("UPDATE migsafe.lease SET expires_at = clock_timestamp()")
 
     def one(self, query: str) -> tuple[Any, ...]:
         """One row."""
