@@ -60,7 +60,7 @@ def check_lines(
     yield f"{len(found)} databases, {len(there)} of them are in stage '{target}' or later already"
     for number, wave in enumerate(waves, 1):
         yield f"  wave {number}: {listed(wave)}" + (" (canary)" if number == 1 else "")
-    if not all(each.is_at(target) for each in found):
+    if any(not each.reading.begun for each in found):
         yield from (f"warning: {warning}" for warning in plan.warnings)
     notes = Counter(note for each in found for note in each.notes)
     for note, count in notes.items():

@@ -32,7 +32,7 @@ class Place:
 
 
 def parse_url(url: str, place: Place, *, secret: bool = False) -> dict[str, str]:
-    """The parameters of a URL or connection string; only a `secret` one, from the environment, has a password.
+    """The parameters of a URL; only a `secret` one, from the environment, may have a password.
 
     Raises:
         UsageError: It cannot be read, or has a password. The message does not repeat any of it.

@@ -20,8 +20,8 @@ def pause_gently(child: Child, rollout: str) -> None:
     """Ask the run in this database to pause, as `migsafe pause` does, and see to it until it ended.
 
     A run takes back a request that was there before it began, so that one is asked again. Where the ledger
-    cannot be asked, or does not know the rollout yet, the process is told to end: what it has at hand is rolled
-    back then.
+    cannot be asked, or does not know the rollout yet, the process is told to end: what it has at hand is
+    rolled back then.
     """
     while child.is_alive:
         try:
