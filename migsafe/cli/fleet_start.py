@@ -159,8 +159,9 @@ def carry_out(
     command: str,
 ) -> None:
     """Go through the fleet, say how it came out, and exit with the code for that."""
-    from migsafe.cli.fleet_show import Lines, check_lines, report_document, report_lines
+    from migsafe.cli.fleet_show import Lines, check_document, check_lines, report_document, report_lines
     from migsafe.fleet.drive import Course, Driver
+    from migsafe.fleet.model import listed
     from migsafe.plan.toml.durations import parse_duration
 
     order = at.waves(ways.waves, ways.canary)
@@ -174,11 +175,11 @@ def carry_out(
     )
     lines.fleet("\n".join(check_lines(at.plan, checked, order, target)))
     if failed and not (ways.keep_going and len(failed) < len(checked)):
+        if output_format is OutputFormat.JSON:
+            print_json(check_document(at.plan, checked, order, target))
         raise StateRefused(
-            f"{len(failed)} of {len(checked)} databases cannot be begun, so nothing was: "
-            + "; ".join(f"{each.name}: {each.problem}" for each in failed[:3])
-            + (f"; and {len(failed) - 3} more" if len(failed) > 3 else ""),
-            advice=f"{failed[0].advice} --keep-going leaves such databases out.".strip(),
+            f"nothing was begun, for not all databases are ready: {listed(each.name for each in failed)}",
+            advice="See above. Correct the cause and run this again; --keep-going leaves such databases out.",
         )
     course = Course(
         rollout=at.plan.name,

@@ -3,6 +3,7 @@
 Pure: it decides about readings. Where each database has an application of its own, each stands for itself.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from migsafe.errors import StateRefused
@@ -105,12 +106,9 @@ def require_way_back(
 
 
 def common(readings: Iterable[Reading]) -> Mapping[str, int]:
-    """How many databases stand where: stage, or why nobody knows."""
-    counts: dict[str, int] = {}
-    for each in readings:
-        key = "unreachable" if each.problem else each.stage.value
-        counts[key] = counts.get(key, 0) + 1
-    return counts
+    """How many databases stand where, in the order of the stages; last those of which nobody knows."""
+    found = Counter("unreachable" if each.problem else each.stage.value for each in readings)
+    return {key: found[key] for key in (*Stage, "unreachable") if found[key]}
 
 
 def _takes_blue(plan: Plan, stage: Stage) -> bool:
