@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 import psycopg
 import pytest
@@ -132,31 +133,34 @@ class Shards:
         )
 
 
+def fill(dsn: str) -> Plan:
+    """Make the table, and the plan for it."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL)")
+        conn.execute("INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, %s) i", (ROWS,))
+        conn.execute("ANALYZE users")
+        options = PlanOptions(contract=Contract(keep_seconds=0))
+        return plan_migration(MIGRATION, read_catalog(conn), options)
+
+
 @pytest.fixture
 def make_shards(server: Server, tmp_path: Path) -> Iterator[Callable[[int], Shards]]:
     made: list[str] = []
 
+    def create(database: str, template: str) -> None:
+        made.append(database)
+        query = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute(query.format(sql.Identifier(database), sql.Identifier(template)))
+
     def make(count: int) -> Shards:
         tag = uuid.uuid4().hex[:8]
-        names = [chr(ord("a") + n) for n in range(count)]
-        real = {name: f"fleet_{tag}_{name}" for name in names}
-        with psycopg.connect(server.dsn(), autocommit=True) as admin:
-            for number, database in enumerate(real.values()):
-                made.append(database)
-                template = sql.Identifier(made[0] if number else "template1")
-                admin.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(database), template)
-                )
-                if not number:
-                    with psycopg.connect(server.dsn(database), autocommit=True) as conn:
-                        conn.execute("CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL)")
-                        conn.execute(
-                            "INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, %s) i", (ROWS,)
-                        )
-                        conn.execute("ANALYZE users")
-                        plan = plan_migration(
-                            MIGRATION, read_catalog(conn), PlanOptions(contract=Contract(keep_seconds=0))
-                        )
+        real = {name: f"fleet_{tag}_{name}" for name in ascii_lowercase[:count]}
+        first, *others = real.values()
+        create(first, "template1")
+        plan = fill(server.dsn(first))
+        for database in others:
+            create(database, first)
         (tmp_path / "plan.toml").write_text(dump_plan(plan))
         shards = Shards(server=server, real=real, folder=tmp_path, plan=plan)
         shards.write()
