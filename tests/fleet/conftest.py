@@ -133,18 +133,20 @@ class Shards:
         )
 
 
-def fill(dsn: str) -> Plan:
-    """Make the table, and the plan for it."""
+def fill(dsn: str, prepare: str = "") -> Plan:
+    """Make the table, what else there is to prepare, and the plan for it."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL)")
         conn.execute("INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, %s) i", (ROWS,))
         conn.execute("ANALYZE users")
+        if prepare:
+            conn.execute(prepare)
         options = PlanOptions(contract=Contract(keep_seconds=0))
         return plan_migration(MIGRATION, read_catalog(conn), options)
 
 
 @pytest.fixture
-def make_shards(server: Server, tmp_path: Path) -> Iterator[Callable[[int], Shards]]:
+def make_shards(server: Server, tmp_path: Path) -> Iterator[Callable[..., Shards]]:
     made: list[str] = []
 
     def create(database: str, template: str) -> None:
@@ -153,12 +155,13 @@ def make_shards(server: Server, tmp_path: Path) -> Iterator[Callable[[int], Shar
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute(query.format(sql.Identifier(database), sql.Identifier(template)))
 
-    def make(count: int) -> Shards:
+    def make(count: int, prepare: str = "") -> Shards:
         tag = uuid.uuid4().hex[:8]
-        real = {name: f"fleet_{tag}_{name}" for name in ascii_lowercase[:count]}
+        names = ascii_lowercase[:count] if count <= 26 else [f"s{n:03}" for n in range(count)]
+        real = {name: f"fleet_{tag}_{name}" for name in names}
         first, *others = real.values()
         create(first, "template1")
-        plan = fill(server.dsn(first))
+        plan = fill(server.dsn(first), prepare)
         for database in others:
             create(database, first)
         (tmp_path / "plan.toml").write_text(dump_plan(plan))
