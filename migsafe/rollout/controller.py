@@ -110,7 +110,10 @@ class Controller:
     def pause(self) -> Outcome:
         """Hold both tracks where they are, when nobody runs this rollout."""
         if self._runner.rollout().state in (State.DONE, State.REVERTED):
-            raise StateRefused(f"the rollout '{self._plan.name}' is over: there is nothing to pause")
+            raise StateRefused(
+                f"the rollout '{self._plan.name}' is over: there is nothing to pause",
+                advice="`migsafe status` shows how it ended",
+            )
         return self._mover.stop(State.PAUSED, "asked for", ok=True)
 
     def retreat(self, reason: str) -> Outcome:

@@ -177,7 +177,8 @@ class Runner:
         if furthest.position > stage.position:
             raise StateRefused(
                 f"the rollout '{self.plan.name}' has come as far as '{furthest}': that must be taken back "
-                f"before '{stage}'"
+                f"before '{stage}'",
+                advice="`migsafe revert` takes all of it back, newest first.",
             )
         self._persist(lambda: require_way_back(self._session))
         lower = before(self.plan, stage)
@@ -205,7 +206,8 @@ class Runner:
             ):
                 raise StateRefused(
                     f"the rollout '{self.plan.name}' cannot be in stage '{stage}': the step '{row.title}' "
-                    f"is {row.state}"
+                    f"is {row.state}",
+                    advice="`migsafe run` goes on with it, `migsafe revert` takes it back.",
                 )
         if self.rollout().stage is stage:
             return

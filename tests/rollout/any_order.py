@@ -7,6 +7,7 @@ its real statements executed.
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -19,7 +20,7 @@ import psycopg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from migsafe.errors import MigsafeError
+from migsafe.errors import MigsafeError, StateRefused
 from migsafe.plan.model import Contract, Plan, Traffic
 from migsafe.plan.stages import TRAFFIC_STAGES, Stage, Version
 from migsafe.plan.toml.file import dump_plan
@@ -68,6 +69,7 @@ class AnyOrder(RuleBasedStateMachine):
     case: Case
     pattern: Place
     kills = True  # whether processes are started, to be killed
+    counts: Counter[str]  # of what happened
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,6 +116,11 @@ class AnyOrder(RuleBasedStateMachine):
             return control.drive(stage)
 
         self._act(drive, mishap=mishap, at=at, gone=True)
+
+    @rule(goal=st.sampled_from(GOALS[4:]), deeds=st.lists(DEEDS, max_size=3))
+    def go_on(self, goal: Stage, deeds: list[Deed]) -> None:
+        """Far, and without a mishap: what comes late must be reached."""
+        self._act(lambda control: control.drive(goal), deeds=deeds)
 
     @rule()
     def pause(self) -> None:
@@ -167,6 +174,7 @@ class AnyOrder(RuleBasedStateMachine):
             process.kill()
             assert process.stderr is not None
             assert b"Traceback" not in process.stderr.read()
+        self.counts["killed" if process.returncode == -9 else "processes"] += 1
         self._end_leftovers()
 
     # What both versions of the application do.
@@ -260,11 +268,16 @@ class AnyOrder(RuleBasedStateMachine):
 
         if gone:  # whoever says so has seen to it
             gone = int(self.share_file.read_text()) == 100
-        with suppress(Killed):
-            try:
-                self._hold(act, look, gone=gone)
-            except MigsafeError as error:
-                self._require_advice(error)
+        try:
+            self._hold(act, look, gone=gone)
+        except Killed:
+            self.counts["broken off"] += 1
+        except MigsafeError as error:
+            self.counts["refused" if isinstance(error, StateRefused) else "errors"] += 1
+            self._require_advice(error)
+        else:
+            self.counts["done"] += 1
+        self.counts[f"in {self._stage()}"] += 1
 
     def _require_advice(self, error: MigsafeError) -> None:
         assert error.advice, error.message

@@ -4,6 +4,8 @@ Hypothesis chooses the commands, the moments at which they are interrupted, and 
 """
 
 import os
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -19,13 +21,15 @@ PROVEN = ("columns/rename", "types/integer-to-bigint", "columns/split")
 EXAMPLES = 3 if os.environ.get("MIGSAFE_PROOF") == "sample" else 25
 
 
-def explore(server: Server, name: str, *, examples: int, steps: int, kills: bool) -> None:
+def explore(server: Server, name: str, *, examples: int, steps: int, kills: bool) -> str:
+    """What happened, in words."""
+    happened = Counter[str]()
     with place_of(server, CASES[name]) as place:
 
         class Machine(AnyOrder):
             case, pattern = CASES[name], place
 
-        Machine.kills = kills
+        Machine.kills, Machine.counts = kills, happened
         run_state_machine_as_test(
             Machine,
             settings=settings(
@@ -38,6 +42,8 @@ def explore(server: Server, name: str, *, examples: int, steps: int, kills: bool
             ),
         )
 
+    return ", ".join(f"{count} {what}" for what, count in sorted(happened.items()))
+
 
 def test_no_order_of_commands_breaks_the_invariant(server: Server) -> None:
     explore(server, "columns/rename", examples=2, steps=8, kills=False)
@@ -46,5 +52,8 @@ def test_no_order_of_commands_breaks_the_invariant(server: Server) -> None:
 @pytest.mark.proof
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", PROVEN)
-def test_no_order_of_commands_and_kills_breaks_the_invariant_of_any_plan(server: Server, name: str) -> None:
-    explore(server, name, examples=EXAMPLES, steps=15, kills=True)
+def test_no_order_of_commands_and_kills_breaks_the_invariant_of_any_plan(
+    server: Server, name: str, proof_row: Callable[[str], None]
+) -> None:
+    happened = explore(server, name, examples=EXAMPLES, steps=15, kills=True)
+    proof_row(f"commands in any order, {name}: {happened}")

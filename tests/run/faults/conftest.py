@@ -1,6 +1,6 @@
 """A rollout for each fault."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -12,6 +12,17 @@ from tests.run.faults.trial import Trial, make_trial
 @pytest.fixture
 def trial(connection: psycopg.Connection, database: str) -> Trial:
     return make_trial(connection, database)
+
+
+@pytest.fixture(autouse=True)
+def told(request: pytest.FixtureRequest, proof_row: Callable[[str], None]) -> Iterator[None]:
+    """The table of faults: each test's name says what was done, and how it ends."""
+    failed = request.session.testsfailed
+    yield
+    words = request.node.name.removeprefix("test_").replace("_", " ")
+    family = request.path.stem.removeprefix("test_").replace("_", " ")
+    outcome = "survived" if request.session.testsfailed == failed else "NOT SURVIVED"
+    proof_row(f"fault ({family}): {words}: {outcome}")
 
 
 @pytest.fixture
