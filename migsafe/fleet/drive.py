@@ -38,6 +38,7 @@ class Course:
     parallel: int = 4
     pause_seconds: float = 0.0
     keep_going: bool = False
+    descriptors: Sequence[int] = ()  # that each process gets
     objection: Callable[[], str] = str
 
 
@@ -120,7 +121,9 @@ class Driver:
 
     def _run(self, name: str, number: int) -> Outcome:
         began = time.monotonic()
-        child = Child(self.checked[name].reading.database, self.course.words, self.tell)
+        child = Child(
+            self.checked[name].reading.database, self.course.words, self.tell, self.course.descriptors
+        )
         self._children[name] = child
         if self._stopped_by:
             child.stop()
