@@ -158,14 +158,15 @@ def contract(
     from migsafe.fleet.together import require_contract, require_no_traffic
     from migsafe.plan.stages import Stage
     from migsafe.run.kill import read_rules
+    from migsafe.run.order import up_to
 
     read_rules(kill)
     at = opened(plan, databases, only)
     require_no_traffic(at.plan)
-    target = Stage.DROPPED if drop else Stage.TOMBSTONED
+    target = up_to(at.plan, Stage.DROPPED if drop else Stage.TOMBSTONED)
     readings = at.readings()
     require_contract(at.plan, readings, at.among(readings), target, at.fleet.application)
-    words = ["contract", at.plan.name, *(["--drop"] if drop else [])]
+    words = ["contract", plan, *(["--drop"] if drop else [])]
     words += ["--old-version-gone"] if old_version_gone else []
     words += _words("--blocked-budget", blocked_budget) + _repeated("--kill", kill)
     words += ["--kill-superusers"] if kill_superusers else []

@@ -116,7 +116,7 @@ class Opened:
         """
         from migsafe.cli.run import read_stage
         from migsafe.plan.stages import Stage
-        from migsafe.run.order import stages_of
+        from migsafe.run.order import up_to
 
         wanted = read_stage(to) or Stage.VERIFIED
         if wanted.position > Stage.VERIFIED.position:
@@ -124,10 +124,7 @@ class Opened:
                 f"`fleet run` does not go to '{wanted}'",
                 advice="It goes to 'verified' at most; `migsafe fleet contract` takes the old shape away.",
             )
-        return max(
-            (stage for stage in stages_of(self.plan) if stage.position <= wanted.position),
-            key=lambda stage: stage.position,
-        )
+        return up_to(self.plan, wanted)
 
     def waves(self, sizes: str | None, canary: str | None) -> tuple[tuple[str, ...], ...]:
         """The waves of the chosen databases. A canary of the file counts only if it is among them."""
