@@ -1,7 +1,10 @@
 """Drives a plan to a stage: schema, traffic and gates in the order that the machine gives."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+
+import psycopg
 
 from migsafe.errors import GateFailed, StateRefused, UsageError
 from migsafe.plan.stages import Stage, Version
@@ -63,7 +66,7 @@ class Controller:
             provider,
             hold_seconds=hold,
             pace=self._pace,
-            also=self._data_point.look,
+            also=self._look_around,
         )
 
     @property
@@ -131,6 +134,7 @@ class Controller:
             self._declare_old_version_gone()
         while self.position.stage.position < target.position and not self._is_beyond(target):
             for move in machine.forward(self._mover.track, self.position):
+                self._runner.require_intact()
                 if isinstance(move, Ask):
                     self._ask(move.question)
                 else:
@@ -138,6 +142,12 @@ class Controller:
                 self._data_point.look()
         over = machine.next_stage(self._mover.track, self.position.stage) is None
         return self._mover.stop(State.DONE if over else State.WAITING, "", ok=True)
+
+    def _look_around(self) -> None:
+        """While gates are read: what nobody would tell us. Without the database there is nothing to see."""
+        self._data_point.look()
+        with suppress(psycopg.Error), self._runner.without_waiting():
+            self._runner.require_intact()
 
     def _is_beyond(self, target: Stage) -> bool:
         """Whether the plan has no stage any more up to this one."""
