@@ -18,6 +18,9 @@ from migsafe.fleet.model import Database
 from migsafe.plan.stages import Stage
 from tests.fleet.conftest import NAME, ROWS, Process, Shards
 
+# Many processes, one after the other: on a busy machine they take their time.
+pytestmark = pytest.mark.timeout(900)
+
 # A row that cannot be changed: the database's run ends with it in quarantine.
 POISON = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not this row''; END';
