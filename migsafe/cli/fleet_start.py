@@ -219,7 +219,7 @@ def carry_out(
     if output_format is OutputFormat.JSON:
         print_json(report_document(at.plan, report, target))
     else:
-        typer.echo("\n".join(report_lines(report, target, command=command)), err=to_stderr)
+        typer.echo("\n".join(report_lines(at.plan, report, target, command=command)), err=to_stderr)
     if report.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     if not report.ok:

@@ -100,6 +100,7 @@ def test_a_failing_database_stops_the_waves_and_mended_the_same_command_goes_on(
     reached = {(each["fleet_database"], each["stage"]) for each in told if each["event"] == "stage_reached"}
     assert {("a", "verified"), ("c", "expanded"), ("c", "verified")} <= reached
     assert "done       3 of 3 in stage 'verified', 1 of them were before" in done.stdout
+    assert "deploy the new version; when the old one is gone: `migsafe fleet contract" in done.stdout
     assert "\x1b" not in done.stdout
     for name in "abc":
         assert shards.columns(name) == {"id", "name", "full_name"}
