@@ -20,6 +20,7 @@ from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.providers.base import Provider
 from migsafe.rollout.watch import Held, Pace, Watch
 from migsafe.run.ledger.model import State, StopRequested
+from migsafe.run.order import up_to
 from migsafe.run.runner import Runner
 
 DEFAULT_HOLD_SECONDS = 600.0
@@ -99,7 +100,7 @@ class Controller:
         Raises:
             StateRefused: It is not.
         """
-        needed = Stage.SOAKED if self._plan.traffic else Stage.VERIFIED
+        needed = up_to(self._plan, Stage.SOAKED if self._plan.traffic else Stage.VERIFIED)
         stage = self.position.stage
         if stage.position < needed.position:
             raise StateRefused(
