@@ -32,13 +32,17 @@ _TIMING = {"NOT", "DEFERRABLE", "INITIALLY", "DEFERRED", "IMMEDIATE"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    """The two keys; `fresh` and `spare` are indexes on the new and on the old one, to be made a key of."""
+    """The two keys; `fresh` and `spare` are indexes on the new and on the old one, to be made a key of.
+
+    `kept` is an index on the new one that stands in while its own goes away.
+    """
 
     table: Table
     old: Constraint
     new: Constraint
     fresh: Name
     spare: Name
+    kept: Name
     own_fresh: bool  # else the migration's own index
     spare_tail: str
     timing: str
@@ -133,6 +137,7 @@ def _keys(table: Table, old: Constraint, away: DropConstraint, there: AddConstra
         new=found[0],
         fresh=Name(own.name if own else bounded("migsafe_new", found[0].name, tag), schema),
         spare=Name(bounded("migsafe_old", old.name, tag), schema),
+        kept=Name(bounded("migsafe_kept", found[0].name, tag), schema),
         own_fresh=own is None,
         spare_tail=_tail(behind),
         timing=_timing(written.text, table),
@@ -197,20 +202,35 @@ def _steps(keys: _Keys) -> Iterator[Step]:
 
 
 def _undo(keys: _Keys, columns: str) -> Iterator[str]:
-    """The old key from its spare index, in one instant; then both indexes anew, for the next attempt."""
+    """The old key from its spare index, in one instant; then a spare one anew, for the next attempt.
+
+    The index of the new key goes with its constraint, and the new version may name its columns in
+    ON CONFLICT: so another one is there before.
+    """
     gone = dict.fromkeys(quote_identifier(each) for each in (keys.new.name, keys.old.name))
     back = keys.statement(tuple(f"IF EXISTS {each}" for each in gone), keys.old.name, keys.spare)
     _, deferrable, rest = keys.old.definition.partition(" DEFERRABLE")
-    valid = f"SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({quote_literal(keys.spare.sql)})"
+    kept, fresh, table = keys.kept, quote_identifier(keys.fresh.name), keys.table.name.sql
     yield (
-        f"DO $migsafe$ BEGIN IF EXISTS ({valid} AND indisvalid) THEN {back}{deferrable}{rest}; "
+        f"DO $migsafe$ BEGIN IF EXISTS ({_index(kept)} AND NOT indisvalid) THEN DROP INDEX {kept.sql}; "
         "END IF; END $migsafe$"
     )
-    for index, tail in ((keys.fresh, f"({columns})"), (keys.spare, keys.spare_tail)):
-        yield f"DROP INDEX CONCURRENTLY IF EXISTS {index.sql}"
-        yield (
-            f"CREATE UNIQUE INDEX CONCURRENTLY {quote_identifier(index.name)} ON {keys.table.name.sql} {tail}"
-        )
+    yield (
+        f"CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(kept.name)} ON {table} ({columns})"
+    )
+    yield (
+        f"DO $migsafe$ BEGIN IF EXISTS ({_index(keys.spare)} AND indisvalid) THEN {back}{deferrable}{rest}; "
+        f"IF to_regclass({quote_literal(keys.fresh.sql)}) IS NULL THEN "
+        f"ALTER INDEX {kept.sql} RENAME TO {fresh}; END IF; END IF; END $migsafe$"
+    )
+    yield f"DROP INDEX CONCURRENTLY IF EXISTS {kept.sql}"
+    yield f"DROP INDEX CONCURRENTLY IF EXISTS {keys.spare.sql}"
+    spare = quote_identifier(keys.spare.name)
+    yield f"CREATE UNIQUE INDEX CONCURRENTLY {spare} ON {table} {keys.spare_tail}"
+
+
+def _index(name: Name) -> str:
+    return f"SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({quote_literal(name.sql)})"
 
 
 def _warnings(keys: _Keys) -> Iterator[str]:
