@@ -51,6 +51,7 @@ class Wanted:
     """What the options of a command say. `urgent`: what cannot be opened is said, and stops nothing."""
 
     command: str
+    rollout: str | None = None  # its name, once it is known
     events: str | None = None
     metrics: str | None = None
     metrics_public: bool = False
@@ -147,7 +148,7 @@ def telling(wanted: Wanted) -> Iterator[Teller]:
     from migsafe.run.telemetry.sink import Telemetry
 
     sinks, closers = _open(wanted)
-    telemetry = Telemetry(sinks, _complain)
+    telemetry = Telemetry(sinks, _complain, rollout=wanted.rollout)
     teller = Teller(wanted.command, telemetry)
     try:
         yield teller

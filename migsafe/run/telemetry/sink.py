@@ -24,17 +24,21 @@ class Sink(Protocol):
 
 
 class Telemetry:
-    """The observer that gives each event to all senders. One that fails is left out from then on."""
+    """The observer that gives each event to all senders. One that fails is left out from then on.
+
+    The rollout's name, where it is known before the rollout is opened.
+    """
 
     def __init__(
         self,
         sinks: tuple[Sink, ...],
         complain: Complain,
         *,
+        rollout: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sinks, self._complain, self._clock = list(sinks), complain, clock
-        self._context = Context(run=uuid.uuid4().hex)
+        self._context = Context(run=uuid.uuid4().hex, rollout=rollout)
         self._sequence = 0
         self._lock = threading.Lock()
 
