@@ -1,5 +1,6 @@
 """`migsafe pause`, `retreat`, `revert`, `cancel` and `undo`, from any terminal."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -183,6 +184,7 @@ def _ask(
 
     dsn = database_url(database)
     name = rollout_name(target)
+    told = replace(told, rollout=name)
     to_stderr = told.text_to_stderr(output_format)
     with (
         watching(output_format, to_stderr=to_stderr) as (text, recorder),

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -193,7 +194,7 @@ def drive(
         pace=configured_pace(limits),
         **{name: value for name, value in (tuned or {}).items() if value is not None},
     )
-    wanted = wanted or Wanted(command="contract" if contracting else "run")
+    wanted = replace(wanted or Wanted(command="contract" if contracting else "run"), rollout=plan.name)
     to_stderr = wanted.text_to_stderr(output_format)
     with (
         watching(output_format, to_stderr=to_stderr) as (text, recorder),

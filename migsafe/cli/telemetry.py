@@ -52,6 +52,7 @@ class Wanted:
     """What the options of a command say. `urgent`: what cannot be opened is said, and stops nothing."""
 
     command: str
+    rollout: str | None = None  # its name, once it is known
     events: str | None = None
     metrics: str | None = None
     metrics_public: bool = False
@@ -148,7 +149,8 @@ def telling(wanted: Wanted) -> Iterator[Teller]:
     from migsafe.run.telemetry.sink import Telemetry
 
     sinks, closers = _open(wanted)
-    telemetry = Telemetry(sinks, _complain, fleet_database=os.environ.get(FLEET_VARIABLE) or None)
+    of_fleet = os.environ.get(FLEET_VARIABLE) or None
+    telemetry = Telemetry(sinks, _complain, fleet_database=of_fleet, rollout=wanted.rollout)
     teller = Teller(wanted.command, telemetry)
     try:
         yield teller

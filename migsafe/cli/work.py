@@ -47,6 +47,7 @@ def work(
     settings = Settings(pace=configured_pace(()))
     wanted = Wanted(
         command="work",
+        rollout=name,
         events=events,
         metrics=metrics,
         metrics_public=metrics_public,

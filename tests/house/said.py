@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("migsafe/run", "migsafe/rollout")
+FOLDERS = ("migsafe/run", "migsafe/rollout", "migsafe/fleet")
 VARIES = "…"
 _WAITS = {"Waiting": 0, "Held": 0, "pause": 2, "wait": 1, "ask": 9}  # which argument says why
 

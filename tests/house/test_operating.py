@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import migsafe.fleet
 import migsafe.rollout
 import migsafe.run
 from migsafe.config.limits import NAMES
@@ -30,7 +31,7 @@ NO_TEXT = "gate '…' says …: …"  # made of several readings
 
 
 def kinds(base: type[MigsafeError] = MigsafeError) -> set[str]:
-    for package in (migsafe.run, migsafe.rollout):
+    for package in (migsafe.run, migsafe.rollout, migsafe.fleet):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     return _below(base)
@@ -97,9 +98,9 @@ def test_every_state_is_explained() -> None:
 def test_every_command_and_option_of_the_guide_exists() -> None:
     reference = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
     sections = dict(
-        re.findall(r"^## `migsafe ([\w-]+)`\n(.*?)(?=^## |\Z)", reference, re.DOTALL | re.MULTILINE)
+        re.findall(r"^###? `migsafe ([\w -]+)`\n(.*?)(?=^##|\Z)", reference, re.DOTALL | re.MULTILINE)
     )
-    commands = re.findall(r"`migsafe ([\w-]+)([^`]*)`", PAGE)
+    commands = re.findall(r"`migsafe ((?:fleet )?[\w-]+)([^`]*)`", PAGE)
     assert len(commands) > 50
     for command, rest in commands:
         assert command in sections or command == "resume", command

@@ -11,7 +11,7 @@ import pytest
 
 from migsafe.plan.model import DdlStep, IndexStep
 from migsafe.plan.stages import Stage
-from migsafe.run.events import Event, GaveWay
+from migsafe.run.events import BlockedSoFar, Event, GaveWay
 from migsafe.run.guard import Account, Guard, must_give_way
 from migsafe.run.ledger.blocked import Blocked, read_blocked
 from migsafe.run.runner import hold
@@ -95,6 +95,9 @@ def test_a_batch_that_keeps_the_application_waiting_gives_way_and_is_done_in_sma
     assert 0.3 <= blocked.longest_seconds <= BUDGET + SLACK
     assert blocked.longest_seconds <= blocked.seconds <= sum(waits) + 0.2
     assert "shop" in blocked.last_waiter
+    said = [event for event in events if isinstance(event, BlockedSoFar)][-1]
+    assert (said.waits, said.gave_way, said.budget_seconds) == (blocked.waits, blocked.gave_way, BUDGET)
+    assert said.seconds == pytest.approx(blocked.seconds, abs=0.001)
 
 
 def test_a_guard_that_lost_its_connection_makes_another_one(

@@ -10,13 +10,18 @@ from migsafe.plan.stages import SCHEMA_STAGES, Stage
 from migsafe.rollout.session import check_first, controller
 from migsafe.run.connect import connect
 from migsafe.run.events import (
+    BatchDone,
+    BlockedSoFar,
     Event,
     LockRetry,
     Notice,
+    PaceRead,
     Progress,
+    RolloutOpened,
     StageReached,
     StepFinished,
     StepStarted,
+    TableMeasured,
     Waiting,
 )
 from migsafe.run.ledger.model import State
@@ -120,6 +125,8 @@ def tell(event: Event) -> None:
             log.info("stage %s", stage)
         case Waiting(reason=text) | Notice(text=text):
             log.info("%s", text)
+        case BatchDone() | BlockedSoFar() | PaceRead() | RolloutOpened() | TableMeasured():
+            log.debug("%s", event)
         case Progress(fraction=fraction):
             log.debug("%.0f %%", fraction * 100)
         case StepFinished():

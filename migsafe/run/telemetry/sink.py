@@ -24,7 +24,10 @@ class Sink(Protocol):
 
 
 class Telemetry:
-    """The observer that gives each event to all senders. One that fails is left out from then on."""
+    """The observer that gives each event to all senders. One that fails is left out from then on.
+
+    The rollout's name, where it is known before the rollout is opened.
+    """
 
     def __init__(
         self,
@@ -32,10 +35,11 @@ class Telemetry:
         complain: Complain,
         *,
         fleet_database: str | None = None,
+        rollout: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sinks, self._complain, self._clock = list(sinks), complain, clock
-        self._context = Context(run=uuid.uuid4().hex, fleet_database=fleet_database)
+        self._context = Context(run=uuid.uuid4().hex, fleet_database=fleet_database, rollout=rollout)
         self._sequence = 0
         self._lock = threading.Lock()
 
