@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -83,8 +83,9 @@ def _joined(place: Place) -> Iterator[tuple[Session, int, Heartbeat]]:
         place.observer(Notice(text=f"joined {place.plan.name}: {place.step.title}"))
         with heart.beating(), guard.watching():
             yield session, number, heart
-        if not line.conn.closed:
-            workers.leave(line.conn, number)
+        with suppress(psycopg.OperationalError):  # lost: it expires by itself, and what was done counts
+            if not line.conn.closed:
+                workers.leave(line.conn, number)
     finally:
         line.close()
 

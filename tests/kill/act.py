@@ -216,9 +216,7 @@ def _act(task: Task, clock: Clock) -> None:
     if verb in (Verb.WORK, Verb.LEAD):
         join(task.dsn, plan.name, settings=task.settings, observer=tell, leads=verb is Verb.LEAD)
         return
-    with controller(
-        plan, task.dsn, observer=tell, settings=task.settings, old_version_gone=True
-    ) as control:
+    with controller(plan, task.dsn, observer=tell, settings=task.settings, old_version_gone=True) as control:
         match verb:
             case Verb.RUN:
                 if task.act.stage in (Stage.TOMBSTONED, Stage.DROPPED):

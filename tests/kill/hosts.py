@@ -1,4 +1,4 @@
-"""Servers that are stopped as in a crash: one that comes back, and a pair of which the other one takes over."""
+"""Servers that are stopped as in a crash: one that comes back, and a pair of which the other takes over."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -24,10 +24,13 @@ _CONFIG = {"fsync": "off", "autovacuum_naptime": "1s"}
 
 
 class Host(Protocol):
-    """What a rollout runs on. `number` is a file with the number of the process to strike, empty in between."""
+    """What a rollout runs on. `number` is a file with the number of the process to strike, or none."""
 
     number: Path
-    server: Server  # the one that takes writes now
+
+    @property
+    def server(self) -> Server:
+        """The one that takes writes now."""
 
     def dsn(self, database: str) -> str:
         """A URL that leads to it, whoever it is."""
@@ -130,8 +133,10 @@ class Pair:
                 conn.execute("SELECT pg_reload_conf()")
             wanted = "sync" if self.is_synchronous else "async"
             _wait(
-                lambda: conn.execute("SELECT sync_state, state FROM pg_stat_replication").fetchall()
-                == [(wanted, "streaming")],
+                lambda: (
+                    conn.execute("SELECT sync_state, state FROM pg_stat_replication").fetchall()
+                    == [(wanted, "streaming")]
+                ),
                 "the standby streams",
             )
 
@@ -160,8 +165,8 @@ class _Relay:
         for each in self._sockets:
             each.close()
 
-    def _start(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]  # two kinds
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -233,8 +238,8 @@ def _runs(number: int) -> bool:
     return False
 
 
-def _wait(holds: object, what: str) -> None:
+def _wait(holds: Callable[[], bool], what: str) -> None:
     ends = time.monotonic() + _SECONDS
-    while not holds():  # type: ignore[operator]  # a callable
+    while not holds():
         assert time.monotonic() < ends, f"waited for too long until {what}"
         time.sleep(0.01)

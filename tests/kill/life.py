@@ -1,4 +1,4 @@
-"""The life of a rollout: undisturbed, to learn what there is to kill and what comes out, or killed at random."""
+"""The life of a rollout: undisturbed, to learn what there is to kill and what comes out, or killed."""
 
 import random
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import dump_plan
@@ -70,8 +70,9 @@ class Toll:
 
 
 @contextmanager
-def database_of(server: Server, scenario: Scenario) -> Iterator[str]:
-    """A fresh database with its tables; gives its direct URL."""
+def database_of(server_now: Callable[[], Server], scenario: Scenario) -> Iterator[str]:
+    """A fresh database with its tables; gives its direct URL, on the server of the beginning."""
+    server = server_now()
     name = f"kill_{scenario.name.replace(' ', '_')}_{random.randrange(10**9)}"
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -84,7 +85,7 @@ def database_of(server: Server, scenario: Scenario) -> Iterator[str]:
             scenario.traffic.write_text("0\n")
         yield dsn
     finally:
-        drop_database(server, name)
+        drop_database(server_now(), name)
 
 
 def statements(setup: str) -> Iterator[str]:
@@ -95,12 +96,12 @@ def statements(setup: str) -> Iterator[str]:
         yield vacuum
 
 
-def undisturbed(server: Server, scenario: Scenario) -> Reference:
+def undisturbed(server_now: Callable[[], Server], scenario: Scenario) -> Reference:
     """Live it once."""
     segments: list[Segment] = []
     orders: list[tuple[str, ...]] = []
     stages: list[Stage] = []
-    with database_of(server, scenario) as dsn:
+    with database_of(server_now, scenario) as dsn:
         for number, act in enumerate(scenario.acts):
             victim = Victim(Task(act=act, plan=dump_plan(scenario.plan), dsn=dsn, settings=SETTINGS))
             victim.join()
@@ -118,7 +119,7 @@ def undisturbed(server: Server, scenario: Scenario) -> Reference:
             segments=tuple(segments),
             orders=tuple(orders),
             stages=tuple(stages),
-            schema=schema_of(server, dsn),
+            schema=schema_of(server_now(), dsn),
             audit=stage_lines(dsn),
         )
 
@@ -173,7 +174,7 @@ class Life:
         raise AssertionError(f"{act} was not done after {self.toll.tries} tries")
 
     def _is_lost(self, number: int) -> bool:
-        """Whether the rollout fell back behind what this act had reached. Only what was not kept can be lost."""
+        """Whether the rollout fell back behind what this act had reached: a server lost that."""
         place = self.place
         if not isinstance(place.host, Pair) or place.host.is_synchronous:
             return False
@@ -214,7 +215,7 @@ class Life:
         act = victim.task.act
         if victim.was_killed:
             self.toll.places[f"{act}: {victim.place}"] += 1
-            print(f"killed in {act} after {victim.place}: {victim.task.moments}")  # noqa: T201 - pytest shows it
+            print(f"killed in {act} after {victim.place}: {victim.task.moments}")  # noqa: T201 - for pytest
             return False
         require_ours(victim)
         if victim.ended is not None and victim.ended.error:
@@ -285,9 +286,7 @@ class Guest:
             self.victim = self._life.spawn_guest(self._verb)
 
 
-def live(
-    scenario: Scenario, reference: Reference, place: Place, kills: int, rng: random.Random
-) -> Toll:
+def live(scenario: Scenario, reference: Reference, place: Place, kills: int, rng: random.Random) -> Toll:
     """Live it in this place, killing as often as planned, and look at what comes out."""
     toll = Life(scenario, reference, place, kills, rng).live()
     require_end(place, scenario, reference)
@@ -354,9 +353,8 @@ def check_facts(dsn: str, scenario: Scenario) -> None:
 
 
 _NOTHING_LEFT = {
-    "invalid indexes": "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT (indisvalid AND indisready)",
-    "steps": "SELECT id, state FROM migsafe.step "
-    "WHERE state IN ('running', 'failed')",
+    "invalid indexes": "SELECT indexrelid::regclass FROM pg_index WHERE NOT (indisvalid AND indisready)",
+    "steps": "SELECT id, state FROM migsafe.step WHERE state IN ('running', 'failed')",
     "chunks": "SELECT number, state FROM migsafe.chunk WHERE state <> 'done'",
     "quarantine": "SELECT key FROM migsafe.quarantine",
     "holders": "SELECT holder FROM migsafe.lease WHERE holder IS NOT NULL AND expires_at > clock_timestamp()",

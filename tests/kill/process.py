@@ -6,12 +6,13 @@ import signal
 import threading
 import time
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 
 from tests.kill.act import END, Ended, Mark, Struck, Task, carry_out
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["__main__", "tests.kill.act", "migsafe.catalog.live", "migsafe.plan.planner"])
+_CONTEXT.set_forkserver_preload(
+    ["__main__", "tests.kill.act", "migsafe.catalog.live", "migsafe.plan.planner"]
+)
 
 
 class Victim:
@@ -24,7 +25,7 @@ class Victim:
         self.strikes: list[Struck] = []
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         self._changed = threading.Condition()
-        self._process: ForkServerProcess = _CONTEXT.Process(target=carry_out, args=(task, theirs))
+        self._process = _CONTEXT.Process(target=carry_out, args=(task, theirs))
         self._process.start()
         theirs.close()
         self._reader = threading.Thread(target=self._read, args=(ours,))

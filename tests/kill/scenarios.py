@@ -1,6 +1,7 @@
 """Tables of every form, plans with steps of every kind, and what must be true in the end.
 
-What a backfill does to a row cannot be repeated without being seen: it counts up, and a trigger writes it down.
+What a backfill does to a row cannot be repeated without being seen: it counts up, and a trigger
+writes it down.
 """
 
 from collections.abc import Mapping

@@ -22,8 +22,8 @@ def test_a_runner_that_is_killed_at_any_moment_ends_where_an_undisturbed_one_doe
 ) -> None:
     seed = seed_of()
     scenario = next(each for each in scenarios(6000, tmp_path) if each.name == name)
-    reference = undisturbed(server, scenario)
-    with database_of(server, scenario) as dsn:
+    reference = undisturbed(lambda: server, scenario)
+    with database_of(lambda: server, scenario) as dsn:
         place = Place(server_now=lambda: server, dsn=dsn, direct=dsn)
         toll = live(scenario, reference, place, KILLS, random.Random(seed))
     proof_row(f"kills alone          {name:<14} {toll} (seed {seed})")

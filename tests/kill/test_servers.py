@@ -39,8 +39,8 @@ def test_a_server_that_goes_away_at_any_moment_leaves_what_leads_to_the_same_end
     seed = seed_of()
     scenario = next(each for each in scenarios(9000 if guests else 6000, tmp_path) if each.name == name)
     with host_of(kind) as host:
-        reference = undisturbed(host.server, scenario)
-        with database_of(host.server, scenario) as direct:
+        reference = undisturbed(lambda: host.server, scenario)
+        with database_of(lambda: host.server, scenario) as direct:
             dsn = host.dsn(str(conninfo.conninfo_to_dict(direct)["dbname"]))
             place = Place(
                 server_now=lambda: host.server,

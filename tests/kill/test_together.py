@@ -15,7 +15,11 @@ from tests.kill.scenarios import scenarios
 from tests.run.pace.conftest import pgbouncer
 
 KILLS = 3 if IS_SAMPLE else 20
-NAMES = ("striped", "copy") if IS_SAMPLE else ("striped", "no key", "several keys", "partitions", "copy", "delete")
+NAMES = (
+    ("striped", "copy")
+    if IS_SAMPLE
+    else ("striped", "no key", "several keys", "partitions", "copy", "delete")
+)
 POOLED = ("partitions",) if IS_SAMPLE else ("striped", "keys", "partitions", "copy", "traffic")
 
 
@@ -41,9 +45,9 @@ def prove(
 ) -> None:
     seed = seed_of()
     scenario = next(each for each in scenarios(9000 if guests else 6000, folder) if each.name == name)
-    reference = undisturbed(server, scenario)
+    reference = undisturbed(lambda: server, scenario)
     with ExitStack() as stack:
-        dsn = direct = stack.enter_context(database_of(server, scenario))
+        dsn = direct = stack.enter_context(database_of(lambda: server, scenario))
         if pooled:
             port = stack.enter_context(pgbouncer(server, pool_size=8))
             database = str(conninfo.conninfo_to_dict(direct)["dbname"])
