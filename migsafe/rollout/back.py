@@ -106,10 +106,11 @@ class WayBack:
         if self._runner.rollout().request is Request.UNDO:
             self._runner.accept(Request.UNDO, State.REVERTING)
         self._mover.begin(State.REVERTING)
-        self._mover.forget_what_broke_off(Stage.PLANNED)  # a drop that failed
         began = time.monotonic()
-        for move in machine.backward(self._mover.track, self._mover.position):
-            self._mover.make(move)
+        self._mover.forget_what_broke_off(Stage.PLANNED)  # a drop that failed, or an undo that was killed
+        if self._mover.position.stage is Stage.TOMBSTONED:
+            for move in machine.backward(self._mover.track, self._mover.position):
+                self._mover.make(move)
         seconds = time.monotonic() - began
         stage = self._mover.position.stage
         text = f"the old shape has its name back, in {1000 * seconds:.0f} ms; traffic was not touched"

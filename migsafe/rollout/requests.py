@@ -63,7 +63,7 @@ def refuse_early(plan: Plan, rollout: Rollout, wanted: Request) -> None:
 
 
 def require_tombstoned(rollout: Rollout) -> None:
-    """Make sure that there is a tombstone to rename back.
+    """Make sure that there is a tombstone to rename back, or a part of one: of an undo that broke off, too.
 
     Raises:
         StateRefused: The old shape still has its name, or is gone.
@@ -73,7 +73,7 @@ def require_tombstoned(rollout: Rollout) -> None:
             f"the rollout '{rollout.name}' has dropped the old shape: there is nothing to rename back",
             advice="restore it from a backup, or go on with the new version",
         )
-    if rollout.stage is not Stage.TOMBSTONED:
+    if Stage.TOMBSTONED not in (rollout.stage, rollout.furthest):
         raise StateRefused(
             f"the rollout '{rollout.name}' stands in stage '{rollout.stage}': the old shape has its name",
             advice="undo goes back from 'tombstoned' only: `migsafe retreat` gives the traffic back, "

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from migsafe.effects.model import Lock, LockMode
 from migsafe.plan.model import DdlStep, Plan, Step
 from migsafe.plan.stages import Stage
+from migsafe.run.earlier import require_earlier_done
 from migsafe.run.events import StageReached
 from migsafe.run.ladder import Climb, Deadline, climb
 from migsafe.run.ledger import rollouts, steps
@@ -56,7 +57,13 @@ def climb_and_report(
 
 
 def finish(session: Session, step: Step, reaches: Stage | None) -> float | None:
-    """Record, in the current transaction, that the step is done, and the stage that it reaches."""
+    """Record, in the current transaction, that the step is done, and the stage that it reaches.
+
+    Raises:
+        RunError: A server that took over lacks what came before; nothing was changed.
+    """
+    if reaches is not None:
+        require_earlier_done(session, step)
     steps.finish_step(session.conn, session.rollout_id, step.id)
     rollouts.add_audit(session.conn, session.rollout_id, "step done", {"step": step.id})
     return None if reaches is None else rollouts.set_stage(session.conn, session.rollout_id, reaches)

@@ -14,6 +14,7 @@ from migsafe.run import ddl
 from migsafe.run.apart import undo_apart
 from migsafe.run.backfill import run_backfill
 from migsafe.run.concurrent import run_concurrent
+from migsafe.run.earlier import require_earlier_done, require_later_undone
 from migsafe.run.events import StepFinished, StepStarted
 from migsafe.run.index import require_free_name, run_index, undo_index
 from migsafe.run.intact import operations_of, require_intact
@@ -45,7 +46,7 @@ def run_step(session: Session, step: Step, reaches: Stage | None) -> None:
         persist(session, lambda: require_intact(session))
         if isinstance(step, IndexStep):
             persist(session, lambda: require_free_name(session, step))
-        persist(session, lambda: _start(session, row))
+        _begin(session, step, row)
         session.emit(StepStarted(step=step.id, title=step.title, resumed=row.attempts > 0))
         _see_through(
             session,
@@ -54,6 +55,7 @@ def run_step(session: Session, step: Step, reaches: Stage | None) -> None:
             ends=StepState.DONE,
             stage=reaches,
             may_repeat=not isinstance(step, DdlStep),
+            again=lambda: _begin(session, step, row),
         )
     changed = _read(session, step).rows if isinstance(step, BackfillStep) else None
     session.emit(StepFinished(step=step.id, seconds=time.monotonic() - began, rows=changed))
@@ -71,6 +73,7 @@ def undo_step(session: Session, step: Step, falls_to: Stage | None) -> None:
     if row.state is StepState.PENDING:
         return
     persist(session, session.check)
+    persist(session, lambda: require_later_undone(session, step))
     has_statements = bool(step.undo) and (step.undo_apart or row.state is StepState.DONE)
 
     def work() -> None:
@@ -95,11 +98,18 @@ def undo_step(session: Session, step: Step, falls_to: Stage | None) -> None:
             ends=StepState.PENDING,
             stage=falls_to,
             may_repeat=isinstance(step, IndexStep) or step.undo_apart or not has_statements,
+            again=lambda: persist(session, lambda: require_later_undone(session, step)),
         )
 
 
 def _read(session: Session, step: Step) -> StepRow:
     return persist(session, lambda: steps.read_step(session.conn, session.rollout_id, step.id))
+
+
+def _begin(session: Session, step: Step, row: StepRow) -> None:
+    """Record that it begins, also once more where that was lost with a server."""
+    persist(session, lambda: require_earlier_done(session, step))
+    persist(session, lambda: _start(session, row))
 
 
 def _start(session: Session, row: StepRow) -> None:
@@ -133,11 +143,13 @@ def _see_through(
     ends: StepState,
     stage: Stage | None,
     may_repeat: bool,
+    again: Callable[[], None],
 ) -> None:
     """Work on the step until the ledger has it in the state `ends`.
 
-    After a lost connection the ledger says what was committed, and the work goes on from there. DDL is
-    not sent a second time: when it was not committed, a person looks first.
+    After a lost connection the ledger says what was committed, and the work goes on from there, once `again`
+    has made sure that what it stands on is there. DDL is not sent a second time: when it was not committed, a
+    person looks first.
     """
     mark, losses = None, 0
     while True:
@@ -149,6 +161,7 @@ def _see_through(
             if row.state is ends:
                 ddl.report_stage(session, stage, None)
                 return None
+            again()
             losses = losses + 1 if row.updated_at == mark else 1
             mark = row.updated_at
             if losses >= _LOSSES or not may_repeat:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -87,8 +87,9 @@ def _joined(place: Place) -> Iterator[tuple[Session, int, Heartbeat]]:
         with heart.beating(), guard.watching():
             yield session, number, heart
         session.tell_blocked()
-        if not line.conn.closed:
-            workers.leave(line.conn, number)
+        with suppress(psycopg.OperationalError):  # lost: it expires by itself, and what was done counts
+            if not line.conn.closed:
+                workers.leave(line.conn, number)
     finally:
         line.close()
 

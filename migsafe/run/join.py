@@ -24,6 +24,7 @@ from migsafe.run.ledger.model import Rollout, State, StepState, StopRequested
 from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
 from migsafe.run.ledger.steps import read_steps
 from migsafe.run.process import is_surely_dead, this_process
+from migsafe.run.reconnect import is_lost
 from migsafe.run.runner import hold
 from migsafe.run.settings import Settings
 
@@ -86,6 +87,7 @@ class _Guest:
         self._chunks = self._rows = 0
         self._busy = time.monotonic()
         self._is_waiting = False
+        self._lost_since: float | None = None
 
     def run(self) -> Joined:
         """Work until there is nothing left, or the patience is at an end."""
@@ -111,10 +113,20 @@ class _Guest:
                     return True
                 else:
                     self._wait()
-        except psycopg.Error:
-            if not conn.closed:
+        except ConnectionFailed as error:
+            self._look_again(error)
+        except psycopg.Error as error:
+            if not (conn.closed or is_lost(error)):
                 raise
+            self._look_again(error)
         return False
+
+    def _look_again(self, error: Exception) -> None:
+        """One of our connections was lost, or could not be made: begin anew, but not for ever."""
+        self._lost_since = now = self._lost_since or time.monotonic()
+        if time.monotonic() - now > self._settings.reconnect_seconds:
+            raise error
+        time.sleep(self._settings.join_poll)
 
     def _rollouts(self, conn: Conn) -> tuple[Rollout, ...]:
         if self._name is None:
@@ -123,6 +135,7 @@ class _Guest:
         return () if found is None else (found,)
 
     def _wait(self) -> None:
+        self._lost_since = None
         if not self._is_waiting:
             self._observer(Waiting(reason="nothing to do yet: waiting for chunks"))
             self._is_waiting = True
@@ -150,6 +163,7 @@ class _Guest:
 
         def goes_on(so_far: int) -> bool:
             nonlocal before
+            self._lost_since = None
             if so_far > before:
                 before, self._busy = so_far, time.monotonic()
             if self._is_idle_for_too_long():

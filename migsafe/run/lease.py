@@ -67,7 +67,9 @@ def acquire(conn: Conn, rollout_id: int, *, name: str, here: Process, settings: 
     _lock_row(conn, rollout_id, name)
     _require_free(read_holder(conn, rollout_id), name, here)
     row = conn.execute(
-        "UPDATE migsafe.lease SET token = token + 1, holder = %s, acquired_at = clock_timestamp(), "
+        # Never given twice, also where a standby took over that had not heard of the last one.
+        "UPDATE migsafe.lease SET token = token + 1 + floor(random() * 2 ^ 32)::int8, holder = %s, "
+        "acquired_at = clock_timestamp(), "
         "beat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => %s) "
         "WHERE rollout_id = %s RETURNING token",
         (Jsonb(here.to_json()), settings.lease_expiry, rollout_id),

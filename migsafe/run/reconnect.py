@@ -23,7 +23,18 @@ from migsafe.run.session import Session
 LOST = "connection lost"  # the line in the audit trail
 _EVERY_SECONDS = 0.25
 
+# The server ends our session, or a pooler says so of its own. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LOST_STATES = ("57P01", "57P02", "57P03")
+
 Result = TypeVar("Result")
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Whether the error says that its connection is gone, whichever it was."""
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    state = error.sqlstate
+    return state is None or state.startswith("08") or state in _LOST_STATES
 
 
 def persist(session: Session, work: Callable[[], Result]) -> Result:

@@ -26,6 +26,7 @@ from migsafe.run.method import HEAP, Kind, Method, choose
 from migsafe.run.pace.pacer import Pacer
 from migsafe.run.pace.window import Rate, WindowSize
 from migsafe.run.pages import Leaf, find_leaf, integer_key, is_there
+from migsafe.run.reconnect import is_lost
 from migsafe.run.session import Session
 
 _COUNT_SECONDS = 1.0
@@ -89,7 +90,8 @@ class Worker:
             claim.release()
             raise
         except (RunError, psycopg.Error) as error:
-            if self.session.token is not None or self.session.conn.closed:
+            is_gone = self.session.conn.closed or (isinstance(error, psycopg.Error) and is_lost(error))
+            if self.session.token is not None or is_gone:
                 raise
             self._hand_over(claim, error)
         return True

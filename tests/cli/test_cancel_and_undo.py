@@ -12,6 +12,8 @@ from migsafe.demo.envoy import Envoy
 from migsafe.plan.model import Contract, DdlStep, Traffic
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import dump_plan
+from migsafe.run.execute import undo_step
+from migsafe.run.runner import hold
 from tests.cli.test_run import (
     NAME,
     columns,
@@ -155,6 +157,42 @@ def test_undo_asks_a_runner_that_waits_before_the_drop(
         assert runner.wait(timeout=10) == 0
     assert {"name", "full_name"} <= columns(users)
     assert status(users)["stage"] == "verified"
+
+
+def test_an_undo_that_broke_off_between_two_steps_goes_on_when_it_is_asked_for_again(
+    database: str, tmp_path: Path
+) -> None:
+    """The stage falls with the first step that is taken back; the others are still to do."""
+    fill_users_with_two_names(database)
+    steps = tuple(
+        DdlStep(
+            id=name,
+            stage=Stage.TOMBSTONED,
+            title=f"Hide {name}",
+            sql=(f"ALTER TABLE users RENAME COLUMN {name} TO {name}_gone",),
+            undo=(f"ALTER TABLE users RENAME COLUMN {name}_gone TO {name}",),
+        )
+        for name in ("first", "second")
+    )
+    plan = make_plan(steps)
+    path = tmp_path / "plan.toml"
+    path.write_text(dump_plan(plan))
+    with hold(plan, database) as runner:
+        runner.advance(Stage.TOMBSTONED)
+        undo_step(runner.session, steps[1], falls_to=Stage.PLANNED)
+        assert (runner.rollout().stage, runner.rollout().furthest) == (Stage.PLANNED, Stage.TOMBSTONED)
+    assert columns(database) == {"id", "first_gone", "second"}
+    done = migsafe("undo", str(path), dsn=database)
+    assert done.returncode == 0, done.stderr
+    assert columns(database) == {"id", "first", "second"}
+    again = migsafe("undo", str(path), dsn=database)
+    assert again.returncode == 2
+    assert "the old shape has its name" in again.stderr
+
+
+def fill_users_with_two_names(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE users (id int PRIMARY KEY, first text, second text)")
 
 
 @pytest.mark.parametrize("command", ["cancel", "undo"])

@@ -206,3 +206,15 @@ def test_the_lease_is_given_back_on_an_interrupt(
         rollout = read_rollout(other, "rename")
         assert rollout is not None
         assert read_holder(other, rollout.id) is None
+
+
+def test_a_lease_that_a_server_lost_is_never_given_to_somebody_else_by_the_same_token(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    """A standby that takes over may not have heard of the last runner, which lives and connects again."""
+    conn = users(10)
+    with hold(rename_plan(), database) as runner:
+        before = "UPDATE migsafe.lease SET token = 0, holder = NULL, expires_at = NULL"
+        conn.execute(before)
+        with hold(rename_plan(), database), pytest.raises(Fenced):
+            runner.check()

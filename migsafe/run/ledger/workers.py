@@ -51,10 +51,15 @@ def join(
     limits: Sequence[tuple[str, str]] = (),
     expiry_seconds: float,
 ) -> int:
-    """Become a worker; returns its number."""
+    """Become a worker; returns its number.
+
+    It rises, and its last bits are random: a standby that takes over may not have heard of the last numbers.
+    """
     row = conn.execute(
-        "INSERT INTO migsafe.worker (rollout_id, token, process, limits, expires_at) "
-        "VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id",
+        "INSERT INTO migsafe.worker (id, rollout_id, token, process, limits, expires_at) "
+        "OVERRIDING SYSTEM VALUE VALUES (nextval(pg_get_serial_sequence('migsafe.worker', 'id')) * 1048576 "
+        "+ floor(random() * 1048576)::int8, "
+        "%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id",
         (rollout_id, token, Jsonb(process.to_json()), Jsonb(list(limits)), expiry_seconds),
     ).fetchone()
     if row is None:
