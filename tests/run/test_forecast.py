@@ -233,8 +233,8 @@ def test_the_real_figures_are_within_the_band(
         f"({wanted.low / 1e6:.0f} to {wanted.high / 1e6:.0f}), growth {growth / 1e6:.1f} MB "
         f"({expected.growth.low / 1e6:.1f} to {expected.growth.high / 1e6:.1f})"
     )
-    # A machine that is busy with other work is given twice as much.
-    wide = replace_band(expected.seconds, 2.0)
+    # A machine that is busy with other work is given three times as much.
+    wide = replace_band(expected.seconds, 3.0)
     assert wide.low <= seconds <= wide.high
     assert wanted.low <= wal <= wanted.high
     assert expected.growth.low * 0.8 <= growth <= expected.growth.high * 1.2
