@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from migsafe.catalog.model import Catalog
 from migsafe.catalog.replay import apply
 from migsafe.effects.traps import counts_shorter, varies
-from migsafe.sql.changes import ChangeAttribute
+from migsafe.sql.changes import ChangeAttribute, RenameObject
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
@@ -168,6 +168,14 @@ def why_not(operation: Operation, sql: str, catalog: Catalog) -> tuple[str, str]
             return _of_constraints(operation, catalog)
         case OtherTableAction(action=action):
             return _of_action(action, operation.detail)
+        case OtherStatement():
+            return _of_statement(operation, sql)
+        case _:
+            return _KINDS.get(type(operation))
+
+
+def _of_statement(statement: OtherStatement, sql: str) -> tuple[str, str] | None:
+    match statement:
         case OtherStatement(tag=tag) if tag in _ROLES:
             return (
                 "it changes roles and settings for all databases or sessions, not the schema",
@@ -182,10 +190,10 @@ def why_not(operation: Operation, sql: str, catalog: Catalog) -> tuple[str, str]
                 "every value of the type has another shape at its commit, wherever it is stored",
                 "Make a second type next to it, and change the columns that have the first one, one by one.",
             )
+        case OtherStatement(tag="ALTER POLICY", changes=(RenameObject(), *_)):
+            return None
         case OtherStatement(tag=tag):
             return _TAGS.get(tag)
-        case _:
-            return _KINDS.get(type(operation))
 
 
 def _of_constraints(operation: AddConstraint | AddColumn, catalog: Catalog) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from migsafe.plan.recipes import common
 from migsafe.plan.recipes.objects.objects import recipe_of
 from migsafe.plan.stages import Stage
 from migsafe.plan.undo import undo_of
-from migsafe.sql.changes import AddLabel, CreateFunction, CreateView, SchemaChange
+from migsafe.sql.changes import AddLabel, CreateFunction, CreateView, RenameObject, SchemaChange
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     OPAQUE_TAGS,
@@ -129,9 +129,14 @@ def _adds_only(operation: OtherStatement, catalog: Catalog) -> bool:
     """Whether what is there stays as it is: not renamed, moved, replaced or dropped."""
     if operation.tag.startswith("CREATE "):
         return not any(_replaces(change, catalog) for change in operation.changes)
-    if operation.changes and all(isinstance(change, AddLabel) for change in operation.changes):
+    if operation.changes and all(_is_unfelt(change) for change in operation.changes):
         return True
     return operation.tag in _UNFELT
+
+
+def _is_unfelt(change: SchemaChange) -> bool:
+    """Whether it adds a value, or gives another name to what no statement of an application names."""
+    return isinstance(change, AddLabel) or (isinstance(change, RenameObject) and change.kind == "POLICY")
 
 
 def _replaces(change: SchemaChange, catalog: Catalog) -> bool:

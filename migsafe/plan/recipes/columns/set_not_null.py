@@ -1,12 +1,10 @@
 """SET NOT NULL: first no new row may hold NULL, then no old one does, then the column says so."""
 
 from migsafe.plan.draft import Draft, Scene
-from migsafe.plan.gentle import not_null_steps
+from migsafe.plan.gentle import not_null_steps, proof_of_rows
 from migsafe.plan.migration import Wanted
-from migsafe.plan.model import Change, VerifyStep
+from migsafe.plan.model import Change
 from migsafe.plan.recipes import common
-from migsafe.plan.replace.column import primary_key
-from migsafe.plan.stages import Stage
 from migsafe.plan.sync.pair import bounded, make_tag
 from migsafe.sql.names import quote_identifier
 from migsafe.sql.operations import SetNotNull
@@ -30,14 +28,11 @@ def set_not_null(operation: SetNotNull, _wanted: Wanted, scene: Scene) -> Draft:
             subject=table.name,
         ),
         steps=(
-            VerifyStep(
+            proof_of_rows(
+                table,
                 id=f"verify.not_null.{column.name}.rows",
-                stage=Stage.VERIFIED,
                 title=f"Prove that no row holds NULL in {column.name}",
-                table=table.name,
-                key=primary_key(table),
                 mismatch=f"{quote_identifier(column.name)} IS NULL",
-                passes=1,
             ),
             *not_null_steps(table.name, column.name, check),
         ),

@@ -10,7 +10,7 @@ from migsafe.catalog.model import Constraint, Index, Table
 from migsafe.catalog.replay import apply
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
-from migsafe.plan.gentle import constraint_steps, not_null_steps, strong
+from migsafe.plan.gentle import constraint_steps, not_null_steps, proof_of_rows, strong
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep, Step, VerifyStep
 from migsafe.plan.recipes import common
@@ -22,7 +22,6 @@ from migsafe.plan.recipes.constraints.partitioned_constraints import (
 from migsafe.plan.recipes.constraints.readd import NAMED_NOT_NULL, PARTITIONED_FOREIGN_KEYS_NOT_VALID
 from migsafe.plan.recipes.indexes.create_index import concurrent_index
 from migsafe.plan.recipes.objects import parts
-from migsafe.plan.replace.column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync.pair import bounded, make_tag
 from migsafe.sql.lex import lex
@@ -203,14 +202,11 @@ def _behind_columns(wanted: ConstraintDefinition) -> str:
 
 def _no_row_breaks(table: Table, name: str, condition: str) -> VerifyStep:
     """A row that breaks a CHECK that is NOT VALID cannot be updated any more: so there must be none."""
-    return VerifyStep(
+    return proof_of_rows(
+        table,
         id=f"verify.{name}.rows",
-        stage=Stage.VERIFIED,
         title=f"Prove that every row satisfies {condition}",
-        table=table.name,
-        key=primary_key(table),
         mismatch=f"({condition}) IS FALSE",
-        passes=1,
     )
 
 

@@ -4,11 +4,11 @@ from migsafe.catalog.model import Catalog, Table
 from migsafe.effects.volatility import volatility_of
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
+from migsafe.plan.gentle import proof_of_rows
 from migsafe.plan.migration import Wanted
-from migsafe.plan.model import BackfillStep, Change, VerifyStep
+from migsafe.plan.model import BackfillStep, Change
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.data import rows
-from migsafe.plan.replace.column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.sql.aliases import NotPlain
 from migsafe.sql.operations import Delete
@@ -48,14 +48,11 @@ def delete_rows(operation: Delete, wanted: Wanted, scene: Scene) -> Draft:
                 pending=pending,
                 delete=True,
             ),
-            VerifyStep(
+            proof_of_rows(
+                table,
                 id=f"verify.{table.name.name}.delete.{wanted.line}",
-                stage=Stage.VERIFIED,
                 title=f"Prove that no row of {table.name} is left to be deleted",
-                table=table.name,
-                key=primary_key(table),
                 mismatch=pending,
-                passes=1,
             ),
         ),
         warnings=rows.batched(

@@ -7,11 +7,11 @@ from migsafe.catalog.model import Catalog, Table
 from migsafe.effects.volatility import volatility_of
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
+from migsafe.plan.gentle import proof_of_rows
 from migsafe.plan.migration import Wanted
-from migsafe.plan.model import BackfillStep, Change, CopyRows, DownMap, VerifyStep
+from migsafe.plan.model import BackfillStep, Change, CopyRows, DownMap
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.data import rows
-from migsafe.plan.replace.column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.sql.aliases import NotPlain
 from migsafe.sql.insert import Item, PlainInsert, given_rows, plain_insert, reads_a_table
@@ -99,14 +99,11 @@ def _copied(operation: Insert, wanted: Wanted, target: Table, catalog: Catalog) 
                     into=target.name, columns=columns, values=tuple(each.value.text for each in values)
                 ),
             ),
-            VerifyStep(
+            proof_of_rows(
+                source,
                 id=f"verify.{tag}",
-                stage=Stage.VERIFIED,
                 title=f"Prove that every row of {source.name} is in {target.name}",
-                table=source.name,
-                key=primary_key(source),
                 mismatch=pending,
-                passes=1,
             ),
         ),
         warnings=tuple(_warnings(insert, source, target, key, new=new)),

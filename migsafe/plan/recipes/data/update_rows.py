@@ -7,11 +7,11 @@ from migsafe.catalog.model import Catalog, Column, Table
 from migsafe.errors import PlanError
 from migsafe.plan.conversion.conversions import differs
 from migsafe.plan.draft import Draft, Scene
+from migsafe.plan.gentle import proof_of_rows
 from migsafe.plan.migration import Wanted
-from migsafe.plan.model import BackfillStep, Change, VerifyStep
+from migsafe.plan.model import BackfillStep, Change
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.data import rows
-from migsafe.plan.replace.column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.sql.aliases import NotPlain
 from migsafe.sql.names import quote_identifier
@@ -57,14 +57,11 @@ def update_rows(operation: Update, wanted: Wanted, scene: Scene) -> Draft:
                 assignments=", ".join(_assigned(each, update) for each in update.assignments),
                 pending=pending,
             ),
-            VerifyStep(
+            proof_of_rows(
+                table,
                 id=f"verify.{table.name.name}.{tag}",
-                stage=Stage.VERIFIED,
                 title=f"Prove that no row of {table.name} is left to be set",
-                table=table.name,
-                key=primary_key(table),
                 mismatch=pending,
-                passes=1,
             ),
         ),
         warnings=rows.batched(

@@ -11,10 +11,10 @@ from migsafe.catalog.types import find_domain
 from migsafe.effects.domains import columns_of_domain, domains_behind
 from migsafe.errors import PlanError
 from migsafe.plan.draft import EITHER, Draft, Scene
+from migsafe.plan.gentle import proof_of_rows
 from migsafe.plan.migration import Wanted
-from migsafe.plan.model import Change, DdlStep, DownMap, Step, VerifyStep
+from migsafe.plan.model import Change, DdlStep, DownMap, Step
 from migsafe.plan.recipes.objects import parts
-from migsafe.plan.replace.column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.sql.changes import AlterDomain
 from migsafe.sql.names import quote_identifier
@@ -86,14 +86,11 @@ def is_used(domain: Domain, catalog: Catalog) -> bool:
 def _proofs(users: list[tuple[Table, Column]], condition: str) -> Iterator[Step]:
     for table, column in users:
         asked = replace_column(condition, "value", column.name)
-        yield VerifyStep(
+        yield proof_of_rows(
+            table,
             id=f"verify.{table.name.name}.{column.name}.rows",
-            stage=Stage.VERIFIED,
             title=f"Prove that every {column.name} of {table.name} satisfies {condition}",
-            table=table.name,
-            key=primary_key(table),
             mismatch=f"({asked}) IS FALSE",
-            passes=1,
         )
 
 

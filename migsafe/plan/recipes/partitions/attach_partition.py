@@ -14,13 +14,12 @@ from migsafe.effects.model import Lock
 from migsafe.effects.predict import effects_of
 from migsafe.errors import PlanError
 from migsafe.plan.draft import Draft, Scene
-from migsafe.plan.gentle import constraint_steps, strong
+from migsafe.plan.gentle import constraint_steps, proof_of_rows, strong
 from migsafe.plan.migration import Wanted
 from migsafe.plan.model import Change, DdlStep, Step, VerifyStep
 from migsafe.plan.recipes import common
 from migsafe.plan.recipes.indexes.create_index import concurrent_index
 from migsafe.plan.recipes.partitions.bounds import fits
-from migsafe.plan.replace.column import primary_key
 from migsafe.plan.stages import Stage
 from migsafe.plan.sync.pair import bounded, make_tag
 from migsafe.sql.names import quote_identifier
@@ -184,14 +183,11 @@ def _refuse_unfit(parent: Table, child: Table) -> None:
 
 def _all_fit(joining: Attachment) -> VerifyStep:
     child = joining.child
-    return VerifyStep(
+    return proof_of_rows(
+        child,
         id=f"verify.{child.name.name}.rows",
-        stage=Stage.VERIFIED,
         title=f"Prove that all rows of {child.name} are within its bounds",
-        table=child.name,
-        key=primary_key(child),
         mismatch=f"({joining.condition}) IS NOT TRUE",
-        passes=1,
     )
 
 
@@ -200,14 +196,11 @@ def _default_steps(joining: Attachment) -> Iterator[Step]:
     default = joining.default
     if default is None:
         return
-    yield VerifyStep(
+    yield proof_of_rows(
+        default,
         id=f"verify.{default.name.name}.rows",
-        stage=Stage.VERIFIED,
         title=f"Prove that no row of {default.name} belongs into {joining.child.name}",
-        table=default.name,
-        key=primary_key(default),
         mismatch=f"({joining.condition})",
-        passes=1,
     )
     yield from constraint_steps(
         default.name,
