@@ -62,8 +62,12 @@ class Controller:
             provider,
             hold_seconds=hold,
             pace=self._pace,
-            also=self._data_point.look,
+            also=self._look,
         )
+
+    def _look(self) -> None:
+        self._data_point.look()
+        self._runner.patrol()
 
     @property
     def position(self) -> Position:

@@ -43,4 +43,5 @@ class Settings:
     max_rows_per_second: float | None = None
     pace: PaceSettings = field(default_factory=PaceSettings)
     max_sweeps: int = 10
+    verify_every_seconds: float = 900.0  # while traffic runs: from the begin of a pass to that of the next
     progress_seconds: float = 0.5  # between two progress events
