@@ -32,9 +32,11 @@ _QUERY = """
            ARRAY (
                SELECT concat(
                           'pid ', b.pid,
-                          ' (' || nullif(concat_ws(', ', nullif(a.application_name, ''), 'role ' || a.usename,
+                          ' (' || nullif(concat_ws(
+                              ', ', nullif(a.application_name, ''), 'role ' || a.usename,
                               'transaction open for '
-                              || extract(epoch FROM clock_timestamp() - a.xact_start)::int || ' s'), '') || ')'
+                              || extract(epoch FROM clock_timestamp() - a.xact_start)::int || ' s'
+                          ), '') || ')'
                       )
                FROM unnest(pg_blocking_pids(p.pid)) AS b (pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
                ORDER BY a.xact_start NULLS LAST LIMIT 5

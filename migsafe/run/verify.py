@@ -86,8 +86,8 @@ def run_verify(session: Session, step: VerifyStep, reaches: Stage | None) -> Non
 class Reading:
     """Passes over the table, from where they stand in the ledger; `write` puts them there.
 
-    `except_noted` leaves out what sync noted as beyond the old shape. One that `is_brief` leaves a window that
-    is locked, or takes long, to the next look.
+    `except_noted` leaves out what sync noted as beyond the old shape. One that `is_brief` leaves to the next
+    look a window that is locked or takes long.
     """
 
     def __init__(
