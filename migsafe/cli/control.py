@@ -16,6 +16,7 @@ from migsafe.cli.rollouts import (
     rollout_name,
     watching,
 )
+from migsafe.cli.telemetry import EVENTS, Wanted, telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +31,32 @@ RETREAT_PATIENCE_SECONDS = 3.0
 CANCEL_PATIENCE_SECONDS = 3.0
 
 
-def pause(plan: str = PLAN, *, database: str | None = DATABASE, output_format: OutputFormat = FORMAT) -> None:
+def pause(
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    events: str | None = EVENTS,
+    output_format: OutputFormat = FORMAT,
+) -> None:
     """Freeze a rollout: schema and traffic stay as they are. Go on with `resume`."""
     from migsafe.run.ledger.model import Request
 
-    _ask(plan, database, Request.PAUSE, output_format, act=lambda control: control.pause())
+    _ask(
+        plan,
+        database,
+        Request.PAUSE,
+        output_format,
+        act=lambda control: control.pause(),
+        told=Wanted(command="pause", events=events, urgent=True),
+    )
 
 
 def retreat(
-    plan: str = PLAN, *, database: str | None = DATABASE, output_format: OutputFormat = FORMAT
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    events: str | None = EVENTS,
+    output_format: OutputFormat = FORMAT,
 ) -> None:
     """Give all traffic back to the old version, at once. The schema stays as it is.
 
@@ -52,6 +70,7 @@ def retreat(
         Request.RETREAT,
         output_format,
         act=lambda control: control.retreat("asked for"),
+        told=Wanted(command="retreat", events=events, urgent=True),
         patience_seconds=RETREAT_PATIENCE_SECONDS,
     )
 
@@ -65,6 +84,7 @@ def revert(
         "--new-version-gone",
         help="For plans without traffic: you are sure that no process of the new version runs any more.",
     ),
+    events: str | None = EVENTS,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Take everything back: first the contract, then traffic, then the schema."""
@@ -76,6 +96,7 @@ def revert(
         Request.REVERT,
         output_format,
         act=lambda control: control.revert(new_version_gone=new_version_gone),
+        told=Wanted(command="revert", events=events, urgent=True),
     )
 
 
@@ -89,6 +110,7 @@ def cancel(
         "--new-version-gone",
         help="For plans without traffic: you are sure that no process of the new version runs any more.",
     ),
+    events: str | None = EVENTS,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Give a rollout up: stop its work at once, then take everything back.
@@ -106,20 +128,34 @@ def cancel(
         Request.REVERT,
         output_format,
         act=lambda control: control.revert(new_version_gone=new_version_gone),
+        told=Wanted(command="cancel", events=events, urgent=True),
         patience_seconds=CANCEL_PATIENCE_SECONDS,
         check=refuse_cancel,
         audit=("cancel asked for", {"reason": reason}),
     )
 
 
-def undo(plan: str = PLAN, *, database: str | None = DATABASE, output_format: OutputFormat = FORMAT) -> None:
+def undo(
+    plan: str = PLAN,
+    *,
+    database: str | None = DATABASE,
+    events: str | None = EVENTS,
+    output_format: OutputFormat = FORMAT,
+) -> None:
     """Rename the old shape back, from the stage 'tombstoned': in milliseconds, with its data current.
 
     Traffic stays where it is. Afterwards `retreat` works again, and `contract` can be tried again.
     """
     from migsafe.run.ledger.model import Request
 
-    _ask(plan, database, Request.UNDO, output_format, act=lambda control: control.undo())
+    _ask(
+        plan,
+        database,
+        Request.UNDO,
+        output_format,
+        act=lambda control: control.undo(),
+        told=Wanted(command="undo", events=events, urgent=True),
+    )
 
 
 def _ask(
@@ -129,6 +165,7 @@ def _ask(
     output_format: OutputFormat,
     *,
     act: "Callable[[Controller], Outcome]",
+    told: Wanted,
     patience_seconds: float | None = None,
     check: "Callable[[Conn, Plan, Rollout], None] | None" = None,
     audit: "tuple[str, dict[str, object]] | None" = None,
@@ -142,18 +179,28 @@ def _ask(
     from migsafe.run.events import Notice
     from migsafe.run.ledger.rollouts import add_audit
     from migsafe.run.revoke import revoke
+    from migsafe.run.session import opened
 
     dsn = database_url(database)
     name = rollout_name(target)
-    with watching(output_format) as (text, recorder), interruptible(target):
+    to_stderr = told.text_to_stderr(output_format)
+    with (
+        watching(output_format, to_stderr=to_stderr) as (text, recorder),
+        interruptible(target),
+        telling(told) as tell,
+    ):
         plan = find_plan(target, dsn)
         with connected(dsn) as conn:
-            refuse_early(plan, known_rollout(conn, name), wanted)
+            rollout = known_rollout(conn, name)
+            tell(opened(conn, plan, rollout.id, role="asker", stage=rollout.stage))
+            refuse_early(plan, rollout, wanted)
             if check is not None:
-                check(conn, plan, known_rollout(conn, name))
+                check(conn, plan, rollout)
             if audit is not None:
-                add_audit(conn, known_rollout(conn, name).id, *audit)
-            answer = ask_runner(conn, name, wanted, observer=text, patience_seconds=patience_seconds)
+                add_audit(conn, rollout.id, *audit)
+            answer = ask_runner(
+                conn, name, wanted, observer=both(text, tell), patience_seconds=patience_seconds
+            )
             if answer is None and living_holder(conn, known_rollout(conn, name)) is not None:
                 text(Notice(text="the runner does not answer: its right to this rollout is taken over"))
                 revoke(conn, known_rollout(conn, name).id, reason=f"{wanted}: no answer")
@@ -162,6 +209,7 @@ def _ask(
                 raise refused(answer, wanted)
             outcome = outcome_of(answer.rollout)
         else:
-            with controller(plan, dsn, observer=both(text, recorder)) as control:
+            with controller(plan, dsn, observer=both(text, recorder, tell)) as control:
                 outcome = act(control)
-    report(plan, target, outcome, recorder, output_format)
+        tell.ended(outcome)
+    report(plan, target, outcome, recorder, output_format, to_stderr=to_stderr)

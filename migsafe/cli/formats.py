@@ -14,6 +14,14 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+class StatusFormat(StrEnum):
+    """What `status` can say besides."""
+
+    TEXT = "text"
+    JSON = "json"
+    PROMETHEUS = "prometheus"
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -23,6 +23,7 @@ from migsafe.run.events import (
     TrafficMoved,
     Waiting,
 )
+from migsafe.run.telemetry.costs import Costs
 
 LOG_EVERY_SECONDS = 5.0
 _SLOW_STEP_SECONDS = 1.0
@@ -48,8 +49,8 @@ def describe(event: Event) -> str | None:
             return f"gate {gate}: {verdict} ({reading})"
         case Notice(text=text):
             return text
-        case _:
-            return str(event)
+        case _:  # what only machines want to know
+            return None
 
 
 def duration(seconds: float) -> str:
@@ -123,9 +124,11 @@ class Recorder:
         self._ended: list[str] = []
         self._quarantined: list[dict[str, str]] = []
         self._points: list[dict[str, str]] = []
+        self._costs = Costs()
 
     def __call__(self, event: Event) -> None:
         """Note one event."""
+        self._costs(event)
         match event:
             case StageReached(stage=stage, seconds=seconds):
                 self._stages.append({"stage": stage.value, "seconds": round(seconds, 3)})
@@ -153,6 +156,7 @@ class Recorder:
         return {
             "seconds": round(time.monotonic() - self._began, 3),
             "rows": sum(self._rows.values()),
+            **self._costs.document(),
             "lock_retries": self._lock_retries,
             "gave_way": self._gave_way,
             "sessions_ended": self._ended,

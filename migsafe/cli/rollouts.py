@@ -79,11 +79,13 @@ def connected(dsn: str) -> "Iterator[Conn]":
 
 
 @contextmanager
-def watching(output_format: OutputFormat) -> "Iterator[tuple[TextObserver, Recorder]]":
-    """The observers of one command: text to stdout, or to stderr when stdout is for JSON."""
+def watching(
+    output_format: OutputFormat, *, to_stderr: bool = False
+) -> "Iterator[tuple[TextObserver, Recorder]]":
+    """The observers of one command: text to stdout, or to stderr when stdout is for something else."""
     from migsafe.cli.render import Recorder, TextObserver
 
-    stream = sys.stderr if output_format is OutputFormat.JSON else sys.stdout
+    stream = sys.stderr if output_format is OutputFormat.JSON or to_stderr else sys.stdout
     text = TextObserver(stream, terminal=stream.isatty() and os.environ.get("TERM") != "dumb")
     try:
         yield text, Recorder()
@@ -114,7 +116,13 @@ def interruptible(place: str) -> Iterator[None]:
 
 
 def report(
-    plan: "Plan", place: str, outcome: "Outcome", recorder: "Recorder", output_format: OutputFormat
+    plan: "Plan",
+    place: str,
+    outcome: "Outcome",
+    recorder: "Recorder",
+    output_format: OutputFormat,
+    *,
+    to_stderr: bool = False,
 ) -> None:
     """Say how it ended, and exit with 1 when a gate said no or held for too long."""
     from migsafe.rollout.advice import next_step
@@ -124,9 +132,9 @@ def report(
         print_json(_document(plan, outcome, recorder, advice))
     else:
         if outcome.reason:
-            typer.echo(outcome.reason)
-        typer.echo(f"{outcome.state}: stage '{outcome.stage}', {_traffic(plan, outcome)}")
-        typer.echo(f"next: {advice}")
+            typer.echo(outcome.reason, err=to_stderr)
+        typer.echo(f"{outcome.state}: stage '{outcome.stage}', {_traffic(plan, outcome)}", err=to_stderr)
+        typer.echo(f"next: {advice}", err=to_stderr)
     if not outcome.ok:
         raise typer.Exit(EXIT_FAILED_GATE)
 

@@ -17,6 +17,7 @@ from migsafe.cli.rollouts import (
     report,
     watching,
 )
+from migsafe.cli.telemetry import EVENTS, METRICS, METRICS_PUBLIC, WEBHOOK, Wanted, telling
 from migsafe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def run(
     max_quarantined: int | None = QUARANTINE,
     kill: list[str] = KILL,
     kill_superusers: bool = KILL_SUPERUSERS,
+    events: str | None = EVENTS,
+    metrics: str | None = METRICS,
+    metrics_public: bool = METRICS_PUBLIC,
+    webhook: list[str] = WEBHOOK,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan, or go on with it: expand, backfill, verify, then traffic step by step.
@@ -98,6 +103,13 @@ def run(
         limits=limit or (),
         tuned={"blocked_budget": blocked_budget, "max_quarantined": max_quarantined}
         | _killing(kill, superusers=kill_superusers),
+        wanted=Wanted(
+            command="run",
+            events=events,
+            metrics=metrics,
+            metrics_public=metrics_public,
+            webhooks=tuple(webhook),
+        ),
         output_format=output_format,
     )
 
@@ -116,6 +128,10 @@ def contract(
     old_version_gone: bool = typer.Option(
         False, "--old-version-gone", help="You are sure that no process of the old version runs any more."
     ),
+    events: str | None = EVENTS,
+    metrics: str | None = METRICS,
+    metrics_public: bool = METRICS_PUBLIC,
+    webhook: list[str] = WEBHOOK,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Remove the old shape: prove that the old version is gone, rename it, and later drop it."""
@@ -127,6 +143,13 @@ def contract(
         old_version_gone=old_version_gone,
         contracting=True,
         tuned={"blocked_budget": blocked_budget} | _killing(kill, superusers=kill_superusers),
+        wanted=Wanted(
+            command="contract",
+            events=events,
+            metrics=metrics,
+            metrics_public=metrics_public,
+            webhooks=tuple(webhook),
+        ),
         output_format=output_format,
     )
 
@@ -144,6 +167,7 @@ def drive(
     old_version_gone: bool = False,
     contracting: bool = False,
     tuned: "Mapping[str, Any] | None" = None,
+    wanted: Wanted | None = None,
 ) -> None:
     """Load the plan, hold the rollout, go to the stage, and say how it ended."""
     from migsafe.cli.render import both
@@ -169,18 +193,29 @@ def drive(
         pace=configured_pace(limits),
         **{name: value for name, value in (tuned or {}).items() if value is not None},
     )
-    with watching(output_format) as (text, recorder), interruptible(target):
+    wanted = wanted or Wanted(command="contract" if contracting else "run")
+    to_stderr = wanted.text_to_stderr(output_format)
+    with (
+        watching(output_format, to_stderr=to_stderr) as (text, recorder),
+        interruptible(target),
+        telling(wanted) as tell,
+    ):
         text(Notice(text=f"{plan.name}: {plan.summary}"))
         notes = check_first(plan, dsn)
         for warning in () if contracting else (*plan.warnings, *notes):
-            text(Notice(text=f"warning: {warning}"))
+            both(text, tell)(Notice(text=f"warning: {warning}"))
         with controller(
-            plan, dsn, observer=both(text, recorder), settings=settings, old_version_gone=old_version_gone
+            plan,
+            dsn,
+            observer=both(text, recorder, tell),
+            settings=settings,
+            old_version_gone=old_version_gone,
         ) as control:
             if contracting:
                 control.require_contract()
             outcome = control.drive(stage)
-    report(plan, target, outcome, recorder, output_format)
+        tell.ended(outcome)
+    report(plan, target, outcome, recorder, output_format, to_stderr=to_stderr)
 
 
 def _killing(rules: list[str], *, superusers: bool) -> dict[str, Any]:

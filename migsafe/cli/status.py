@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from migsafe.cli.formats import OutputFormat, print_json
-from migsafe.cli.rollouts import DATABASE, FORMAT, connected, looks_like_a_file, rollout_name
+from migsafe.cli.formats import StatusFormat, print_json
+from migsafe.cli.rollouts import DATABASE, connected, looks_like_a_file, rollout_name
 from migsafe.cli.run import KILL, KILL_SUPERUSERS
 
 if TYPE_CHECKING:
@@ -29,13 +29,19 @@ def status(
     database: str | None = DATABASE,
     kill: list[str] = KILL,
     kill_superusers: bool = KILL_SUPERUSERS,
-    output_format: OutputFormat = FORMAT,
+    output_format: StatusFormat = typer.Option(
+        StatusFormat.TEXT,
+        "--format",
+        help="text, json, or prometheus: metrics of the whole rollout, for a textfile collector.",
+    ),
 ) -> None:
     """Show where a rollout stands on both tracks, who runs it, and what going back means."""
     from migsafe.rollout.requests import known_rollout
     from migsafe.run.connect import database_url
     from migsafe.run.kill import read_rules
     from migsafe.run.ledger.rollouts import list_rollouts, read_rollout
+    from migsafe.run.telemetry.exposition import expose
+    from migsafe.run.telemetry.of_ledger import ledger_families
 
     dsn, rules = database_url(database), read_rules(kill)
     with connected(dsn) as conn:
@@ -46,11 +52,14 @@ def status(
             found = (begun,) if begun else ()
         else:
             found = (known_rollout(conn, plan),)
+        if output_format is StatusFormat.PROMETHEUS:
+            typer.echo(expose(ledger_families(conn, found)), nl=False)
+            return
         documents = [
             _document(conn, rollout) | {"in_the_way": _in_the_way(conn, rollout, rules, kill_superusers)}
             for rollout in found
         ]
-    if output_format is OutputFormat.JSON:
+    if output_format is StatusFormat.JSON:
         print_json({"format_version": 1, "rollouts": documents})
         return
     if not documents:

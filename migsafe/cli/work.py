@@ -11,6 +11,7 @@ from migsafe.cli.rollouts import (
     rollout_name,
     watching,
 )
+from migsafe.cli.telemetry import EVENTS, METRICS, METRICS_PUBLIC, WEBHOOK, Wanted, telling
 
 
 def work(
@@ -25,6 +26,10 @@ def work(
     idle_timeout: float | None = typer.Option(
         None, "--idle-timeout", min=0, help="End after so many seconds without anything to do."
     ),
+    events: str | None = EVENTS,
+    metrics: str | None = METRICS,
+    metrics_public: bool = METRICS_PUBLIC,
+    webhook: list[str] = WEBHOOK,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Join the backfills of a rollout that `migsafe run` leads, from any host: start as many as you like.
@@ -40,12 +45,25 @@ def work(
     dsn = database_url(database)
     name = rollout_name(plan) if plan else None
     settings = Settings(pace=configured_pace(()))
-    with watching(output_format) as (text, recorder), interruptible(plan or "PLAN"), database_errors(dsn):
-        done = join(
-            dsn, name, settings=settings, observer=both(text, recorder), idle_seconds=idle_timeout, leads=lead
-        )
+    wanted = Wanted(
+        command="work",
+        events=events,
+        metrics=metrics,
+        metrics_public=metrics_public,
+        webhooks=tuple(webhook),
+    )
+    to_stderr = wanted.text_to_stderr(output_format)
+    with (
+        watching(output_format, to_stderr=to_stderr) as (text, recorder),
+        interruptible(plan or "PLAN"),
+        telling(wanted) as tell,
+        database_errors(dsn),
+    ):
+        observer = both(text, recorder, tell)
+        done = join(dsn, name, settings=settings, observer=observer, idle_seconds=idle_timeout, leads=lead)
+        ended = "nothing is left to backfill" if done.done else "nothing to do"
+        tell.finished(state="done" if done.done else "idle", ok=True, reason=ended)
     if output_format is OutputFormat.JSON:
         print_json({"format_version": 1, "done": done.done, "chunks": done.chunks, "rows": done.rows})
         return
-    ended = "nothing is left to backfill" if done.done else "nothing to do"
-    typer.echo(f"{ended}: {done.rows:,} rows in {done.chunks:,} chunks were done here")
+    typer.echo(f"{ended}: {done.rows:,} rows in {done.chunks:,} chunks were done here", err=to_stderr)

@@ -12,6 +12,7 @@ from migsafe.sources.settings import SourceSettings
 
 if TYPE_CHECKING:
     from migsafe.config.pace import PaceSettings
+    from migsafe.config.webhooks import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,7 @@ class Config:
     paths: tuple[PathSettings, ...] = ()
     alembic: AlembicSettings = field(default_factory=AlembicSettings)
     pace: "PaceSettings | None" = None
+    webhooks: "tuple[WebhookSettings, ...]" = ()
     flags: Flags = field(default_factory=Flags)
 
     def with_flags(self, flags: Flags) -> "Config":

@@ -12,11 +12,13 @@ from migsafe.sources.settings import SourceKind, SourceSettings
 
 if TYPE_CHECKING:
     from migsafe.config.pace import PaceSettings
+    from migsafe.config.webhooks import WebhookSettings
 
 OLDEST, NEWEST = 14, 18
 KEYS = (
     *("server_version", "transaction", "fail_on", "schema", "baseline", "exclude"),
     *("small_tables", "small_table_rows", "phases", "rules", "sources", "paths", "alembic", "run"),
+    "webhooks",
 )
 ALEMBIC_KEYS = (
     *("layout", "expand_label", "contract_label", "inline_sql", "autogenerate"),
@@ -89,6 +91,7 @@ def read_config(found: Found, *, current: Path, repository: Path | None) -> Conf
         paths=tuple(_path(each) for each in table.tables("paths")),
         alembic=_alembic(table.table("alembic")),
         pace=_pace(table.table("run")),
+        webhooks=_webhooks(table.tables("webhooks")),
     )
 
 
@@ -167,6 +170,14 @@ def _pace(table: Table | None) -> "PaceSettings | None":
     from migsafe.config.pace import read_run  # noqa: PLC0415 -- a hook that lints has no use for it
 
     return read_run(table)
+
+
+def _webhooks(tables: list[Table]) -> "tuple[WebhookSettings, ...]":
+    if not tables:
+        return ()
+    from migsafe.config.webhooks import read_webhook  # noqa: PLC0415 -- a hook that lints has no use for it
+
+    return tuple(read_webhook(each) for each in tables)
 
 
 def _path(table: Table) -> PathSettings:

@@ -18,11 +18,11 @@ from migsafe.run import ddl, quarantine
 from migsafe.run.crew import Crew, crew, wait_for_others
 from migsafe.run.cursor import Cursor
 from migsafe.run.cut import cut
-from migsafe.run.events import Progress
+from migsafe.run.events import Progress, TableMeasured
 from migsafe.run.ledger import chunks, steps
 from migsafe.run.ledger.chunks import Sums
 from migsafe.run.pace.pacer import Pacer, pacing
-from migsafe.run.pages import read_leaves
+from migsafe.run.pages import read_leaves, read_size
 from migsafe.run.session import Session
 from migsafe.run.statements import participle
 from migsafe.run.waiting import pause
@@ -68,6 +68,7 @@ class _Backfill:
     def run(self, reaches: Stage | None) -> None:
         session = self.session
         sweep = self._begin()
+        self._measure()
         while sweep is None:
             sums = self._pass()
             at = 0 if sums is None else sums.sweep
@@ -87,6 +88,18 @@ class _Backfill:
             Progress(step=self.step.id, fraction=1.0, rows=done.rows, rows_per_second=0.0, eta_seconds=0.0)
         )
         ddl.report_stage(session, reaches, stage_seconds)
+
+    def _measure(self) -> None:
+        """Tell how big the table is."""
+        size = read_size(self.session.conn, self.step.table)
+        self.session.emit(
+            TableMeasured(
+                step=self.step.id,
+                relation=str(self.step.table),
+                rows_estimated=size.rows_estimated,
+                size_bytes=size.size_bytes,
+            )
+        )
 
     def _begin(self) -> int | None:
         """Cut the pass that comes next, unless it is cut already.

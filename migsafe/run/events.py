@@ -39,6 +39,26 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableMeasured(Event):
+    """How big a table is that a step goes through, as the server last counted it; None: it never did."""
+
+    step: str
+    relation: str
+    rows_estimated: int | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDone(Event):
+    """One batch of a backfill is committed. `seconds` are those of its transaction."""
+
+    step: str
+    relation: str
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Event):
     """How far a long step is. `fraction` is of the table read (0 to 1), rows are those changed.
 
@@ -91,6 +111,17 @@ class GaveWay(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedSoFar(Event):
+    """What sessions of the application have waited for this process so far, all of them together."""
+
+    seconds: float
+    longest_seconds: float
+    waits: int
+    gave_way: int  # statements of ours that were cancelled for them
+    budget_seconds: float  # what one of them may wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowQuarantined(Event):
     """A row cannot be changed: it is left out and listed, and the work goes on."""
 
@@ -117,6 +148,32 @@ class PaceChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRead:
+    """One signal of the pace. Its unit is that of the signal; above `soft` it slows down, at `hard` it stops.
+
+    The verdict is `go`, `slow`, `stop` or `skipped`; no value: it cannot be read.
+    """
+
+    name: str
+    value: float | None
+    soft: float
+    hard: float
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceRead(Event):
+    """The pace of a backfill or a verification, about once a second."""
+
+    share: float  # of full speed, 0 to 1
+    waiting_for: str | None
+    batch_seconds: float  # what a batch may take now
+    max_rows_per_second: float | None
+    signals: tuple[SignalRead, ...]
+    throttled_seconds: dict[str, float]  # that this process has waited so far, by signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficMoved(Event):
     """The provider confirmed this share of green, in percent."""
 
@@ -138,6 +195,51 @@ class Notice(Event):
     """Something a person should know."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutOpened(Event):
+    """This process begins to act on a rollout. What follows is about that one, until the next is opened.
+
+    The role is `runner` (it holds the lease), `worker` (it joined) or `asker` (the runner was asked).
+    """
+
+    rollout: str
+    rollout_id: int
+    role: str
+    stage: Stage
+    stages: tuple[Stage, ...]  # of its plan, in order
+    database: str
+    server_address: str  # a host, or the folder of a socket
+    server_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """The command is done with the rollout. Not `ok`: a gate failed, or held for too long."""
+
+    command: str
+    stage: Stage | None
+    state: str
+    green_percent: int | None
+    ok: bool
+    reason: str
+    seconds: float
+    rows: int  # that this command changed
+    throttled_seconds: float  # that it waited for signals and limits
+    blocked_seconds: float  # that sessions of the application waited for it, all together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed(Event):
+    """The command ended with an error, or was interrupted (`Interrupted`). Running it again goes on."""
+
+    command: str
+    error: str  # the kind: LeaseHeld, LockTimeout, Quarantined ...
+    message: str
+    advice: str
+    exit_code: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ def run_step(session: Session, step: Step, reaches: Stage | None) -> None:
         )
     changed = _read(session, step).rows if isinstance(step, BackfillStep) else None
     session.emit(StepFinished(step=step.id, seconds=time.monotonic() - began, rows=changed))
+    session.tell_blocked()
 
 
 def undo_step(session: Session, step: Step, falls_to: Stage | None) -> None:

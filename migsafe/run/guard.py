@@ -22,6 +22,7 @@ from migsafe.run.connect import APPLICATION_NAME, Conn, connect, is_pooled
 from migsafe.run.events import GaveWay
 from migsafe.run.ledger.blocked import Blocked, add_blocked
 from migsafe.run.settings import Settings
+from migsafe.run.totals import Totals
 from migsafe.run.waits import Wait, held_up, only_ours, read_waits
 from migsafe.run.watched import Backend, Watched
 
@@ -133,12 +134,18 @@ class Guard:
     """
 
     def __init__(
-        self, dsn: str, rollout_id: int, token: int | None, settings: Settings, watched: Watched
+        self,
+        dsn: str,
+        rollout_id: int,
+        token: int | None,
+        settings: Settings,
+        watched: Watched,
+        totals: Totals | None = None,
     ) -> None:
         self._dsn = settings.direct_dsn or dsn
         self._rollout_id, self._token = rollout_id, token
         self._settings, self._watched = settings, watched
-        self._account = Account()
+        self._account, self._totals = Account(), totals or Totals()
         self._recorded_at = 0.0
         self._seat = Seat()
         self._stopped = threading.Event()
@@ -210,6 +217,7 @@ class Guard:
             if late:
                 self._give_way(conn, name, backend, late)
         self._account.see(tuple(seen.values()))
+        self._totals.blocked = self._account.total
 
     def _give_way(self, conn: Conn, name: str, backend: Backend, late: Sequence[tuple[Wait, float]]) -> None:
         why = GaveWay(

@@ -16,10 +16,11 @@ from migsafe.run.guard import Guard
 from migsafe.run.lease import Heartbeat
 from migsafe.run.ledger import workers
 from migsafe.run.ledger.model import StopRequested
+from migsafe.run.order import before
 from migsafe.run.pace.pacer import pacing
 from migsafe.run.process import this_process
 from migsafe.run.reconnect import wait_for_connection
-from migsafe.run.session import Line, Session, inspect_server
+from migsafe.run.session import Line, Session, inspect_server, opened
 from migsafe.run.settings import Settings
 from migsafe.run.worker import Worker
 
@@ -79,10 +80,13 @@ def _joined(place: Place) -> Iterator[tuple[Session, int, Heartbeat]]:
             settings=with_limits(settings, workers.read_limits(line.conn, rollout_id)),
             observer=place.observer,
         )
-        guard = Guard(place.dsn, rollout_id, None, session.settings, session.watched)
+        standing = before(place.plan, place.step.stage)
+        guard = Guard(place.dsn, rollout_id, None, session.settings, session.watched, session.totals)
+        place.observer(opened(line.conn, place.plan, rollout_id, role="worker", stage=standing))
         place.observer(Notice(text=f"joined {place.plan.name}: {place.step.title}"))
         with heart.beating(), guard.watching():
             yield session, number, heart
+        session.tell_blocked()
         if not line.conn.closed:
             workers.leave(line.conn, number)
     finally:

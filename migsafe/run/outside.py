@@ -120,7 +120,7 @@ def _unlimit(session: Session, conn: Conn) -> None:
     if row is not None and row[0]:
         raise RunError(
             "what runs CONCURRENTLY needs a connection without timeouts, not a pooler",
-            advice="Give a direct URL to the server as well (--direct-database or MIGSAFE_DIRECT_URL).",
+            advice="Give a direct URL to the server as well: --direct-database, MIGSAFE_DIRECT_DATABASE_URL.",
         )
 
 

@@ -25,6 +25,18 @@ _LEAVES = """
     ORDER BY c.oid
 """
 
+_SIZE = """
+    WITH RECURSIVE tree AS (
+        SELECT to_regclass(%s)::oid AS oid
+        UNION
+        SELECT i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
+    )
+    SELECT CASE WHEN bool_and(c.reltuples >= 0) THEN sum(c.reltuples)::int8 END,
+           coalesce(sum(pg_table_size(c.oid)), 0)::int8
+    FROM tree JOIN pg_class c ON c.oid = tree.oid
+    WHERE c.relkind <> 'p'
+"""
+
 _INTEGER_KEY = """
     SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indrelid = %s AND i.indisprimary AND i.indnkeyatts = 1
@@ -40,6 +52,20 @@ class Leaf:
     name: Name
     pages: int
     access_method: str = HEAP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """Rows as the server last counted them (VACUUM, ANALYZE), if it ever did; bytes without indexes."""
+
+    rows_estimated: int | None
+    size_bytes: int
+
+
+def read_size(conn: Conn, table: Name) -> TableSize:
+    """How big the table is with all its partitions or children. Nothing, if there is no such table."""
+    row = conn.execute(_SIZE, (table.sql,)).fetchone()
+    return TableSize(rows_estimated=row[0] if row else None, size_bytes=row[1] if row else 0)
 
 
 def read_leaves(conn: Conn, table: Name) -> tuple[Leaf, ...]:

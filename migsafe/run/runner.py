@@ -25,9 +25,8 @@ from migsafe.run.ledger.install import install
 from migsafe.run.ledger.model import Request, Rollout, State, StepRow, StepState
 from migsafe.run.order import before, stages_of
 from migsafe.run.reconnect import LOST, Loss, lose, persist
-from migsafe.run.session import Line, Session, inspect_server
+from migsafe.run.session import Line, Session, inspect_server, opened
 from migsafe.run.settings import Settings
-from migsafe.run.watched import Watched
 
 _SLICE_SECONDS = 0.25
 _POINT_OF_NO_RETURN = Stage.DROPPED
@@ -65,21 +64,22 @@ def hold(
         pinned = pinning.pin_and_acquire(line.conn, plan, settings, resumes=resumes)
         stack.callback(_give_back, line, dsn, pinned)
         stack.enter_context(heart_of_lease(dsn, pinned.rollout_id, pinned.token, settings).beating())
-        watched = Watched()
-        stack.enter_context(Guard(dsn, pinned.rollout_id, pinned.token, settings, watched).watching())
-        yield Runner(
-            Session(
-                line=line,
-                dsn=dsn,
-                plan=plan,
-                rollout_id=pinned.rollout_id,
-                token=pinned.token,
-                server=inspect_server(line.conn),
-                settings=settings,
-                observer=observer,
-                watched=watched,
-            )
+        session = Session(
+            line=line,
+            dsn=dsn,
+            plan=plan,
+            rollout_id=pinned.rollout_id,
+            token=pinned.token,
+            server=inspect_server(line.conn),
+            settings=settings,
+            observer=observer,
         )
+        guard = Guard(dsn, pinned.rollout_id, pinned.token, settings, session.watched, session.totals)
+        stack.callback(session.tell_blocked)
+        stack.enter_context(guard.watching())
+        runner = Runner(session)
+        session.emit(opened(line.conn, plan, pinned.rollout_id, role="runner", stage=runner.rollout().stage))
+        yield runner
 
 
 def _give_back(line: Line, dsn: str, pinned: pinning.Pinned) -> None:

@@ -9,11 +9,14 @@ import psycopg
 from psycopg import sql
 
 from migsafe.plan.model import Plan
+from migsafe.plan.stages import Stage
 from migsafe.run.connect import Conn
-from migsafe.run.events import Event, Observer
+from migsafe.run.events import BlockedSoFar, Event, Observer, RolloutOpened
 from migsafe.run.lease import taken_over
 from migsafe.run.ledger.model import Request, StopRequested
+from migsafe.run.order import stages_of
 from migsafe.run.settings import Settings
+from migsafe.run.totals import Totals
 from migsafe.run.watched import MAIN, Watched
 
 _LOOK = """
@@ -62,6 +65,7 @@ class Session:
     settings: Settings
     observer: Observer
     watched: Watched = field(default_factory=Watched)
+    totals: Totals = field(default_factory=Totals)
     seat: str = MAIN  # by which the guard knows this session
 
     @property
@@ -99,6 +103,21 @@ class Session:
         if event is not None:
             self.emit(event)
         return event is not None
+
+    def tell_blocked(self) -> None:
+        """Tell what others have waited for us, if it has become more since it was told."""
+        blocked = self.totals.blocked
+        if blocked != self.totals.told:
+            self.totals.told = blocked
+            self.emit(
+                BlockedSoFar(
+                    seconds=blocked.seconds,
+                    longest_seconds=blocked.longest_seconds,
+                    waits=blocked.waits,
+                    gave_way=blocked.gave_way,
+                    budget_seconds=self.settings.blocked_budget,
+                )
+            )
 
     def check(self) -> None:
         """Look, outside a transaction, whether the work may go on.
@@ -152,6 +171,20 @@ class Session:
         if row is None:
             raise taken_over(self.plan.name)
         return Request(row[0]) if row[0] else None, int(row[1])
+
+
+def opened(conn: Conn, plan: Plan, rollout_id: int, *, role: str, stage: Stage) -> RolloutOpened:
+    """The event that says which rollout all that follows is about."""
+    return RolloutOpened(
+        rollout=plan.name,
+        rollout_id=rollout_id,
+        role=role,
+        stage=stage,
+        stages=stages_of(plan),
+        database=conn.info.dbname,
+        server_address=conn.info.host,
+        server_port=conn.info.port,
+    )
 
 
 def inspect_server(conn: Conn) -> Server:

@@ -17,7 +17,7 @@ from migsafe.plan.model import BackfillStep
 from migsafe.run.batch import Batch, BatchResult, run_batch
 from migsafe.run.claim import ChunkLost, Claim, short, take
 from migsafe.run.cursor import Cursor
-from migsafe.run.events import MethodChosen, Notice
+from migsafe.run.events import BatchDone, MethodChosen, Notice
 from migsafe.run.facts import read_facts
 from migsafe.run.ledger import chunks, workers
 from migsafe.run.ledger.model import StopRequested
@@ -131,7 +131,7 @@ class Worker:
                 speeds=(self._page_rate.per_second, self._row_rate.per_second),
             )
             result = run_batch(self.session, self.step, batch, self.size)
-            self._account(cursor, result)
+            self._account(leaf, cursor, result)
             cursor = result.cursor
 
     def _open_window(self, cursor: Cursor, last: int, method: Method) -> Cursor:
@@ -174,13 +174,17 @@ class Worker:
             text = f"{relation}: {method}"
             session.emit(MethodChosen(step=self.step.id, relation=relation, method=str(method), text=text))
 
-    def _account(self, before: Cursor, result: BatchResult) -> None:
+    def _account(self, leaf: Leaf, before: Cursor, result: BatchResult) -> None:
         now = time.monotonic()
         # The window's end may have come nearer.
         pages = (result.cursor.end - before.first) / (before.stripes * before.parts)
         self._page_rate.add(pages, result.seconds)
         self._row_rate.add(result.rows, result.seconds)
         self.rows += result.rows
+        relation = str(leaf.name)
+        self.session.emit(
+            BatchDone(step=self.step.id, relation=relation, rows=result.rows, seconds=result.seconds)
+        )
         self.tell()
         if now - self._counted_at > _COUNT_SECONDS:
             self._count_workers()

@@ -60,6 +60,7 @@ class Pacer:
         self.workers = 1  # that share what may be done in a second
         self._state, self._seen = PaceState(), 0.0
         self._throttled: dict[str, float] = {}
+        self._totals, self._is_main = session.totals, watch is None
         self._rows_due, self._paid_at = 0.0, settings.max_rows_per_second
         self._waiting: str | None = None  # for which reason
         self._since: datetime | None = None
@@ -104,6 +105,7 @@ class Pacer:
         self._waiting = self._since = None
         self._is_watching = False
         self._watch.stop()
+        self._tell_all()
 
     @property
     def batch_seconds(self) -> float:
@@ -138,7 +140,10 @@ class Pacer:
             self._wait_for(left, reason)
             slept = clock()
             time.sleep(min(_SLICE_SECONDS, left))
-            self._throttled = add_up(self._throttled, name, clock() - slept)
+            seconds = clock() - slept
+            self._throttled = add_up(self._throttled, name, seconds)
+            if self._is_main:
+                self._totals.throttled = add_up(self._totals.throttled, name, seconds)
             if left > _SLICE_SECONDS:
                 self._session.check()
                 self._stand_in()
@@ -220,6 +225,21 @@ class Pacer:
             self._seen = latest.at
             self._state = step(self._state, latest.readings, seconds=seconds)
             self._tell_change()
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Tell what was read and waited; once for all threads of this process."""
+        if self._is_main:
+            self._session.tell_blocked()
+            self._session.emit(
+                states.event(
+                    self._state,
+                    waiting=self._waiting,
+                    batch_seconds=self.batch_seconds,
+                    rows_per_second=self._whole_limit(),
+                    throttled=self._totals.throttled,
+                )
+            )
 
     def _tell_change(self) -> None:
         """Tell when another signal slows it down, or none does any more; not too often."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from migsafe.config.limits import Setting, Unit, show_limit, show_value
+from migsafe.run.events import PaceRead, SignalRead
 from migsafe.run.pace.controller import Judged, PaceState
 from migsafe.run.pace.limits import Effective, described
 
@@ -42,12 +43,44 @@ def document(
     }
 
 
+def event(
+    state: PaceState,
+    *,
+    waiting: str | None,
+    batch_seconds: float,
+    rows_per_second: float | None,
+    throttled: Mapping[str, float],
+) -> PaceRead:
+    """The same for who observes the run."""
+    return PaceRead(
+        share=state.share,
+        waiting_for=waiting,
+        batch_seconds=batch_seconds,
+        max_rows_per_second=rows_per_second,
+        signals=tuple(
+            SignalRead(
+                name=each.reading.name,
+                value=_finite(each.reading.value),
+                soft=each.reading.limit.soft,
+                hard=each.reading.limit.hard,
+                verdict=each.verdict.value,
+            )
+            for each in state.judged
+        ),
+        throttled_seconds=dict(throttled),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _signal(judged: Judged, values: Mapping[str, Effective]) -> dict[str, Any]:
     reading = judged.reading
     value = reading.value
     return {
         "name": reading.name,
-        "value": value if value is not None and math.isfinite(value) else None,
+        "value": _finite(value),
         "soft": reading.limit.soft,
         "hard": reading.limit.hard,
         "verdict": judged.verdict.value,

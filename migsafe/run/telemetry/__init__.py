@@ -1,0 +1,1 @@
+"""What a rollout tells to other programs: events, metrics, spans, webhooks. Formats and senders apart."""
