@@ -50,7 +50,8 @@ def main() -> None:
         counts = sum(map(len, found))
         shown = [statistics.median(quantile(each, share) for each in found) for share in (0.5, 0.99, 1.0)]
         print(
-            f"  {name:<8}{counts:>8,} transactions, p50 {shown[0]:.2f} ms, p99 {shown[1]:.2f} ms, longest {shown[2]:.0f} ms"
+            f"  {name:<8}{counts:>8,} transactions, p50 {shown[0]:.2f} ms, p99 {shown[1]:.2f} ms, "
+            f"longest {shown[2]:.0f} ms"
         )
     ratio = statistics.median(
         quantile(after, 0.99) / quantile(before, 0.99) for before, after in zip(alone, beside, strict=True)

@@ -1,6 +1,6 @@
 """What the benchmarks of backfills share: tables, what a piece of work costs, medians, a table of ratios.
 
-Everything that is compared runs in one run, in turns (A B A B), each time on a table just made; medians count.
+What is compared runs in one run, in turns (A B A B), each time on a table just made; medians count.
 Beside the time that passed stands the processor time of the server and of this process: on a machine that
 other programs use, too, it is the steadier of the two.
 """
@@ -118,10 +118,10 @@ def make_table(conn: psycopg.Connection, shape: Shape) -> None:
             f"FOR VALUES WITH (MODULUS {shape.partitions}, REMAINDER {number})".encode()
         )
     order = "ORDER BY random()" if shape.shuffled else ""
-    conn.execute(
-        f"INSERT INTO t SELECT i, i, i % 1000, (i::bigint * 7919 % 100000)::int, "
-        f"repeat('x', {980 if shape.wide else 32}) FROM generate_series(1, {shape.rows}) i {order}".encode()
-    )
+    filler = 980 if shape.wide else 32
+    rows = f"generate_series(1, {shape.rows}) i {order}"
+    values = f"i, i, i % 1000, (i::bigint * 7919 % 100000)::int, repeat('x', {filler})"
+    conn.execute(f"INSERT INTO t SELECT {values} FROM {rows}".encode())
     for column in ("a", "b")[: shape.indexes]:
         conn.execute(f"CREATE INDEX ON t ({column})".encode())
     conn.execute("VACUUM (ANALYZE) t")

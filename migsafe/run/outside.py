@@ -149,7 +149,7 @@ class Build:
             elapsed, fraction = time.monotonic() - self._began, build.fraction
             waits_for = build.said if build.waits_for else ""
             if waits_for and waits_for != self._waited_for:
-                self._session.emit(Waiting(reason=f"{build.command} is {waits_for}"))
+                self._session.emit(Waiting(reason=f"the build of an index is {waits_for}"))
             self._waited_for = waits_for
             self._session.emit(
                 Progress(
