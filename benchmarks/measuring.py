@@ -118,10 +118,11 @@ def make_table(conn: psycopg.Connection, shape: Shape) -> None:
             f"FOR VALUES WITH (MODULUS {shape.partitions}, REMAINDER {number})".encode()
         )
     order = "ORDER BY random()" if shape.shuffled else ""
-    filler = 980 if shape.wide else 32
-    rows = f"generate_series(1, {shape.rows}) i {order}"
-    values = f"i, i, i % 1000, (i::bigint * 7919 % 100000)::int, repeat('x', {filler})"
-    conn.execute(f"INSERT INTO t SELECT {values} FROM {rows}".encode())
+    query = (
+        "INSERT INTO t SELECT i, i, i %% 1000, (i::bigint * 7919 %% 100000)::int, repeat('x', %s) "
+        "FROM generate_series(1, %s::int) i "
+    )
+    conn.execute((query + order).encode(), (980 if shape.wide else 32, shape.rows))
     for column in ("a", "b")[: shape.indexes]:
         conn.execute(f"CREATE INDEX ON t ({column})".encode())
     conn.execute("VACUUM (ANALYZE) t")
