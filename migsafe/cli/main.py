@@ -9,6 +9,7 @@ from migsafe.cli.config import config
 from migsafe.cli.control import cancel, pause, retreat, revert, undo
 from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
+from migsafe.cli.fleet import fleet
 from migsafe.cli.forecast import forecast
 from migsafe.cli.init import init
 from migsafe.cli.lint import lint
@@ -74,6 +75,7 @@ app.command()(cancel)
 app.command()(undo)
 app.command()(waive)
 app.command()(contract)
+app.add_typer(fleet, name="fleet")
 
 
 def main() -> None:

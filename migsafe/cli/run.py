@@ -179,7 +179,7 @@ def drive(
 
     dsn = database_url(database)
     plan = find_plan(target, dsn)
-    stage = _stage(to) or (Stage.SOAKED if plan.traffic else Stage.VERIFIED)
+    stage = read_stage(to) or (Stage.SOAKED if plan.traffic else Stage.VERIFIED)
     if stage.value in _CONTRACT and not contracting:
         raise UsageError(
             f"`run` does not go to '{stage}': it takes the old shape away",
@@ -224,7 +224,12 @@ def _killing(rules: list[str], *, superusers: bool) -> dict[str, Any]:
     return {"kill": read_rules(rules), "kill_superusers": superusers}
 
 
-def _stage(name: str | None) -> "Stage | None":
+def read_stage(name: str | None) -> "Stage | None":
+    """The stage of this name.
+
+    Raises:
+        UsageError: There is none.
+    """
     from migsafe.plan.stages import Stage
     from migsafe.rollout.options import did_you_mean
 

@@ -8,7 +8,7 @@ https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 import re
-from functools import cache
+from threading import local
 from typing import TYPE_CHECKING
 
 from migsafe.sql.names import MAX_IDENTIFIER_BYTES, NAME_PART, NAME_START
@@ -136,12 +136,22 @@ def fold(text: str) -> str:
     return shorten(lowered)
 
 
-@cache
-def _tokenizer() -> "Postgres.Tokenizer":
-    # Imported here: it takes a tenth of a second, and nobody who asks for --help should wait for it.
-    from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415
+class _Own(local):
+    """What each thread has of its own: sqlglot's tokenizer keeps the text at hand in itself."""
 
-    return Postgres.Tokenizer(dialect=Postgres)
+    tokenizer: "Postgres.Tokenizer | None" = None
+
+
+_OWN = _Own()
+
+
+def _tokenizer() -> "Postgres.Tokenizer":
+    if _OWN.tokenizer is None:
+        # Imported here: it takes a tenth of a second, and nobody who asks for --help should wait for it.
+        from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415
+
+        _OWN.tokenizer = Postgres.Tokenizer(dialect=Postgres)
+    return _OWN.tokenizer
 
 
 def _words(tokens: Tokens, guarded: str, start: int, end: int) -> None:

@@ -1,9 +1,13 @@
 """What statements become; that all kinds are read at all is in test_statements.py."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 
 from migsafe.sql.keywords import FUNCTION_OR_TYPE, RESERVED
+from migsafe.sql.lex import lex
 from migsafe.sql.names import Name
 from migsafe.sql.operations import (
     AddColumn,
@@ -224,3 +228,20 @@ def test_words_kept_by_the_grammar_are_those_of_the_server(connection: psycopg.C
     found = connection.execute("SELECT word, catcode::text FROM pg_get_keywords()").fetchall()
     assert {word for word, code in found if code == "R"} == RESERVED
     assert {word for word, code in found if code == "T"} == FUNCTION_OR_TYPE
+
+
+def test_several_threads_read_at_the_same_time() -> None:
+    long, short = "SELECT " + ", ".join(f"column_{n}" for n in range(400)), "SELECT 1"
+
+    def words(text: str) -> list[str]:
+        return lex(text).words
+
+    expected = {text: words(text) for text in (long, short)}
+    texts = [long, short] * 300
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            assert list(pool.map(words, texts)) == [expected[text] for text in texts]
+    finally:
+        sys.setswitchinterval(interval)
