@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import measuring
 import psycopg
-from bench_sync import PGROLL
 from measuring import Shape, in_turns, ours, server, show
+from pgroll import PGROLL
 
 from migsafe.catalog.live import read_catalog
 from migsafe.plan.options import PlanOptions
@@ -30,7 +30,7 @@ _BATCH = """
 """
 
 
-def pgroll(conn: psycopg.Connection) -> None:
+def go_through(conn: psycopg.Connection) -> None:
     """The whole backfill; triggers and columns are there."""
     last = 0
     while True:
@@ -63,7 +63,7 @@ def main() -> None:
             measuring.make_table(conn, shape)
             migration = "ALTER TABLE t ALTER COLUMN n TYPE bigint;"
             plan = plan_migration(migration, read_catalog(conn), PlanOptions())
-            timed: dict[str, Callable[[], None]] = {"pgroll's method": lambda: pgroll(conn)}
+            timed: dict[str, Callable[[], None]] = {"pgroll's method": lambda: go_through(conn)}
             timed["migsafe"] = lambda plan=plan: ours(dsn, plan)  # type: ignore[misc]
 
             def prepared(name: str) -> Callable[[], None]:
