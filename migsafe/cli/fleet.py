@@ -20,6 +20,7 @@ from migsafe.cli.fleet_start import (
 from migsafe.cli.formats import OutputFormat, print_json
 from migsafe.cli.rollouts import FORMAT, configured_pace
 from migsafe.cli.run import BUDGET, KILL, KILL_SUPERUSERS, LIMIT, QUARANTINE, RATE
+from migsafe.cli.telemetry import EVENTS, WEBHOOK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,8 @@ def run(
     max_quarantined: int | None = QUARANTINE,
     kill: list[str] = KILL,
     kill_superusers: bool = KILL_SUPERUSERS,
+    events: str | None = EVENTS,
+    webhook: list[str] = WEBHOOK,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Carry out a plan in all databases, or go on with it, each as `migsafe run` does it.
@@ -107,7 +110,15 @@ def run(
     words += _words("--max-rows-per-second", max_rows_per_second) + _words("--blocked-budget", blocked_budget)
     words += _words("--max-quarantined", max_quarantined) + _repeated("--limit", limit or ())
     words += _repeated("--kill", kill) + (["--kill-superusers"] if kill_superusers else [])
-    ways = Ways(canary=canary, waves=waves, parallel=parallel, pause=pause, keep_going=keep_going)
+    ways = Ways(
+        canary=canary,
+        waves=waves,
+        parallel=parallel,
+        pause=pause,
+        keep_going=keep_going,
+        events=events,
+        webhooks=webhook,
+    )
     checked = check_fleet(at.plan, at.chosen, target)
     carry_out(at, checked, words, target, ways, output_format, command="run")
 
@@ -135,6 +146,8 @@ def contract(
     blocked_budget: float | None = BUDGET,
     kill: list[str] = KILL,
     kill_superusers: bool = KILL_SUPERUSERS,
+    events: str | None = EVENTS,
+    webhook: list[str] = WEBHOOK,
     output_format: OutputFormat = FORMAT,
 ) -> None:
     """Rename the old shape away in all databases, and with --drop drop it, in waves as `run` does.
@@ -145,18 +158,27 @@ def contract(
     from migsafe.fleet.together import require_contract, require_no_traffic
     from migsafe.plan.stages import Stage
     from migsafe.run.kill import read_rules
+    from migsafe.run.order import up_to
 
     read_rules(kill)
     at = opened(plan, databases, only)
     require_no_traffic(at.plan)
-    target = Stage.DROPPED if drop else Stage.TOMBSTONED
+    target = up_to(at.plan, Stage.DROPPED if drop else Stage.TOMBSTONED)
     readings = at.readings()
     require_contract(at.plan, readings, at.among(readings), target, at.fleet.application)
-    words = ["contract", at.plan.name, *(["--drop"] if drop else [])]
+    words = ["contract", plan, *(["--drop"] if drop else [])]
     words += ["--old-version-gone"] if old_version_gone else []
     words += _words("--blocked-budget", blocked_budget) + _repeated("--kill", kill)
     words += ["--kill-superusers"] if kill_superusers else []
-    ways = Ways(canary=canary, waves=waves, parallel=parallel, pause=pause, keep_going=keep_going)
+    ways = Ways(
+        canary=canary,
+        waves=waves,
+        parallel=parallel,
+        pause=pause,
+        keep_going=keep_going,
+        events=events,
+        webhooks=webhook,
+    )
     checked = [held_elsewhere(each, target) for each in at.among(readings)]
     carry_out(at, checked, words, target, ways, output_format, command="contract")
 

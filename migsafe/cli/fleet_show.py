@@ -10,8 +10,9 @@ from migsafe.cli.render import duration
 from migsafe.fleet.model import Application, listed
 from migsafe.fleet.outcome import Outcome, Report, Result
 from migsafe.fleet.together import allowed, common
-from migsafe.plan.stages import Version
+from migsafe.plan.stages import Stage, Version
 from migsafe.plan.toml.file import fingerprint
+from migsafe.run.order import stages_of, up_to
 
 if TYPE_CHECKING:
     from migsafe.fleet.act import Acted
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from migsafe.fleet.model import Database
     from migsafe.fleet.reading import Reading
     from migsafe.plan.model import Plan
-    from migsafe.plan.stages import Stage
 
 FORMAT_VERSION = 1
 _SHORT = 12
@@ -52,7 +52,7 @@ class Lines:
 
 
 def check_lines(
-    plan: "Plan", found: "Sequence[Checked]", waves: Sequence[Sequence[str]], target: "Stage"
+    plan: "Plan", found: "Sequence[Checked]", waves: Sequence[Sequence[str]], target: Stage
 ) -> Iterator[str]:
     """What was found before the beginning."""
     there = [each.name for each in found if each.is_at(target)]
@@ -72,7 +72,7 @@ def check_lines(
 
 
 def check_document(
-    plan: "Plan", found: "Sequence[Checked]", waves: Sequence[Sequence[str]], target: "Stage"
+    plan: "Plan", found: "Sequence[Checked]", waves: Sequence[Sequence[str]], target: Stage
 ) -> dict[str, Any]:
     """The same for machines: what a job engine needs to go through the fleet by itself."""
     return {
@@ -97,7 +97,7 @@ def check_document(
     }
 
 
-def report_lines(report: Report, target: "Stage", *, command: str) -> Iterator[str]:
+def report_lines(plan: "Plan", report: Report, target: Stage, *, command: str) -> Iterator[str]:
     """How a way through the fleet ended: what is done, what failed and what to do, what was not begun."""
     done = report.of(Result.DONE, Result.WAS_DONE)
     before = len(report.of(Result.WAS_DONE))
@@ -116,9 +116,17 @@ def report_lines(report: Report, target: "Stage", *, command: str) -> Iterator[s
     yield f"{report.stopped_by or 'it went through to the end'}, after {duration(report.seconds)}"
     if not report.ok:
         yield f"next: `migsafe fleet {command}` again goes on with what is left"
+    elif target is up_to(plan, Stage.VERIFIED) and target is not stages_of(plan)[-1]:
+        if plan.application_change:
+            yield (
+                "next: when all databases are there, deploy the new version; when the old one is gone: "
+                "`migsafe fleet contract --old-version-gone`"
+            )
+        else:
+            yield "next: when nobody misses the old shape: `migsafe fleet contract`"
 
 
-def report_document(plan: "Plan", report: Report, target: "Stage") -> dict[str, Any]:
+def report_document(plan: "Plan", report: Report, target: Stage) -> dict[str, Any]:
     """The same for machines."""
     return {
         "format_version": FORMAT_VERSION,

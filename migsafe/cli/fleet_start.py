@@ -13,6 +13,7 @@ import typer
 
 from migsafe.cli.formats import OutputFormat, print_json
 from migsafe.cli.rollouts import EXIT_FAILED_GATE, EXIT_INTERRUPTED, looks_like_a_file
+from migsafe.cli.telemetry import Wanted
 from migsafe.errors import StateRefused, UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +70,22 @@ class Ways:
     parallel: int | None
     pause: str | None
     keep_going: bool
+    events: str | None = None
+    webhooks: Sequence[str] = ()
+
+    def told(self) -> tuple[list[str], tuple[int, ...]]:
+        """The words by which each process tells what it does, and the open files that it needs for that."""
+        words = [word for url in self.webhooks for word in ("--webhook", url)]
+        if self.events is None:
+            return words, ()
+        number = self.events.removeprefix("fd:")
+        if self.events == "-":
+            number = str(os.dup(1))  # its own standard output is for its result
+        elif number == self.events:
+            return [*words, "--events", self.events], ()
+        if not number.isdecimal():
+            raise UsageError(f"--events {self.events}: not a file descriptor", advice="For example: fd:3")
+        return [*words, "--events", f"fd:{number}"], (int(number),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +116,7 @@ class Opened:
         """
         from migsafe.cli.run import read_stage
         from migsafe.plan.stages import Stage
-        from migsafe.run.order import stages_of
+        from migsafe.run.order import up_to
 
         wanted = read_stage(to) or Stage.VERIFIED
         if wanted.position > Stage.VERIFIED.position:
@@ -107,10 +124,7 @@ class Opened:
                 f"`fleet run` does not go to '{wanted}'",
                 advice="It goes to 'verified' at most; `migsafe fleet contract` takes the old shape away.",
             )
-        return max(
-            (stage for stage in stages_of(self.plan) if stage.position <= wanted.position),
-            key=lambda stage: stage.position,
-        )
+        return up_to(self.plan, wanted)
 
     def waves(self, sizes: str | None, canary: str | None) -> tuple[tuple[str, ...], ...]:
         """The waves of the chosen databases. A canary of the file counts only if it is among them."""
@@ -164,12 +178,13 @@ def carry_out(
     from migsafe.fleet.model import listed
     from migsafe.plan.toml.durations import parse_duration
 
+    to_stderr = Wanted(command=command, events=ways.events).text_to_stderr(output_format)
     order = at.waves(ways.waves, ways.canary)
     pause = at.fleet.pause_seconds if ways.pause is None else parse_duration(ways.pause)
     failed = [each for each in checked if each.problem]
     notes = {*at.plan.warnings, *(note for each in checked for note in each.notes)}
     lines = Lines(
-        sys.stderr if output_format is OutputFormat.JSON else sys.stdout,
+        sys.stderr if output_format is OutputFormat.JSON or to_stderr else sys.stdout,
         at.chosen,
         known=(f"{at.plan.name}: {at.plan.summary}", *(f"warning: {note}" for note in notes)),
     )
@@ -181,10 +196,12 @@ def carry_out(
             f"nothing was begun, for not all databases are ready: {listed(each.name for each in failed)}",
             advice="See above. Correct the cause and run this again; --keep-going leaves such databases out.",
         )
+    told, descriptors = ways.told()
     course = Course(
         rollout=at.plan.name,
         target=target,
-        words=words,
+        words=[*words, *told],
+        descriptors=descriptors,
         waves=order,
         parallel=ways.parallel or at.fleet.parallel,
         pause_seconds=pause,
@@ -202,7 +219,7 @@ def carry_out(
     if output_format is OutputFormat.JSON:
         print_json(report_document(at.plan, report, target))
     else:
-        typer.echo("\n".join(report_lines(report, target, command=command)))
+        typer.echo("\n".join(report_lines(at.plan, report, target, command=command)), err=to_stderr)
     if report.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     if not report.ok:

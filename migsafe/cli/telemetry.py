@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from migsafe.run.telemetry.sink import Sink, Telemetry
 
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+FLEET_VARIABLE = "MIGSAFE_FLEET_DATABASE"  # set by `migsafe fleet` for the process of each database
 
 EVENTS = typer.Option(
     None,
@@ -147,7 +148,7 @@ def telling(wanted: Wanted) -> Iterator[Teller]:
     from migsafe.run.telemetry.sink import Telemetry
 
     sinks, closers = _open(wanted)
-    telemetry = Telemetry(sinks, _complain)
+    telemetry = Telemetry(sinks, _complain, fleet_database=os.environ.get(FLEET_VARIABLE) or None)
     teller = Teller(wanted.command, telemetry)
     try:
         yield teller

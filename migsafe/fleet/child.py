@@ -24,6 +24,7 @@ from migsafe.postgres.watchdog import when_we_die
 from migsafe.run.connect import VARIABLES
 
 DIRECT_VARIABLE = "MIGSAFE_DIRECT_DATABASE_URL"
+NAME_VARIABLE = "MIGSAFE_FLEET_DATABASE"
 EXIT_INTERRUPTED = 130
 _TIME = re.compile(r"^\[[^\]]{1,20}\] ")
 _ERROR = "error: "
@@ -44,11 +45,15 @@ class Ended:
 
 @dataclass(slots=True)
 class Child:
-    """A command for one database. `run` blocks; `stop` may be called from another thread."""
+    """A command for one database. `run` blocks; `stop` may be called from another thread.
+
+    `descriptors` are the open files that it gets from us under the same numbers.
+    """
 
     database: Database
     words: Sequence[str]
     tell: Tell
+    descriptors: Sequence[int] = ()
     _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
     _stopped: signal.Signals | None = field(default=None, init=False)
 
@@ -72,6 +77,7 @@ class Child:
                 errors="replace",
                 env=environment_for(self.database, os.environ),
                 start_new_session=True,
+                pass_fds=tuple(self.descriptors),
             )
             self._stop_again()  # it may have been asked for between our first look and now
             with when_we_die('kill -TERM "$1" 2>/dev/null', self._process.pid):
@@ -119,6 +125,7 @@ def environment_for(database: Database, environment: Mapping[str, str]) -> dict[
     """
     ours = {key: value for key, value in environment.items() if key not in (*VARIABLES, DIRECT_VARIABLE)}
     ours[VARIABLES[0]] = database.dsn
+    ours[NAME_VARIABLE] = database.name
     ours["PYTHONIOENCODING"] = "utf-8"
     if database.direct_dsn:
         ours[DIRECT_VARIABLE] = database.direct_dsn

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 
 from migsafe.fleet import halt
 from migsafe.fleet.check import Checked
-from migsafe.fleet.child import Child, Tell
+from migsafe.fleet.child import Child, Ended, Tell
 from migsafe.fleet.model import Database
 from migsafe.fleet.outcome import Outcome, Report, Result, outcome_of_run
 from migsafe.plan.stages import Stage
 
+EXIT_ERROR = 2
 _SLICE_SECONDS = 0.5
 _LOOK_EVERY_SECONDS = 5.0
 _WITNESSES = 3  # databases that are asked whether all of it should stop
@@ -38,6 +39,7 @@ class Course:
     parallel: int = 4
     pause_seconds: float = 0.0
     keep_going: bool = False
+    descriptors: Sequence[int] = ()  # that each process gets
     objection: Callable[[], str] = str
 
 
@@ -120,11 +122,16 @@ class Driver:
 
     def _run(self, name: str, number: int) -> Outcome:
         began = time.monotonic()
-        child = Child(self.checked[name].reading.database, self.course.words, self.tell)
+        child = Child(
+            self.checked[name].reading.database, self.course.words, self.tell, self.course.descriptors
+        )
         self._children[name] = child
         if self._stopped_by:
             child.stop()
-        ended = child.run()
+        try:
+            ended = child.run()
+        except OSError as error:  # no memory, no process or no open file left for it on this machine
+            ended = Ended(code=EXIT_ERROR, document=None, error=f"its process did not start: {error}")
         seconds = time.monotonic() - began
         return outcome_of_run(name, ended, self.course.target, wave=number, seconds=seconds)
 

@@ -11,6 +11,7 @@ from migsafe.fleet.model import Application, listed
 from migsafe.fleet.reading import Reading
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage, Version
+from migsafe.run.order import up_to
 
 
 def allowed(plan: Plan, stages: Iterable[Stage]) -> tuple[Version, ...]:
@@ -49,7 +50,7 @@ def require_contract(
         StateRefused: A database is not there yet, cannot be asked, has another plan, or still has sessions of
             the old version.
     """
-    needed = Stage.TOMBSTONED if target is Stage.DROPPED else Stage.VERIFIED
+    needed = up_to(plan, Stage.TOMBSTONED if target is Stage.DROPPED else Stage.VERIFIED)
     concerned = fleet if application is Application.ONE else chosen
     _require_known(concerned)
     _require_one_plan(concerned)

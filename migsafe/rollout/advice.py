@@ -6,7 +6,7 @@ from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.run.data_point import data_point
 from migsafe.run.ledger.model import State, StepRow
-from migsafe.run.order import stages_of
+from migsafe.run.order import stages_of, up_to
 
 
 def points_of_no_return(plan: Plan, stage: Stage, lost: int, rows: Iterable[StepRow]) -> dict[str, str]:
@@ -31,7 +31,7 @@ def next_step(plan: Plan, place: str, stage: Stage, state: State) -> str:
         return f"`migsafe resume {place}`"
     if stage is Stage.TOMBSTONED:
         return f"when nobody misses the old shape: `migsafe contract {place} --drop`"
-    if plan.traffic is None and stage is Stage.VERIFIED:
+    if plan.traffic is None and stage is up_to(plan, Stage.VERIFIED):
         return _without_traffic(plan, place)
     if stage in (Stage.SOAKED, Stage.FENCED):
         return f"stop the old version, then `migsafe contract {place}`"

@@ -1,7 +1,10 @@
 """Drives a plan to a stage: schema, traffic and gates in the order that the machine gives."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+
+import psycopg
 
 from migsafe.errors import GateFailed, StateRefused, UsageError
 from migsafe.plan.stages import Stage, Version
@@ -17,6 +20,7 @@ from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.providers.base import Provider
 from migsafe.rollout.watch import Held, Pace, Watch
 from migsafe.run.ledger.model import State, StopRequested
+from migsafe.run.order import up_to
 from migsafe.run.runner import Runner
 
 DEFAULT_HOLD_SECONDS = 600.0
@@ -63,6 +67,7 @@ class Controller:
             hold_seconds=hold,
             pace=self._pace,
             also=self._look,
+            also=self._look_around,
         )
 
     def _look(self) -> None:
@@ -100,7 +105,7 @@ class Controller:
         Raises:
             StateRefused: It is not.
         """
-        needed = Stage.SOAKED if self._plan.traffic else Stage.VERIFIED
+        needed = up_to(self._plan, Stage.SOAKED if self._plan.traffic else Stage.VERIFIED)
         stage = self.position.stage
         if stage.position < needed.position:
             raise StateRefused(
@@ -111,7 +116,10 @@ class Controller:
     def pause(self) -> Outcome:
         """Hold both tracks where they are, when nobody runs this rollout."""
         if self._runner.rollout().state in (State.DONE, State.REVERTED):
-            raise StateRefused(f"the rollout '{self._plan.name}' is over: there is nothing to pause")
+            raise StateRefused(
+                f"the rollout '{self._plan.name}' is over: there is nothing to pause",
+                advice="`migsafe status` shows how it ended",
+            )
         return self._mover.stop(State.PAUSED, "asked for", ok=True)
 
     def retreat(self, reason: str) -> Outcome:
@@ -134,6 +142,7 @@ class Controller:
             self._declare_old_version_gone()
         while self.position.stage.position < target.position and not self._is_beyond(target):
             for move in machine.forward(self._mover.track, self.position):
+                self._runner.require_intact()
                 if isinstance(move, Ask):
                     self._ask(move.question)
                 else:
@@ -141,6 +150,12 @@ class Controller:
                 self._data_point.look()
         over = machine.next_stage(self._mover.track, self.position.stage) is None
         return self._mover.stop(State.DONE if over else State.WAITING, "", ok=True)
+
+    def _look_around(self) -> None:
+        """While gates are read: what nobody would tell us. Without the database there is nothing to see."""
+        self._data_point.look()
+        with suppress(psycopg.Error), self._runner.without_waiting():
+            self._runner.require_intact()
 
     def _is_beyond(self, target: Stage) -> bool:
         """Whether the plan has no stage any more up to this one."""

@@ -41,7 +41,9 @@ class Mover:
             StateRefused: The plan moves none.
         """
         if self._traffic is None:
-            raise StateRefused("this plan moves no traffic")
+            raise StateRefused(
+                "this plan moves no traffic", advice="`migsafe status` shows where the rollout stands"
+            )
         return self._traffic
 
     def begin(self, state: State) -> None:

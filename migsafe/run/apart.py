@@ -8,6 +8,7 @@ from migsafe.run import ddl, outside
 from migsafe.run.ladder import Climb, Deadline, climb
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.session import Session
+from migsafe.run.way_back import is_about_something
 from migsafe.sql.operations import Operation, OtherStatement, ValidateConstraint
 from migsafe.sql.script import read_script
 
@@ -27,7 +28,8 @@ def undo_apart(session: Session, step: Step, falls_to: Stage | None) -> None:
         if falls_to is not None:
             rollouts.set_stage(session.conn, session.rollout_id, falls_to)
     for statement in step.undo:
-        _run(session, step, statement)
+        if is_about_something(session, statement):
+            _run(session, step, statement)
     with session.transaction():
         ddl.forget(session, step, None)
     ddl.report_stage(session, falls_to, None)

@@ -19,6 +19,7 @@ from migsafe.run.crew import Crew, crew, wait_for_others
 from migsafe.run.cursor import Cursor
 from migsafe.run.cut import cut
 from migsafe.run.events import Progress, TableMeasured
+from migsafe.run.intact import find_lost, require_intact
 from migsafe.run.ledger import chunks, steps
 from migsafe.run.ledger.chunks import Sums
 from migsafe.run.pace.pacer import Pacer, pacing
@@ -78,6 +79,9 @@ class _Backfill:
             if at > 0:
                 self._rest(sums.found)
             self._cut(Cursor(sweep=at + 1))
+        if find_lost(session):
+            self._cut(Cursor(sweep=sweep + 1))  # what was written since then is looked for, once it is mended
+            require_intact(session)
         with session.transaction():
             left = quarantine.close(session, self.step, Cursor(sweep=sweep))
             stage_seconds = None if left else ddl.finish(session, self.step, reaches)

@@ -60,7 +60,7 @@ def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSi
         LockTimeout: The table stayed locked, or others waited for every attempt.
         RunError: Too many rows cannot be changed.
     """
-    picking = False
+    picking, blockers = False, tuple[str, ...]()
     for attempt in range(1, _ATTEMPTS + 1):
         began = time.monotonic()
         skipping = attempt > _PATIENT_ATTEMPTS
@@ -68,7 +68,7 @@ def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSi
         try:
             result = _attempt(session, step, batch, skipping=skipping, picking=picking, limit=limit)
         except _RETRYABLE:
-            _wait(session, step, batch, attempt)
+            blockers = _wait(session, step, batch, attempt)
         except errors.QueryCanceled as error:
             gave_way = session.gave_way()
             if not gave_way and time.monotonic() - began < limit * 0.9:
@@ -98,7 +98,8 @@ def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSi
         f"pages {batch.cursor.first} to {batch.cursor.end} of {batch.leaf.name} could not be "
         f"{statements.participle(step)} in {_ATTEMPTS} attempts: the table is locked, a single row takes "
         f"longer than {_LAST_RESORT_SECONDS:.0f} s, or the application waited for every attempt",
-        advice="Everything before is done. Run the same command again to go on.",
+        advice="".join(f"In the way: {blocker}.\n" for blocker in blockers)
+        + "Everything before is done. Run the same command again to go on.",
     )
 
 
@@ -196,20 +197,22 @@ def _let_others(session: Session, attempt: int) -> None:
     session.check()
 
 
-def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> None:
+def _wait(session: Session, step: BackfillStep, batch: Batch, attempt: int) -> tuple[str, ...]:
     seconds = min(_WAIT_SECONDS, 0.05 * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - just a pause
-    blockers = find_blockers(session.conn, statements.locks(step, batch.leaf))
+    found = find_blockers(session.conn, statements.locks(step, batch.leaf))
+    blockers = tuple(map(str, found)) or ("a transaction that has changed one of the rows",)
     session.emit(
         LockRetry(
             step=step.id,
             attempt=attempt,
             attempts=_ATTEMPTS,
             wait_seconds=seconds,
-            blockers=tuple(map(str, blockers)) or ("a transaction that has changed one of the rows",),
+            blockers=blockers,
         )
     )
     time.sleep(seconds)
     session.check()
+    return blockers
 
 
 def _refused(step: BackfillStep, batch: Batch, error: psycopg.Error) -> RunError:

@@ -19,9 +19,8 @@ APPLICATION_NAME = "migsafe"
 VARIABLES = ("MIGSAFE_DATABASE_URL", "DATABASE_URL")
 OLDEST = 140000  # server_version_num
 
-_PARAMETERS: Mapping[str, Any] = {
-    "application_name": APPLICATION_NAME,
-    "client_encoding": "utf8",
+# How soon a connection counts as dead that neither answers nor closes; what the URL says counts more.
+_PATIENCE: Mapping[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -55,15 +54,18 @@ def connect(
         ConnectionFailed: Nobody answers, or the server does not let us in, or is a standby or too old.
     """
     try:
-        parameters = {**_PARAMETERS, "application_name": application_name}
+        parameters = {**_PATIENCE, **conninfo.conninfo_to_dict(dsn)}
+        parameters |= {"application_name": application_name, "client_encoding": "utf8"}
         # A wait below two seconds is not possible in libpq.
-        merged = conninfo.make_conninfo(dsn, connect_timeout=max(2, round(timeout)), **parameters)
+        merged = conninfo.make_conninfo(**parameters | {"connect_timeout": max(2, round(timeout))})
         conn = psycopg.connect(merged, autocommit=True, prepare_threshold=None)
     except (psycopg.Error, UnicodeError) as error:
         raise _failed(dsn, error) from None  # the driver's own text and its context may hold the password
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-    conn.read_only = only_reads
+    if only_reads:
+        conn.read_only = True  # else as the server says: one that was made read-only is not written to
     try:
+        _read_dates_as_iso(conn)
         _require_version(conn, dsn)
         if not only_reads:
             _require_primary(conn, dsn)
@@ -104,12 +106,28 @@ def _require_version(conn: Conn, dsn: str) -> None:
 
 
 def _require_primary(conn: Conn, dsn: str) -> None:
-    row = conn.execute("SELECT pg_is_in_recovery()").fetchone()
-    if row is not None and row[0]:
+    row = conn.execute(
+        "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool"
+    ).fetchone()
+    in_recovery, read_only = row or (False, False)
+    if in_recovery:
         raise ConnectionFailed(
             f"{describe(dsn)} takes no writes: it is a standby",
             advice="Give the URL of the primary (libpq knows target_session_attrs=read-write).",
         )
+    if read_only:
+        raise ConnectionFailed(
+            f"{describe(dsn)} takes no writes: default_transaction_read_only is on",
+            advice="Somebody turned that on for the server, the database or the role; hosted servers do it "
+            "when their disk is nearly full. Turn it off when writes are welcome again, then run the same "
+            "command again.",
+        )
+
+
+def _read_dates_as_iso(conn: Conn) -> None:
+    """The driver reads no other style. PgBouncer keeps this setting, as it keeps few, for each client."""
+    if not (conn.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+        conn.execute("SET datestyle = 'ISO'")
 
 
 def _failed(dsn: str, error: Exception) -> ConnectionFailed:
@@ -135,6 +153,14 @@ def _password(dsn: str) -> str | None:
     return str(found) if found else None
 
 
+_NO_ROOM = (
+    "Four connections are enough for a run (work, lease, guard, signals) and one for each further worker: "
+    "raise the limit of the role, the database or the server, or close others. Then run the same command "
+    "again."
+)
+_NOT_YET = "Wait until the server accepts connections, then run the same command again."
+
+
 def _advice(reason: str) -> str:
     known = {
         "password authentication failed": "Check the user and the password in the URL (or PGPASSWORD).",
@@ -144,6 +170,16 @@ def _advice(reason: str) -> str:
         "timeout": "Check host and port, and that no firewall is in the way.",
         "could not translate host name": "Check the host name in the URL.",
         "failed to resolve host": "Check the host name in the URL.",
+        "too many": _NO_ROOM,
+        "remaining connection slots": _NO_ROOM,
+        "no more connections allowed": _NO_ROOM,
+        "starting up": _NOT_YET,
+        "shutting down": _NOT_YET,
+        "recovery": _NOT_YET,
+        "not accepting connections": _NOT_YET,
+        "not yet accepting connections": _NOT_YET,
+        "not permitted to log in": "Somebody took the right to log in from this role: "
+        "ALTER ROLE ... LOGIN, or another role.",
         "unsupported startup parameter": "A pooler refuses a parameter of the URL: remove its options=...",
     }
     return next((advice for text, advice in known.items() if text in reason), "")

@@ -9,6 +9,7 @@ from migsafe.run.events import StageReached
 from migsafe.run.ladder import Climb, Deadline, climb
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.session import Session
+from migsafe.run.way_back import is_about_something
 
 
 def run_ddl(session: Session, step: DdlStep, reaches: Stage | None) -> None:
@@ -35,7 +36,8 @@ def undo_ddl(session: Session, step: Step, falls_to: Stage | None) -> None:
     """
 
     def work(deadline: Deadline) -> float | None:
-        execute(session, step.undo, deadline, patient=False)
+        there = [statement for statement in step.undo if is_about_something(session, statement)]
+        execute(session, there, deadline, patient=False)
         return forget(session, step, falls_to)
 
     climb_and_report(session, step, falls_to, work_locks(session, step), work)

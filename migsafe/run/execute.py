@@ -16,11 +16,14 @@ from migsafe.run.backfill import run_backfill
 from migsafe.run.concurrent import run_concurrent
 from migsafe.run.events import StepFinished, StepStarted
 from migsafe.run.index import require_free_name, run_index, undo_index
+from migsafe.run.intact import operations_of, require_intact
 from migsafe.run.ledger import steps
 from migsafe.run.ledger.model import StepRow, StepState, StopRequested
 from migsafe.run.reconnect import persist, wait_for_connection
 from migsafe.run.session import Session
 from migsafe.run.verify import run_verify
+from migsafe.run.way_back import require_old_columns
+from migsafe.sql.operations import DropColumn
 
 _LOSSES = 3  # of the connection, one after the other and without any progress: then it is no accident
 _SERVER_ENDS = (errors.AdminShutdown, errors.CrashShutdown)
@@ -39,6 +42,7 @@ def run_step(session: Session, step: Step, reaches: Stage | None) -> None:
     persist(session, session.check)
     began = time.monotonic()
     with _failures(session, step):
+        persist(session, lambda: require_intact(session))
         if isinstance(step, IndexStep):
             persist(session, lambda: require_free_name(session, step))
         persist(session, lambda: _start(session, row))
@@ -82,6 +86,8 @@ def undo_step(session: Session, step: Step, falls_to: Stage | None) -> None:
             ddl.report_stage(session, falls_to, seconds)
 
     with _failures(session, step):
+        if DropColumn in map(type, operations_of(step.undo)):
+            persist(session, lambda: require_old_columns(session))
         _see_through(
             session,
             step,
@@ -157,7 +163,7 @@ def _failures(session: Session, step: Step) -> Iterator[None]:
     except StopRequested:
         raise
     except psycopg.Error as error:
-        message = error.diag.message_primary or " ".join(str(error).split())
+        message = _said(error)
         _record_failure(session, step, message)
         if session.conn.closed or error.diag.sqlstate is None or isinstance(error, _SERVER_ENDS):
             raise RunError(
@@ -172,6 +178,11 @@ def _failures(session: Session, step: Step) -> Iterator[None]:
     except MigsafeError as error:
         _record_failure(session, step, error.message)
         raise
+
+
+def _said(error: psycopg.Error) -> str:
+    detail = f" ({' '.join(error.diag.message_detail.split())})" if error.diag.message_detail else ""
+    return (error.diag.message_primary or " ".join(str(error).split())) + detail
 
 
 def _record_failure(session: Session, step: Step, message: str) -> None:

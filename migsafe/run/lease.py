@@ -40,7 +40,10 @@ def read_holder(conn: Conn, rollout_id: int) -> Holder | None:
     """Who holds the lease of this rollout; None when nobody does."""
     row = conn.execute(
         "SELECT holder, acquired_at, beat_at, extract(epoch FROM clock_timestamp() - beat_at)::float8, "
-        "expires_at > clock_timestamp() FROM migsafe.lease WHERE rollout_id = %s",
+        # A beat further ahead than a lease lasts is by a clock that was set back since, or that of another
+        # server, before a failover: who lives has beaten again.
+        "expires_at > clock_timestamp() AND beat_at < clock_timestamp() + (expires_at - beat_at) "
+        "FROM migsafe.lease WHERE rollout_id = %s",
         (rollout_id,),
     ).fetchone()
     if row is None or row[0] is None:

@@ -18,6 +18,13 @@ def stages_of(plan: Plan) -> tuple[Stage, ...]:
     return tuple(stage for stage in Stage if stage in wanted)
 
 
+def up_to(plan: Plan, stage: Stage) -> Stage:
+    """The last stage of this plan up to that one, which may have no steps and so be no stage of it."""
+    return max(
+        (each for each in stages_of(plan) if each.position <= stage.position), key=lambda e: e.position
+    )
+
+
 def before(plan: Plan, stage: Stage) -> Stage:
     """The stage of this plan that precedes this one; planned has none before it."""
     return next(

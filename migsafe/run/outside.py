@@ -111,11 +111,14 @@ def _unlimit(session: Session, conn: Conn) -> None:
     """
     if not is_pooled(conn):
         conn.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        if conn.info.server_version >= 170000:
+            conn.execute("SET transaction_timeout = 0")
         if session.server.checks_clients:
             conn.execute("SET client_connection_check_interval = 1000")
         return
     row = conn.execute(
-        "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0'"
+        "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0' "
+        "OR coalesce(current_setting('transaction_timeout', true), '0') <> '0'"
     ).fetchone()
     if row is not None and row[0]:
         raise RunError(

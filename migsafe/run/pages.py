@@ -78,7 +78,11 @@ def read_leaves(conn: Conn, table: Name) -> tuple[Leaf, ...]:
     if not rows:
         row = conn.execute("SELECT to_regclass(%s) IS NULL", (table.sql,)).fetchone()
         if row is None or row[0]:
-            raise RunError(f"the table {table} does not exist", advice="Was it renamed or dropped meanwhile?")
+            raise RunError(
+                f"the table {table} does not exist: somebody renamed or dropped it",
+                advice="Give it its name back and run the same command again; or take back what is left of "
+                "the rollout with `migsafe revert`.",
+            )
     for _, schema, name, kind, _, _ in rows:
         if kind != "r":
             raise RunError(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import psycopg
+from psycopg import errors
 
 from migsafe.errors import ConnectionFailed, RunError
 from migsafe.run.connect import application_name, connect, describe
@@ -58,6 +59,8 @@ def lose(session: Session, error: psycopg.Error) -> "Loss":
     Raises:
         psycopg.Error: The error itself, when it is not about a lost connection, or nobody waits for one.
     """
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        session.conn.close()  # behind it is a standby now, or a server that takes no writes: look for another
     if session.conn.closed and session.line.is_waited_for and session.settings.reconnect_seconds > 0:
         return Loss(session, error)
     raise error

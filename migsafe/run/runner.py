@@ -19,6 +19,7 @@ from migsafe.run.connect import application_name, connect
 from migsafe.run.events import Observer, Waiting, ignore
 from migsafe.run.execute import run_step, undo_step
 from migsafe.run.guard import Guard
+from migsafe.run.intact import require_intact
 from migsafe.run.lease import heart_of_lease, release
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.ledger.install import install
@@ -27,6 +28,7 @@ from migsafe.run.order import before, stages_of
 from migsafe.run.reconnect import LOST, Loss, lose, persist
 from migsafe.run.session import Line, Session, inspect_server, opened
 from migsafe.run.settings import Settings
+from migsafe.run.way_back import require_way_back
 
 _SLICE_SECONDS = 0.25
 _POINT_OF_NO_RETURN = Stage.DROPPED
@@ -128,6 +130,14 @@ class Runner:
         """When a value was first written that the old shape cannot hold; None while there is none."""
         return self._persist(lambda: rollouts.first_unrepresentable(self._session.conn, self.plan.name))
 
+    def require_intact(self) -> None:
+        """Make sure that the versions see each other's writes.
+
+        Raises:
+            StateRefused: A trigger that sees to it was dropped or disabled by somebody.
+        """
+        self._persist(lambda: require_intact(self._session))
+
     def advance(self, stage: Stage) -> None:
         """Run the schema steps that lead to this stage, from where they stand. Reached already: do nothing.
 
@@ -172,8 +182,10 @@ class Runner:
         if furthest.position > stage.position:
             raise StateRefused(
                 f"the rollout '{self.plan.name}' has come as far as '{furthest}': that must be taken back "
-                f"before '{stage}'"
+                f"before '{stage}'",
+                advice="`migsafe revert` takes all of it back, newest first.",
             )
+        self._persist(lambda: require_way_back(self._session))
         lower = before(self.plan, stage)
         for step in reversed(self.plan.steps_to(stage)):
             undo_step(self._session, step, falls_to=lower if self.rollout().stage is stage else None)
@@ -210,7 +222,8 @@ class Runner:
             ):
                 raise StateRefused(
                     f"the rollout '{self.plan.name}' cannot be in stage '{stage}': the step '{row.title}' "
-                    f"is {row.state}"
+                    f"is {row.state}",
+                    advice="`migsafe run` goes on with it, `migsafe revert` takes it back.",
                 )
         if self.rollout().stage is stage:
             return

@@ -19,6 +19,7 @@ from migsafe.run.settings import Settings
 from migsafe.run.totals import Totals
 from migsafe.run.watched import MAIN, Watched
 
+_KNOWS_TRANSACTION_TIMEOUT = 170000
 _LOOK = """
     SELECT r.request, pg_backend_pid() FROM migsafe.lease l JOIN migsafe.rollout r ON r.id = l.rollout_id
     WHERE l.rollout_id = %s AND l.token = %s
@@ -156,6 +157,8 @@ class Session:
             # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
             "row_security": "off",
         }
+        if self.conn.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:
+            values["transaction_timeout"] = 0  # a role's own would end what may take long
         if self.server.checks_clients:
             values["client_connection_check_interval"] = 1000
         return sql.SQL("; ").join(

@@ -135,7 +135,7 @@ def _check(cursor: Cursor) -> None:
     words, kinds = cursor.words, cursor.tokens.kinds
     first, last = words[cursor.at], words[cursor.end - 1]
     if (
-        first in _NOT_FIRST
+        (first in _NOT_FIRST and not _is_name(cursor, cursor.at))
         or last in _NOT_LAST
         or (last == "*" and cursor.end - cursor.at > 1 and words[cursor.end - 2] != ".")
     ):
@@ -152,10 +152,22 @@ def _check(cursor: Cursor) -> None:
         if index == cursor.at:
             continue
         before = words[index - 1]
-        if (word in _CLOSES and before in _NOT_LAST) or (before in _OPENS and word in _NOT_FIRST):
+        misplaced = before in _OPENS and word in _NOT_FIRST and not _is_name(cursor, index)
+        if misplaced or (word in _CLOSES and before in _NOT_LAST):
             raise Unreadable(f"expected an operand between {before!r} and {word!r}")
         if kinds[index] in _CONSTANTS and kinds[index - 1] in _CONSTANTS:
             raise Unreadable("two constants follow each other")
+
+
+def _is_name(cursor: Cursor, index: int) -> bool:
+    """Whether IS or LIKE stands for a function, or for a type with its constant: both may have such a name.
+
+    https://www.postgresql.org/docs/current/sql-keywords-appendix.html
+    """
+    if cursor.words[index] not in {"is", "like"} or index + 1 >= cursor.end:
+        return False
+    start = cursor.tokens.starts[index + 1]
+    return cursor.tokens.text[start : start + 3].lower().startswith(("(", "'", "e'", "u&'", "$"))
 
 
 def _called(cursor: Cursor, index: int, name: str) -> str:

@@ -177,6 +177,20 @@ def test_the_plan_with_traffic_runs_to_soaked_and_then_contracts(
     assert "done" in migsafe("status", plan, dsn=users).stdout
 
 
+def test_a_plan_of_nothing_but_contract_goes_from_run_to_contract(database: str, tmp_path: Path) -> None:
+    migration, plan = tmp_path / "drop.sql", str(tmp_path / "plan.toml")
+    migration.write_text("DROP TABLE old_things;")
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("CREATE TABLE old_things (id int PRIMARY KEY)")
+        planned = migsafe("plan", str(migration), "-o", plan, "--keep", "0s", dsn=database)
+        assert planned.returncode == 0, planned.stderr
+        done = migsafe("run", plan, dsn=database)
+        assert f"when the old one is gone: `migsafe contract {plan} --old-version-gone`" in done.stdout
+        dropped = migsafe("contract", plan, "--old-version-gone", "--drop", dsn=database)
+        assert dropped.returncode == 0, dropped.stderr
+        assert conn.execute("SELECT to_regclass('old_things')").fetchone() == (None,)
+
+
 # --- from another terminal ---
 
 

@@ -97,7 +97,7 @@ class Jobs:
             ).fetchone()
         return int(row[0]) if row else 0
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 600) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 3000) -> None:
         ends = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > ends:
@@ -135,7 +135,7 @@ def jobs(server: Server, make_shards: Callable[..., Shards], database: str) -> I
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_fifty_databases_under_a_job_engine_one_failing_one_worker_killed_same_end(
     jobs: Jobs, proof_row: Callable[[str], None]
 ) -> None:

@@ -18,6 +18,9 @@ from migsafe.fleet.model import Database
 from migsafe.plan.stages import Stage
 from tests.fleet.conftest import NAME, ROWS, Process, Shards
 
+# Many processes, one after the other: on a busy machine they take their time.
+pytestmark = pytest.mark.timeout(900)
+
 # A row that cannot be changed: the database's run ends with it in quarantine.
 POISON = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not this row''; END';
@@ -90,9 +93,14 @@ def test_a_failing_database_stops_the_waves_and_mended_the_same_command_goes_on(
     assert f"/{ROWS}" in rows[0]
 
     shards.sql("a", CURE)
-    done = shards.fleet("run")
+    events = shards.folder / "events.jsonl"
+    done = shards.fleet("run", "--events", str(events))
     assert done.returncode == 0, done.stdout + done.stderr
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    reached = {(each["fleet_database"], each["stage"]) for each in told if each["event"] == "stage_reached"}
+    assert {("a", "verified"), ("c", "expanded"), ("c", "verified")} <= reached
     assert "done       3 of 3 in stage 'verified', 1 of them were before" in done.stdout
+    assert "deploy the new version; when the old one is gone: `migsafe fleet contract" in done.stdout
     assert "\x1b" not in done.stdout
     for name in "abc":
         assert shards.columns(name) == {"id", "name", "full_name"}
@@ -299,3 +307,23 @@ def test_passwords_are_on_no_command_line(make_shards: Callable[[int], Shards]) 
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=20)[0]
     assert shards.server.password not in shown + said
+
+
+@pytest.mark.proof
+def test_events_on_standard_output_are_only_events(make_shards: Callable[[int], Shards]) -> None:
+    shards = make_shards(2)
+    done = subprocess.run(
+        shards.command("run", "--events", "-"),
+        env=shards.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["fleet_database"] for each in told} == {"a", "b"}
+    assert "done       2 of 2" in done.stderr
+    both = shards.fleet("run", "--events", "-", "--format", "json")
+    assert both.returncode == 2
+    assert "would both write to standard output" in both.stderr

@@ -19,6 +19,9 @@ from migsafe.run.ledger.model import State
 from tests.fleet.conftest import NAME, Shards
 from tests.run.plans import rename_plan
 
+# Many processes, one after the other: on a busy machine they take their time.
+pytestmark = pytest.mark.timeout(900)
+
 PLAN = rename_plan()
 STAGES = (Stage.PLANNED, *SCHEMA_STAGES)
 

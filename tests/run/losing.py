@@ -15,8 +15,8 @@ def terminate_runner(dsn: str) -> int:
         ).rowcount
 
 
-def lost_lines(dsn: str) -> int:
+def lost_lines(dsn: str, name: str = "rename") -> int:
     with connect(dsn) as conn:
-        rollout = read_rollout(conn, "rename")
+        rollout = read_rollout(conn, name)
         assert rollout is not None
         return sum(line.event == LOST for line in read_audit(conn, rollout.id))

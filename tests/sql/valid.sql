@@ -179,6 +179,8 @@ create type c as (a int, b text);
 alter type e add value if not exists 'c' before 'a';
 alter type c add attribute d int cascade;
 drop type if exists e;
+alter view v alter c set default is 'x';
+alter table t alter c set default (like (a) || is $$x$$), alter d set default f(like e'x', is U&'x');
 create domain d as text collate "C" default 'x' constraint n not null check (value <> '');
 alter domain d validate constraint n;
 create sequence if not exists s as bigint increment by 1 owned by t.a;

@@ -50,6 +50,7 @@ class Context:
     """What all events of one process have in common, as of now."""
 
     run: str  # a random name of this process's run
+    fleet_database: str | None = None  # its name in the fleet that `migsafe fleet` goes through
     rollout: str | None = None
     rollout_id: int | None = None
 
@@ -66,6 +67,7 @@ def document(event: Event, context: Context, *, at: datetime, sequence: int) -> 
         "time": stamp(at),
         "run": context.run,
         "sequence": sequence,
+        "fleet_database": context.fleet_database,
         "rollout": context.rollout,
         "rollout_id": context.rollout_id,
         "event": name_of(event),

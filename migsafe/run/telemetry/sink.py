@@ -31,10 +31,11 @@ class Telemetry:
         sinks: tuple[Sink, ...],
         complain: Complain,
         *,
+        fleet_database: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sinks, self._complain, self._clock = list(sinks), complain, clock
-        self._context = Context(run=uuid.uuid4().hex)
+        self._context = Context(run=uuid.uuid4().hex, fleet_database=fleet_database)
         self._sequence = 0
         self._lock = threading.Lock()
 

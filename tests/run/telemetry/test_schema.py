@@ -18,7 +18,7 @@ from migsafe.run.telemetry.schema import NAMES, Context, document, line, stamp
 from tests.run.telemetry.samples import ALL, AT, HALF, OPENED
 
 PAGE = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
-AROUND = {"format_version", "time", "run", "sequence", "rollout", "rollout_id", "event"}
+AROUND = {"format_version", "time", "run", "sequence", "fleet_database", "rollout", "rollout_id", "event"}
 
 
 def kinds(base: type[Event] = Event) -> set[str]:
@@ -81,6 +81,7 @@ def test_a_line_in_full_which_scripts_depend_on() -> None:
         "time": "2026-03-01T12:00:00.000005Z",
         "run": "r",
         "sequence": 1,
+        "fleet_database": None,
         "rollout": "rename",
         "rollout_id": 7,
         "event": "rollout_opened",
