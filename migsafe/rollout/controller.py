@@ -66,13 +66,8 @@ class Controller:
             provider,
             hold_seconds=hold,
             pace=self._pace,
-            also=self._look,
             also=self._look_around,
         )
-
-    def _look(self) -> None:
-        self._data_point.look()
-        self._runner.patrol()
 
     @property
     def position(self) -> Position:
@@ -154,6 +149,7 @@ class Controller:
     def _look_around(self) -> None:
         """While gates are read: what nobody would tell us. Without the database there is nothing to see."""
         self._data_point.look()
+        self._runner.patrol()
         with suppress(psycopg.Error), self._runner.without_waiting():
             self._runner.require_intact()
 
