@@ -149,9 +149,9 @@ class Controller:
     def _look_around(self) -> None:
         """While gates are read: what nobody would tell us. Without the database there is nothing to see."""
         self._data_point.look()
-        self._runner.patrol()
         with suppress(psycopg.Error), self._runner.without_waiting():
             self._runner.require_intact()
+        self._runner.patrol()
 
     def _is_beyond(self, target: Stage) -> bool:
         """Whether the plan has no stage any more up to this one."""
