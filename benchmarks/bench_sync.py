@@ -18,6 +18,7 @@ from pathlib import Path
 from string import Template
 
 import psycopg
+from pgroll import PGROLL
 
 from migsafe.catalog.live import read_catalog
 from migsafe.plan.model import DdlStep
@@ -41,29 +42,6 @@ NOTE_SYNC = """
 CREATE SCHEMA IF NOT EXISTS migsafe;
 CREATE OR REPLACE FUNCTION migsafe.note_sync(rollout text, relation text, kind text, detail text) RETURNS void
 LANGUAGE plpgsql AS 'BEGIN END';
-"""
-
-PGROLL = """
-CREATE FUNCTION pgroll_{direction}() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    id public.t.id%TYPE := NEW.id;
-    {old} public.t.{old}%TYPE := NEW.{old};
-    a public.t.a%TYPE := NEW.a;
-    b public.t.b%TYPE := NEW.b;
-    filler public.t.filler%TYPE := NEW.filler;
-    {new} public.t.{new}%TYPE := NEW.{new};
-    latest_schema text := 'public_02_change';
-    search_path text;
-BEGIN
-    SELECT current_setting('search_path') INTO search_path;
-    IF search_path {sign} latest_schema THEN
-        NEW.{target} = {expression};
-    END IF;
-    NEW._pgroll_needs_backfill = false;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER pgroll_{direction} BEFORE INSERT OR UPDATE ON t FOR EACH ROW
-    EXECUTE FUNCTION pgroll_{direction}();
 """
 
 

@@ -10,6 +10,7 @@ from migsafe.cli.control import cancel, pause, retreat, revert, undo
 from migsafe.cli.demo import demo
 from migsafe.cli.explain import explain
 from migsafe.cli.fleet import fleet
+from migsafe.cli.forecast import forecast
 from migsafe.cli.init import init
 from migsafe.cli.lint import lint
 from migsafe.cli.lsp import lsp
@@ -61,6 +62,7 @@ app.command(context_settings={"allow_extra_args": True})(plan)  # to say what to
 app.command()(rules)
 app.command()(verify)
 app.command()(demo)
+app.command()(forecast)
 app.command()(run)
 app.command("resume", help="Go on with a rollout that was paused or interrupted: the same as `run`.")(run)
 app.command()(work)

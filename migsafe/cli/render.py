@@ -200,6 +200,8 @@ def _step_finished(seconds: float, rows: int | None) -> str | None:
 def _progress(event: Progress) -> str:
     eta = f", ETA {duration(event.eta_seconds)}" if event.eta_seconds is not None else ""
     rate = f", {event.rows_per_second:,.0f} rows/s" if event.rows_per_second else ""
+    if event.phase:
+        return f"  {100 * event.fraction:.0f} %, {event.phase}{eta}"
     return f"  {100 * event.fraction:.0f} %, {event.rows:,} rows{rate}{eta}"
 
 

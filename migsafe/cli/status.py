@@ -1,5 +1,6 @@
 """`migsafe status`: where rollouts stand."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -70,6 +71,8 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.errors import PlanError
     from migsafe.plan.toml.file import read_plan
     from migsafe.rollout.advice import going_back, points_of_no_return
+    from migsafe.run.building import read_builds
+    from migsafe.run.connect import application_name
     from migsafe.run.lease import read_holder
     from migsafe.run.ledger.blocked import read_blocked
     from migsafe.run.ledger.chunks import read_methods
@@ -79,7 +82,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
     from migsafe.run.ledger.steps import read_steps
     from migsafe.run.ledger.workers import read_workers
     from migsafe.run.pace.show import pace_document
-    from migsafe.run.status import step_status
+    from migsafe.run.status import step_status, verified
 
     holder = read_holder(conn, rollout.id)
     at_work = holder is not None and holder.alive
@@ -110,6 +113,10 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
         "workers": [_worker(row) for row in read_workers(conn, rollout.id)],
         "methods": read_methods(conn, rollout.id),
         "steps": [_step(step_status(row, at_work=at_work)) for row in rows],
+        "building": [
+            {**asdict(each), "percent": round(100 * each.fraction, 1)}
+            for each in read_builds(conn, name=application_name(rollout.name))
+        ],
         "pace": pace_document(read_pace(conn, rollout.id), at_work=at_work),
         "sync_events": events,
         "blocked": {
@@ -120,6 +127,7 @@ def _document(conn: "Conn", rollout: "Rollout") -> dict[str, Any]:
             "last_waiter": blocked.last_waiter,
         },
         "quarantine": [_quarantined(row) for row in read_quarantine(conn, rollout.id)],
+        "verification": [asdict(each) for each in verified(rows)],
         "going_back": going_back(plan, rollout.stage) if plan else "",
         "points_of_no_return": points_of_no_return(plan, rollout.stage, lost, rows) if plan else {},
     }
@@ -221,6 +229,22 @@ def _blocked_line(blocked: dict[str, Any]) -> str:
     )
 
 
+def _verification_lines(found: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for each in found:
+        if each["mismatched"]:
+            lines.append(f"  verification {each['mismatched']:,} rows are not right: {each['title']}")
+            rows = each["mismatches"][:_LISTED]
+            lines += ["    " + ", ".join(f"{key} = {value}" for key, value in row.items()) for row in rows]
+            if each["mismatched"] > len(rows):
+                lines.append(
+                    f"    and {each['mismatched'] - len(rows):,} more (--format json lists up to 100)"
+                )
+        elif each["clean"] and each["during"] != "verify":
+            lines.append(f"  verification all rows looked at again at {each['at'][:19]}: {each['title']}")
+    return lines
+
+
 def _quarantine_lines(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for row in rows[:_LISTED]:
@@ -273,7 +297,11 @@ def _text(document: dict[str, Any]) -> str:
         lines.append("  sync         " + ", ".join(f"{count} {kind}" for kind, count in events.items()))
     if document["blocked"]["waits"]:
         lines.append(_blocked_line(document["blocked"]))
+    for build in document["building"]:
+        waits = f", waits for {'; '.join(build['waits_for'])}" if build["waits_for"] else ""
+        lines.append(f"  building     {build['index']}, {build['percent']:.0f} %, {build['phase']}{waits}")
     lines += _quarantine_lines(document["quarantine"])
+    lines += _verification_lines(document["verification"])
     for each in document["in_the_way"]:
         fate = "would be ended" if each["would_be_ended"] else f"stays: {each['why_not']}"
         lines.append(f"  in the way   {each['session']} ({fate})")

@@ -151,6 +151,7 @@ class Controller:
         self._data_point.look()
         with suppress(psycopg.Error), self._runner.without_waiting():
             self._runner.require_intact()
+        self._runner.patrol()
 
     def _is_beyond(self, target: Stage) -> bool:
         """Whether the plan has no stage any more up to this one."""

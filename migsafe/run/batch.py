@@ -15,7 +15,6 @@ from migsafe.run.claim import Claim
 from migsafe.run.connect import Conn
 from migsafe.run.cursor import Cursor
 from migsafe.run.events import LockRetry, RowQuarantined
-from migsafe.run.ledger.model import StopRequested
 from migsafe.run.method import Kind, Method
 from migsafe.run.pace.window import WindowSize
 from migsafe.run.pages import Leaf, stripe, window
@@ -107,39 +106,36 @@ def run_batch(session: Session, step: BackfillStep, batch: Batch, size: WindowSi
 def _attempt(
     session: Session, step: BackfillStep, batch: Batch, *, skipping: bool, picking: bool, limit: float
 ) -> BatchResult:
-    conn = session.conn
     began = time.monotonic()
-    quarantined: tuple[RowQuarantined, ...] = ()
-    with conn.transaction(), session.guarded():
-        session.limit(
+    claim = batch.claim
+    try:
+        # Three round trips: on a busy machine each of them may cost as much as a hundred rows.
+        claim.begin(
             lock_seconds=min(session.settings.row_lock_seconds, session.server.deadlock_seconds * 0.4),
             statement_seconds=limit,
         )
-        if not session.server.waits_for_standbys:
-            # Rows and cursor are lost together, if the server crashes before it wrote them: done again then.
-            # Where standbys must confirm, waiting for them is what keeps us from running ahead of them.
-            conn.execute("SET LOCAL synchronous_commit = off")
-        asked = batch.claim.fence()
-        if asked is not None:
-            raise StopRequested(asked)
-        where, after = _window(conn, batch)
-        chosen = statements.Rows(leaf=batch.leaf, table=step.table, where=where)
-        if picking:
-            picked = pick(
-                session,
-                step,
-                chosen,
-                sweep=batch.cursor.sweep,
-                skipping=skipping,
-                # A single page takes as long as it takes.
-                seconds=limit,
-            )
-            found, rows, quarantined = picked.found, picked.changed, picked.quarantined
-        else:
-            found, rows = _work(conn, step, batch, chosen, skipping=skipping)
-        cursor = after.next_batch(found=found, skipped=skipping)
-        batch.claim.move(cursor, rows=rows, speeds=batch.speeds)
-    return BatchResult(rows=rows, seconds=time.monotonic() - began, cursor=cursor, quarantined=quarantined)
+        done = _do(session, step, batch, skipping=skipping, picking=picking, limit=limit)
+        claim.commit(done.cursor, rows=done.rows, speeds=batch.speeds)
+    except BaseException:
+        claim.abandon()
+        raise
+    return replace(done, seconds=time.monotonic() - began)
+
+
+def _do(
+    session: Session, step: BackfillStep, batch: Batch, *, skipping: bool, picking: bool, limit: float
+) -> BatchResult:
+    quarantined: tuple[RowQuarantined, ...] = ()
+    where, after = _window(session.conn, batch)
+    chosen = statements.Rows(leaf=batch.leaf, table=step.table, where=where)
+    if picking:
+        # A single page takes as long as it takes.
+        picked = pick(session, step, chosen, sweep=batch.cursor.sweep, skipping=skipping, seconds=limit)
+        found, rows, quarantined = picked.found, picked.changed, picked.quarantined
+    else:
+        found, rows = _work(session.conn, step, batch, chosen, skipping=skipping)
+    cursor = after.next_batch(found=found, skipped=skipping)
+    return BatchResult(rows=rows, seconds=0.0, cursor=cursor, quarantined=quarantined)
 
 
 def _window(conn: Conn, batch: Batch) -> tuple[sql.Composable, Cursor]:

@@ -31,10 +31,10 @@ def run_concurrent(session: Session, step: ConcurrentStep, reaches: Stage | None
         try:
             if _holds(session, step.broken):
                 session.emit(Notice(text=f"'{step.title}' was broken off by an earlier attempt: mending it"))
-                outside.run(session, step.mend)
+                outside.run(session, step.mend, step=step.id)
                 if _holds(session, step.done):
                     break
-            outside.run(session, step.sql)
+            outside.run(session, step.sql, step=step.id)
             break
         except (errors.DeadlockDetected, errors.LockNotAvailable):
             if attempt == _ATTEMPTS:

@@ -12,7 +12,8 @@ from migsafe.run.settings import Settings
 
 _CHUNKS = 128  # about so many: enough for every worker to be busy to the end, few enough to look over
 _MOST_PAGES = 65_536
-_WINDOWS = 4  # at least, in a chunk: to take one costs as much as a small batch
+_LEAST_PAGES = 512  # to take a chunk costs as much as a small batch
+_SWEEP_WINDOWS = 4  # at least, in a chunk of a sweep
 
 
 def cut(leaves: Sequence[Leaf], cursor: Cursor, step: str, settings: Settings) -> tuple[Chunk, ...]:
@@ -27,8 +28,8 @@ def cut(leaves: Sequence[Leaf], cursor: Cursor, step: str, settings: Settings) -
 
 def chunk_pages(pages: int, sweep: int, settings: Settings) -> int:
     """How many pages a chunk has when the table has so many."""
-    window = settings.sweep_pages if sweep else settings.window_pages
-    return max(window * _WINDOWS, min(_MOST_PAGES, math.ceil(pages / _CHUNKS)))
+    least = settings.sweep_pages * _SWEEP_WINDOWS if sweep else min(_LEAST_PAGES, settings.window_pages * 4)
+    return max(least, min(_MOST_PAGES, math.ceil(pages / _CHUNKS)))
 
 
 def _of_leaf(leaf: Leaf, cursor: Cursor, size: int) -> Iterator[tuple[Leaf, int, int, Cursor]]:

@@ -60,13 +60,18 @@ class BatchDone(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Event):
-    """How far a long step is. `fraction` is of the table read (0 to 1), rows are those changed."""
+    """How far a long step is. `fraction` is of the table read (0 to 1), rows are those changed.
+
+    Of an index that is built, `phase` is what the server says, and it `waits_for` these sessions.
+    """
 
     step: str
     fraction: float
     rows: int
     rows_per_second: float
     eta_seconds: float | None
+    phase: str = ""
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,3 +238,14 @@ class Guard:
         if more != Blocked():
             add_blocked(conn, self._rollout_id, self._token, more)
             self._account.unwritten = Blocked()
+
+
+class Onlooker(Guard):
+    """The same for work that no ledger knows of: gives way, and keeps no account."""
+
+    def __init__(self, dsn: str, settings: Settings, watched: Watched) -> None:
+        super().__init__(dsn, 0, None, settings, watched)
+
+    def _record(self, conn: Conn) -> None:
+        del conn
+        self._account.unwritten = Blocked()

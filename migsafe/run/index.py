@@ -5,7 +5,6 @@ nothing is believed: the catalog says what there is, and pg_stat_activity says w
 https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
 """
 
-import time
 from dataclasses import dataclass
 
 import psycopg
@@ -17,7 +16,7 @@ from migsafe.plan.stages import Stage
 from migsafe.run import ddl, outside
 from migsafe.run.blockers import find_old_snapshots
 from migsafe.run.connect import Conn
-from migsafe.run.events import InTheWay, Notice, Progress
+from migsafe.run.events import InTheWay, Notice
 from migsafe.run.ledger import steps
 from migsafe.run.session import Session
 from migsafe.run.watched import GaveWayError
@@ -132,20 +131,4 @@ def _drop_invalid(session: Session, step: IndexStep) -> None:
 
 
 def _concurrently(session: Session, step: IndexStep, statement: str) -> None:
-    began = time.monotonic()
-    outside.run(session, statement, lambda: _tell(session, step, began))
-
-
-def _tell(session: Session, step: IndexStep, began: float) -> None:
-    """How far the server has come with the build."""
-    row = session.conn.execute(
-        "SELECT coalesce(blocks_done::float8 / nullif(blocks_total, 0), 0)::float8 "
-        "FROM pg_stat_progress_create_index "
-        "WHERE relid = to_regclass(%s) AND datname = current_database()",
-        (step.table.sql,),
-    ).fetchone()
-    if row is not None:
-        fraction = min(1.0, float(row[0]))
-        elapsed = time.monotonic() - began
-        eta = elapsed * (1 - fraction) / fraction if fraction > 0.01 else None
-        session.emit(Progress(step=step.id, fraction=fraction, rows=0, rows_per_second=0.0, eta_seconds=eta))
+    outside.run(session, statement, step=step.id)

@@ -7,14 +7,15 @@ server may still be at work on it.
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import errors
 
 from migsafe.errors import RunError
+from migsafe.run.building import read_builds
 from migsafe.run.connect import Conn, application_name, connect, is_pooled
-from migsafe.run.events import Waiting
+from migsafe.run.events import Progress, Waiting
 from migsafe.run.session import Session
 from migsafe.run.watched import OUTSIDE, GaveWayError
 
@@ -22,8 +23,8 @@ _POLL_SECONDS = 0.25
 _QUERY_BYTES = 200  # pg_stat_activity cuts queries, at 1024 bytes unless told otherwise
 
 
-def run(session: Session, statement: str, tell: Callable[[], None] = lambda: None) -> None:
-    """Run the statement; `tell` is called every quarter of a second while it is at work.
+def run(session: Session, statement: str, *, step: str = "") -> None:
+    """Run the statement. While it builds an index, how far it is is told as the progress of this step.
 
     Raises:
         psycopg.Error: It failed.
@@ -39,8 +40,9 @@ def run(session: Session, statement: str, tell: Callable[[], None] = lambda: Non
     )
     with conn:
         _unlimit(session, conn)
-        pid = conn.execute("SELECT pg_backend_pid()").fetchone()
-        session.watched.enter(OUTSIDE, int(pid[0]) if pid else 0, patient=True)
+        row = conn.execute("SELECT pg_backend_pid()").fetchone()
+        pid = int(row[0]) if row else 0
+        session.watched.enter(OUTSIDE, pid, patient=True)
         failure: list[BaseException] = []
 
         def work() -> None:
@@ -54,7 +56,7 @@ def run(session: Session, statement: str, tell: Callable[[], None] = lambda: Non
         thread = threading.Thread(target=work, name="migsafe-outside")
         thread.start()
         try:
-            _watch(session, thread, tell)
+            _watch(session, thread, Build(session, step, pid))
         except BaseException:
             conn.cancel_safe(timeout=5.0)
             raise
@@ -137,10 +139,38 @@ def _tell_gave_way(session: Session, failure: BaseException) -> None:
         ) from failure
 
 
-def _watch(session: Session, thread: threading.Thread, tell: Callable[[], None]) -> None:
+class Build:
+    """Tells how far the server is, as long as it says so."""
+
+    def __init__(self, session: Session, step: str, pid: int) -> None:
+        self._session, self._step, self._pid = session, step, pid
+        self._began, self._waited_for = time.monotonic(), ""
+
+    def tell(self) -> None:
+        """Tell now; whom it waits for once, when that changes."""
+        for build in read_builds(self._session.conn, pid=self._pid):
+            elapsed, fraction = time.monotonic() - self._began, build.fraction
+            waits_for = build.said if build.waits_for else ""
+            if waits_for and waits_for != self._waited_for:
+                self._session.emit(Waiting(reason=f"the build of an index is {waits_for}"))
+            self._waited_for = waits_for
+            self._session.emit(
+                Progress(
+                    step=self._step,
+                    fraction=fraction,
+                    rows=0,
+                    rows_per_second=0.0,
+                    eta_seconds=elapsed * (1 - fraction) / fraction if fraction > 0.02 else None,
+                    phase=build.phase,
+                    waits_for=tuple(build.waits_for),
+                )
+            )
+
+
+def _watch(session: Session, thread: threading.Thread, build: Build) -> None:
     while True:
         thread.join(_POLL_SECONDS)
         if not thread.is_alive():
             return
         session.check()
-        tell()
+        build.tell()

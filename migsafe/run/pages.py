@@ -150,6 +150,10 @@ def stripe(key: str | None, number: int, stripes: int) -> sql.Composable:
         return sql.SQL("(ctid::text::point)[1]::int4 % {} = {}").format(
             sql.Literal(stripes), sql.Literal(number)
         )
+    if stripes & (stripes - 1) == 0:  # a power of two: the last bits, of negative keys too, cost less
+        return sql.SQL("({} & {}) = {}").format(
+            sql.Identifier(key), sql.Literal(stripes - 1), sql.Literal(number)
+        )
     # The remainder of a negative key is negative.
     return sql.SQL("{} % {} IN ({}, {})").format(
         sql.Identifier(key), sql.Literal(stripes), sql.Literal(number), sql.Literal(number - stripes)

@@ -14,6 +14,7 @@ from migsafe.errors import ConnectionFailed, RunError, StateRefused
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.run import ddl, pinning
+from migsafe.run.again import Patrol, prove_again
 from migsafe.run.connect import application_name, connect
 from migsafe.run.events import Observer, Waiting, ignore
 from migsafe.run.execute import run_step, undo_step
@@ -105,6 +106,7 @@ class Runner:
         self.plan = session.plan
         self.observer = session.observer
         self._loss: Loss | None = None
+        self._patrol = Patrol(session)
 
     @property
     def session(self) -> Session:
@@ -142,6 +144,7 @@ class Runner:
         Raises:
             StateRefused: This stage does not come next.
             RunError: A step failed; run it again to go on with it.
+            VerificationFailed: Before the old shape is taken away: rows are not right.
             StopRequested: Somebody asked us to stop.
         """
         current = self.rollout().stage
@@ -153,6 +156,8 @@ class Runner:
                 advice=f"The stages of this plan: {', '.join(stages_of(self.plan))}.",
             )
         todo = self.plan.steps_to(stage)
+        if stage is Stage.TOMBSTONED and not self._left_something(stage):
+            self._persist(lambda: prove_again(self._session))
         for step in todo:
             run_step(self._session, step, reaches=stage if step is todo[-1] else None)
         if self.rollout().stage is not stage:
@@ -186,6 +191,17 @@ class Runner:
             undo_step(self._session, step, falls_to=lower if self.rollout().stage is stage else None)
         if self.rollout().stage is stage:
             self.enter(lower)
+
+    def patrol(self) -> None:
+        """While traffic runs: read one window of what must still be equal, if it is time to.
+
+        A lost connection is for `look` to see: nobody waits for it here.
+
+        Raises:
+            VerificationFailed: At the end of a pass: rows are not right.
+        """
+        with suppress(psycopg.Error):
+            self._patrol.look()
 
     def _left_something(self, stage: Stage) -> bool:
         """Whether a step of this stage was done, not only tried."""

@@ -31,7 +31,7 @@ class Settings:
     kill_superusers: bool = False
 
     stripes: int = 8  # passes over one window of pages, so that pruning makes room for HOT updates
-    window_pages: int = 128  # at most
+    window_pages: int = 512  # at most; what a batch costs beside its rows is spread over many of them
     first_window_pages: int = 16
     sweep_pages: int = 4096  # at most, where nearly nothing is left to change
     blocked_budget: float = 0.5  # what a session of the application may wait for us
@@ -43,4 +43,5 @@ class Settings:
     max_rows_per_second: float | None = None
     pace: PaceSettings = field(default_factory=PaceSettings)
     max_sweeps: int = 10
+    verify_every_seconds: float = 900.0  # while traffic runs: from the begin of a pass to that of the next
     progress_seconds: float = 0.5  # between two progress events

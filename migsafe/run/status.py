@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from migsafe.errors import UsageError
-from migsafe.plan.model import Plan
+from migsafe.plan.model import Plan, VerifyStep
 from migsafe.plan.stages import Stage, Version
 from migsafe.plan.toml.file import read_plan
 from migsafe.run.connect import Conn
@@ -49,6 +49,22 @@ class StepStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What the last look at all rows of a step found, or the one that goes on now (`at` is None).
+
+    `during` says when it was: "verify", "traffic" or "contract". Up to a hundred mismatches have their keys.
+    """
+
+    step: str
+    title: str
+    during: str
+    at: str | None
+    clean: bool
+    mismatched: int
+    mismatches: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """Everything there is to say about one rollout."""
 
@@ -68,6 +84,7 @@ class Status:
     workers: tuple[WorkerRow, ...]
     sync_events: dict[str, int]
     points_of_no_return: tuple[PointOfNoReturn, ...]
+    verification: tuple[Verified, ...]
     audit: tuple[AuditLine, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -108,6 +125,7 @@ def read_status(conn: Conn, name: str, *, audit_lines: int = 10) -> Status:
         workers=read_workers(conn, found.id),
         sync_events=events,
         points_of_no_return=_points(plan, found, events, rows),
+        verification=verified(rows),
         audit=read_audit(conn, found.id, last=audit_lines),
     )
 
@@ -130,6 +148,26 @@ def step_status(row: StepRow, *, at_work: bool) -> StepStatus:
         fraction=1.0 if row.state is StepState.DONE else fraction,
         rows_per_second=moving.rows_per_second if moving and moving.per_second > 0 else None,
         eta_seconds=moving.eta_seconds if moving else None,
+    )
+
+
+def verified(rows: Sequence[StepRow]) -> tuple[Verified, ...]:
+    """What the proofs of the plan found last; nothing of those that have not begun."""
+    return tuple(_verified(row) for row in rows if row.kind == VerifyStep.__name__ and row.cursor)
+
+
+def _verified(row: StepRow) -> Verified:
+    cursor = dict(row.cursor or {})
+    own_end = row.finished_at.isoformat() if row.finished_at else None
+    last = cursor.get("again") or {"why": "verify", "at": own_end, "clean": own_end is not None, **cursor}
+    return Verified(
+        step=row.id,
+        title=row.title,
+        during=last["why"],
+        at=last.get("at"),
+        clean=bool(last.get("clean")) and not last.get("mismatched"),
+        mismatched=last.get("mismatched", 0),
+        mismatches=tuple(last.get("mismatches", ())),
     )
 
 

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 
 from migsafe.errors import RunError
-from migsafe.plan.model import IndexStep, Plan
+from migsafe.plan.model import ConcurrentStep, IndexStep, Plan, Step
 from migsafe.plan.stages import Stage
-from migsafe.run.connect import connect
-from migsafe.run.events import Event, Notice, Waiting
+from migsafe.run.building import read_builds
+from migsafe.run.connect import application_name, connect
+from migsafe.run.events import Event, Notice, Progress, Waiting
 from migsafe.run.ledger.model import Request, StopRequested
 from migsafe.run.ledger.rollouts import request
 from migsafe.run.runner import hold
@@ -141,3 +142,49 @@ def test_a_request_cancels_the_build_and_it_is_built_later(
     with hold(plan, database) as runner:
         runner.advance(Stage.VERIFIED)
     assert validity(conn) == [("users_name_idx", True)]
+
+
+@pytest.mark.parametrize("command", ["CREATE", "REINDEX"])
+def test_whom_a_build_waits_for_is_told_and_in_status(
+    database: str, users: Callable[[int], psycopg.Connection], command: str
+) -> None:
+    """A transaction with an old snapshot: the build waits for it, and says in which phase and for whom."""
+    conn = users(5000)
+    conn.execute("CREATE INDEX users_name ON users (name)")
+    step: Step = ConcurrentStep(
+        id="index",
+        stage=Stage.VERIFIED,
+        title="Build users_name again",
+        table=USERS,
+        sql="REINDEX INDEX CONCURRENTLY public.users_name",
+    )
+    if command == "CREATE":
+        step = IndexStep(
+            id="index",
+            stage=Stage.VERIFIED,
+            title="Index visits",
+            index=Name("users_visits"),
+            table=USERS,
+            sql="CREATE INDEX CONCURRENTLY users_visits ON public.users (visits)",
+        )
+    events: list[Event] = []
+    with psycopg.connect(database, application_name="report") as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("SELECT count(*) FROM users")
+        seen: list[str] = []
+
+        def observe(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, Progress) and event.waits_for and not seen:
+                (build,) = read_builds(conn, name=application_name("rename"))
+                seen.extend(build.waits_for)
+                reader.rollback()
+
+        with hold(make_plan((step,)), database, observer=observe) as runner:
+            runner.advance(Stage.VERIFIED)
+    told = [event for event in events if isinstance(event, Progress) and event.waits_for]
+    assert "report" in told[0].waits_for[0]
+    assert told[0].phase.startswith("waiting for")
+    assert 0 < told[0].fraction < 1
+    assert "report" in seen[0]
+    assert any(isinstance(event, Waiting) and "report" in event.reason for event in events)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -41,15 +42,22 @@ _TAKE = """
 """
 _FENCE = """
     SELECT r.request, pg_backend_pid() FROM migsafe.chunk c JOIN migsafe.rollout r ON r.id = c.rollout_id
-    WHERE c.rollout_id = %s AND c.step_id = %s AND c.number = %s AND c.worker = %s AND c.state = 'open'
+    WHERE c.rollout_id = {rollout} AND c.step_id = {step} AND c.number = {number} AND c.worker = {worker}
+      AND c.state = 'open'
     FOR NO KEY UPDATE OF c
 """
 _FENCE_WITH_LEASE = """
     SELECT r.request, pg_backend_pid() FROM migsafe.chunk c JOIN migsafe.rollout r ON r.id = c.rollout_id
     JOIN migsafe.lease l ON l.rollout_id = c.rollout_id
-    WHERE c.rollout_id = %s AND c.step_id = %s AND c.number = %s AND c.worker = %s AND c.state = 'open'
-      AND l.token = %s
+    WHERE c.rollout_id = {rollout} AND c.step_id = {step} AND c.number = {number} AND c.worker = {worker}
+      AND c.state = 'open' AND l.token = {token}
     FOR NO KEY UPDATE OF c FOR KEY SHARE OF l
+"""
+_MOVE = """
+    UPDATE migsafe.chunk SET cursor = {cursor}, rows = rows + {rows}, done = {done},
+           pages_per_second = {pages_per_second}, rows_per_second = {rows_per_second}, state = {state},
+           updated_at = clock_timestamp()
+    WHERE rollout_id = {rollout} AND step_id = {step} AND number = {number}
 """
 _SUMS = """
     SELECT c.step_id AS step, count(*) AS chunks, count(*) FILTER (WHERE c.state = 'done') AS done_chunks,
@@ -168,23 +176,26 @@ def claim(conn: Conn, rollout_id: int, step_id: str, worker: int) -> Chunk | Non
         return cursor.execute(_TAKE, {**names, "number": found[0]}).fetchone()
 
 
-def fence(
-    conn: Conn, rollout_id: int, chunk: Chunk, worker: int, token: int | None
-) -> tuple[Request | None, int] | None:
-    """Hold the chunk until the transaction ends; None when it is not ours.
+def fence(rollout_id: int, chunk: Chunk, worker: int, token: int | None) -> sql.Composed:
+    """The query that holds the chunk until the transaction ends; it finds nothing when it is not ours.
 
-    Returns what was asked of the rollout, and the number of our server process.
+    `read_fence` reads its row.
     """
-    names = (rollout_id, chunk.step, chunk.number, worker)
-    if token is None:
-        row = conn.execute(_FENCE, names).fetchone()
-    else:
-        row = conn.execute(_FENCE_WITH_LEASE, (*names, token)).fetchone()
+    return sql.SQL(_FENCE if token is None else _FENCE_WITH_LEASE).format(
+        rollout=sql.Literal(rollout_id),
+        step=sql.Literal(chunk.step),
+        number=sql.Literal(chunk.number),
+        worker=sql.Literal(worker),
+        token=sql.Literal(token),
+    )
+
+
+def read_fence(row: tuple[Any, ...] | None) -> tuple[Request | None, int] | None:
+    """What was asked of the rollout, and the number of our server process; None when it is not ours."""
     return None if row is None else (Request(row[0]) if row[0] else None, int(row[1]))
 
 
 def move(
-    conn: Conn,
     rollout_id: int,
     chunk: Chunk,
     cursor: Mapping[str, object],
@@ -193,13 +204,21 @@ def move(
     done: float,
     speeds: tuple[float, float],
     complete: bool,
-) -> None:
-    """A batch is done. `speeds` are pages and rows per second; `complete` says that it was the last one."""
-    conn.execute(
-        "UPDATE migsafe.chunk SET cursor = %s, rows = rows + %s, done = %s, pages_per_second = %s, "
-        "rows_per_second = %s, state = CASE WHEN %s THEN 'done' ELSE state END, "
-        "updated_at = clock_timestamp() WHERE rollout_id = %s AND step_id = %s AND number = %s",
-        (Jsonb(dict(cursor)), rows, done, *speeds, complete, rollout_id, chunk.step, chunk.number),
+) -> sql.Composed:
+    """The statement that says: a batch is done. `speeds` are pages and rows per second.
+
+    `complete` says that it was the last one. Only who holds the chunk may send it, so its state is known.
+    """
+    return sql.SQL(_MOVE).format(
+        cursor=sql.Literal(Jsonb(dict(cursor))),
+        rows=sql.Literal(rows),
+        done=sql.Literal(done),
+        pages_per_second=sql.Literal(speeds[0]),
+        rows_per_second=sql.Literal(speeds[1]),
+        state=sql.Literal("done" if complete else "open"),
+        rollout=sql.Literal(rollout_id),
+        step=sql.Literal(chunk.step),
+        number=sql.Literal(chunk.number),
     )
 
 

@@ -13,9 +13,11 @@ class WindowSize:
     pages: int
     most: int
     target_seconds: float
+    last_seconds: float = 0.0
 
     def after(self, seconds: float) -> None:
         """Learn from a batch: grow at most twofold, shrink as far as it takes."""
+        self.last_seconds = seconds
         factor = min(2.0, 0.7 * self.target_seconds / max(seconds, 1e-6))
         if factor > 1.2 or seconds > self.target_seconds:
             self.pages = max(1, min(self.most, int(self.pages * factor)))

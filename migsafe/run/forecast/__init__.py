@@ -1,0 +1,1 @@
+"""What a backfill will take: a few batches for real, rolled back, and what follows from them."""
