@@ -157,6 +157,7 @@ class Runner:
             )
         todo = self.plan.steps_to(stage)
         if stage is Stage.TOMBSTONED and not self._left_something(stage):
+            self.require_intact()  # which says more than rows that differ
             self._persist(lambda: prove_again(self._session))
         for step in todo:
             run_step(self._session, step, reaches=stage if step is todo[-1] else None)
