@@ -139,12 +139,18 @@ class BackfillStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyStep(Step):
-    """Proof that no row of the table satisfies `mismatch`, found true `passes` times in a row."""
+    """Proof that no row of the table satisfies `mismatch`, found true `passes` times in a row.
+
+    Where it must stay true until the old shape is gone, `again` is the same question by the names of the
+    verified stage, about `again_table` when that has another name by then.
+    """
 
     table: Name
     key: tuple[str, ...]
     mismatch: str
     passes: int = 2
+    again: str = ""
+    again_table: Name | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

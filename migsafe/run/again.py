@@ -6,7 +6,7 @@ while. What the new version wrote and the old shape cannot hold is none: sync no
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migsafe.plan.model import Plan, VerifyStep
@@ -23,8 +23,12 @@ _CONTRACT, _TRAFFIC = "contract", "traffic"
 
 
 def repeated(plan: Plan) -> tuple[VerifyStep, ...]:
-    """The proofs that must hold until the old shape is gone."""
-    return tuple(step for step in plan.steps_to(Stage.VERIFIED) if isinstance(step, VerifyStep))
+    """The proofs that must hold until the old shape is gone, as they read once the stage is reached."""
+    return tuple(
+        replace(step, mismatch=step.again, table=step.again_table or step.table)
+        for step in plan.steps_to(Stage.VERIFIED)
+        if isinstance(step, VerifyStep) and step.again
+    )
 
 
 def prove_again(session: Session) -> None:

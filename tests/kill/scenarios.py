@@ -150,6 +150,7 @@ def plan_of_fill(table: Name, indexed: str) -> Plan:
             table=table,
             key=("n",),
             mismatch="copied IS DISTINCT FROM visits",
+            again="copied IS DISTINCT FROM visits",
         ),
         DdlStep(
             id="hide",

@@ -105,6 +105,7 @@ def rename_plan(*extra: Step, name: str = "rename", passes: int = 2) -> Plan:
             table=USERS,
             key=("id",),
             mismatch='"full_name" IS DISTINCT FROM "name"',
+            again='"full_name" IS DISTINCT FROM "name"',
             passes=passes,
         ),
         *extra,

@@ -210,15 +210,23 @@ def _analyze(change: Replacement) -> DdlStep:
 
 def _verify(change: Replacement) -> VerifyStep:
     sync = change.sync
-    unfit = f" OR {_unfit(change)}" if sync.conversion.up_fits else ""
     return VerifyStep(
         id="verify.rows",
         stage=Stage.VERIFIED,
         title=f"Prove that {sync.new.column} equals {sync.old.column} in every row",
         table=change.name,
         key=sync.key,
-        mismatch=f"{_unequal(change)}{unfit}",
+        mismatch=_differs(change, sync.old.column, sync.new.column),
+        again=_differs(change, change.tombstone if change.swap else sync.old.column, change.final),
     )
+
+
+def _differs(change: Replacement, old: str, new: str) -> str:
+    """True for rows in which the two columns, by these names, do not say the same."""
+    conversion, quoted = change.sync.conversion, quote_identifier(old)
+    column, up = change.sync.new, fill(conversion.up, quoted)
+    unequal = differs(quote_identifier(new), up, column.type, collation=column.collation)
+    return f"{unequal} OR ({fill(conversion.up_fits, quoted)}) IS NOT TRUE" if conversion.up_fits else unequal
 
 
 def _unequal(change: Replacement) -> str:

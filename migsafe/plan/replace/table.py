@@ -185,13 +185,17 @@ def end_mirror(change: TableReplacement) -> DdlStep:
 
 def _verify(change: TableReplacement) -> Iterator[Step]:
     old, new = change.old, change.new
+    unfit = f" OR {change.unfit}" if change.unfit else ""
+    renamed = replace(new, name=old.name)  # by the swap
     yield VerifyStep(
         id=f"verify.{old.name.name}.rows",
         stage=Stage.VERIFIED,
         title=f"Prove that every row of {old.name} is in {new.name} as it is",
         table=old.name,
         key=change.old_key,
-        mismatch=_missing(old, new, change.new_key, change) + (f" OR {change.unfit}" if change.unfit else ""),
+        mismatch=_missing(old, new, change.new_key, change) + unfit,
+        again=_missing(replace(old, name=change.grave), renamed, change.new_key, change) + unfit,
+        again_table=change.grave,
     )
     yield VerifyStep(
         id=f"verify.{new.name.name}.rows",
@@ -200,6 +204,8 @@ def _verify(change: TableReplacement) -> Iterator[Step]:
         table=new.name,
         key=change.new_key,
         mismatch=_missing(new, old, change.old_key),
+        again=_missing(renamed, replace(old, name=change.grave), change.old_key),
+        again_table=old.name,
     )
     yield DdlStep(
         id=f"verify.analyze.{new.name.name}",

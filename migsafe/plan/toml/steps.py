@@ -14,7 +14,7 @@ from migsafe.plan.model import (
 )
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.fields import Fields
-from migsafe.sql.names import format_name, parse_name
+from migsafe.sql.names import Name, format_name, parse_name
 from migsafe.sql.split import split
 
 
@@ -42,6 +42,10 @@ def step_table(step: Step) -> dict[str, Any]:
             return {**head, "kind": "backfill", **names, **_rows(step), "where": step.pending, **undo}
         case VerifyStep():
             proof = {"key": list(step.key), "mismatch": step.mismatch, "passes": step.passes}
+            if step.again:
+                proof["again"] = step.again
+            if step.again_table:
+                proof["again_table"] = format_name(step.again_table)
             return {**head, "kind": "verify", "table": format_name(step.table), **proof, **undo}
         case _:
             raise TypeError(f"no form in a plan file for {type(step).__name__}")
@@ -101,12 +105,18 @@ def read_step(fields: Fields, stage: Stage) -> Step:
                 key=fields.texts("key"),
                 mismatch=fields.text("mismatch"),
                 passes=fields.whole("passes", 2),
+                again=fields.text("again", ""),
+                again_table=_optional_name(fields, "again_table"),
             )
         case other:
             known = "ddl, index, concurrent, backfill, verify"
             raise fields.error(f"unknown kind '{other}'", key="kind", advice=f"Known kinds: {known}.")
     fields.done()
     return step
+
+
+def _optional_name(fields: Fields, key: str) -> Name | None:
+    return fields.name(key) if fields.text(key, None) is not None else None
 
 
 def _one_statement(fields: Fields) -> tuple[str]:

@@ -221,6 +221,7 @@ class _Recipe:
             table=target.name,
             key=primary_key(target),
             mismatch=pending,
+            again=pending,
         )
         yield DdlStep(
             id="verify.both_ways",

@@ -243,6 +243,7 @@ class _Recipe:
             table=self.table.name,
             key=self.sync.key,
             mismatch=pending(self.sync),
+            again=pending(self.sync),
         )
 
     def _contract(self) -> Iterator[Step]:
