@@ -5,11 +5,12 @@ needs it sets for itself, with SET LOCAL.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, sql
 
 from migsafe.errors import ConnectionFailed, UsageError
 
@@ -18,6 +19,7 @@ Conn: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 APPLICATION_NAME = "migsafe"
 VARIABLES = ("MIGSAFE_DATABASE_URL", "DATABASE_URL")
 OLDEST = 140000  # server_version_num
+_SILENT_MS = 5000
 
 # How soon a connection counts as dead that neither answers nor closes; what the URL says counts more.
 _PATIENCE: Mapping[str, Any] = {
@@ -73,6 +75,23 @@ def connect(
         conn.close()
         raise
     return conn
+
+
+@contextmanager
+def brief(conn: Conn, *, lock_seconds: float = 10.0) -> Iterator[None]:
+    """A transaction for the ledger: it gives up on a lock in time, and the server ends it when we go silent.
+
+    Else a network that swallows everything would leave the row of a lease locked for as long as the server
+    believes in the connection, which is hours.
+    https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-IDLE-IN-TRANSACTION-SESSION-TIMEOUT
+    """
+    with conn.transaction():
+        conn.execute(
+            sql.SQL("SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL lock_timeout = {}").format(
+                sql.Literal(_SILENT_MS), sql.Literal(round(lock_seconds * 1000))
+            )
+        )
+        yield
 
 
 def describe(dsn: str) -> str:

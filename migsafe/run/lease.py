@@ -17,7 +17,7 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from migsafe.errors import ConnectionFailed, Fenced, LeaseHeld
-from migsafe.run.connect import APPLICATION_NAME, Conn, connect
+from migsafe.run.connect import APPLICATION_NAME, Conn, brief, connect
 from migsafe.run.ledger import workers
 from migsafe.run.process import Process, is_surely_dead
 from migsafe.run.settings import Settings
@@ -114,11 +114,12 @@ def taken_over(name: str) -> Fenced:
 
 def release(conn: Conn, rollout_id: int, token: int) -> None:
     """Give the lease back, if it is still ours."""
-    conn.execute(
-        "UPDATE migsafe.lease SET holder = NULL, expires_at = clock_timestamp() "
-        "WHERE rollout_id = %s AND token = %s",
-        (rollout_id, token),
-    )
+    with brief(conn, lock_seconds=5.0):
+        conn.execute(
+            "UPDATE migsafe.lease SET holder = NULL, expires_at = clock_timestamp() "
+            "WHERE rollout_id = %s AND token = %s",
+            (rollout_id, token),
+        )
 
 
 def _require_free(holder: Holder | None, name: str, here: Process) -> None:
@@ -225,6 +226,5 @@ class Heartbeat:
         )
 
     def _beat(self, conn: Conn) -> bool:
-        with conn.transaction():
-            conn.execute("SET LOCAL statement_timeout = '5s'")
+        with brief(conn, lock_seconds=5.0):
             return self._give(conn)

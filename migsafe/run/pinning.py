@@ -6,7 +6,7 @@ from migsafe.errors import LedgerMismatch
 from migsafe.plan.model import Plan
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import dump_plan, fingerprint
-from migsafe.run.connect import Conn
+from migsafe.run.connect import Conn, brief
 from migsafe.run.lease import acquire
 from migsafe.run.ledger import rollouts, steps
 from migsafe.run.ledger.model import Request, Rollout
@@ -33,8 +33,7 @@ def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings, *, resumes: bool
         LedgerMismatch: It was begun with another plan. Nothing was changed.
     """
     here, mark = this_process(), fingerprint(plan)
-    with conn.transaction():
-        conn.execute("SET LOCAL lock_timeout = '30s'")
+    with brief(conn, lock_seconds=30.0):
         conn.execute(
             "INSERT INTO migsafe.rollout (name, plan, fingerprint) VALUES (%s, %s, %s) "
             "ON CONFLICT (name) DO NOTHING",

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors
 
 from migsafe.errors import ConnectionFailed, RunError
-from migsafe.run.connect import application_name, connect, describe
+from migsafe.run.connect import application_name, brief, connect, describe
 from migsafe.run.events import Notice, Waiting
 from migsafe.run.lease import confirm
 from migsafe.run.ledger.rollouts import add_audit
@@ -122,7 +122,7 @@ class Loss:
             application_name=application_name(session.plan.name),
         )
         try:
-            with conn.transaction():
+            with brief(conn):
                 if session.token is not None:
                     confirm(
                         conn,

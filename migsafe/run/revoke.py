@@ -1,6 +1,6 @@
 """Takes the right to act away from a runner that does not answer, in an emergency."""
 
-from migsafe.run.connect import Conn
+from migsafe.run.connect import Conn, brief
 from migsafe.run.ledger.rollouts import add_audit
 
 
@@ -9,8 +9,7 @@ def revoke(conn: Conn, rollout_id: int, *, reason: str) -> None:
 
     A transaction that it has open may still end; taking the lease waits for that.
     """
-    with conn.transaction():
-        conn.execute("SET LOCAL lock_timeout = '10s'")
+    with brief(conn):
         conn.execute(
             "UPDATE migsafe.lease SET token = token + 1, holder = NULL, expires_at = clock_timestamp() "
             "WHERE rollout_id = %s",

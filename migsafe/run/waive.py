@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from migsafe.errors import UsageError
-from migsafe.run.connect import Conn
+from migsafe.run.connect import Conn, brief
 from migsafe.run.ledger import quarantine
 from migsafe.run.ledger.model import Rollout
 from migsafe.run.ledger.quarantine import QuarantinedRow
@@ -22,8 +22,7 @@ def waive_rows(
     """
     if not reason.strip():
         raise UsageError("a row is waived with a reason", advice="say why with --reason TEXT")
-    with conn.transaction():
-        conn.execute("SET LOCAL lock_timeout = '10s'")
+    with brief(conn):
         rows = [row for row in quarantine.read_quarantine(conn, rollout.id, step) if row.waived_at is None]
         chosen = rows if key is None else [_the_only(rollout, rows, key)]
         for row in chosen:

@@ -17,8 +17,8 @@ from psycopg import conninfo
 from migsafe.errors import Fenced, LeaseHeld
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.file import dump_plan, load_plan
-from migsafe.run.connect import connect
-from migsafe.run.lease import read_holder
+from migsafe.run.connect import brief, connect
+from migsafe.run.lease import Heartbeat, beat, read_holder
 from migsafe.run.ledger.model import Request, State, StopRequested
 from migsafe.run.ledger.rollouts import read_rollout, request
 from migsafe.run.process import is_surely_dead, this_process
@@ -52,6 +52,28 @@ def test_a_beat_keeps_the_lease_for_longer_than_its_expiry(
         with pytest.raises(LeaseHeld), hold(rename_plan(), database):
             pytest.fail("it was held twice")
         runner.check()
+
+
+def test_a_heartbeat_that_goes_silent_between_two_words_does_not_keep_the_lease(
+    database: str, users: Callable[[int], psycopg.Connection]
+) -> None:
+    users(10)
+    given, over = threading.Event(), threading.Event()
+    with hold(rename_plan(), database) as runner, connect(database) as other:
+        rollout_id, token = runner.session.rollout_id, runner.session.token
+
+        def give(conn: psycopg.Connection) -> bool:
+            """The network takes the answer to what locked the row, and all that follows."""
+            alive = beat(conn, rollout_id, token or 0, QUICK)
+            given.set()
+            over.wait(30)
+            return alive
+
+        with Heartbeat(database, QUICK, give).beating():
+            assert given.wait(10)
+            with brief(other, lock_seconds=9.0):
+                assert beat(other, rollout_id, token or 0, QUICK)
+            over.set()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from importlib.resources import files
 from psycopg import errors
 
 from migsafe.errors import LedgerMismatch, RunError
-from migsafe.run.connect import Conn
+from migsafe.run.connect import Conn, brief
 
 # One number for all who install at the same time; any constant of our own would do.
 _INSTALL_LOCK = 0x6D69_6773_6166_65
@@ -68,8 +68,7 @@ def install(conn: Conn, steps: Sequence[bytes] | None = None) -> None:
     require_current(conn, len(steps))
     try:
         while version(conn) < len(steps):
-            with conn.transaction():
-                conn.execute("SET LOCAL lock_timeout = '10s'")
+            with brief(conn):
                 conn.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
                 _upgrade_once(conn, steps)
     except errors.InsufficientPrivilege as error:

@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from migsafe.run.connect import Conn
+from migsafe.run.connect import Conn, brief
 from migsafe.run.ledger.install import version
 from migsafe.run.ledger.rollouts import add_audit
 
@@ -49,8 +49,7 @@ def read_set_values(conn: Conn, rollout_id: int) -> tuple[SetValue, ...]:
 
 def write_set_value(conn: Conn, rollout_id: int, name: str, value: str | None) -> None:
     """Set it, or take back what was set when there is no value, with a line in the audit trail."""
-    with conn.transaction():
-        conn.execute("SET LOCAL lock_timeout = '10s'")
+    with brief(conn):
         former = conn.execute(
             "SELECT value FROM migsafe.setting WHERE rollout_id = %s AND name = %s FOR UPDATE",
             (rollout_id, name),

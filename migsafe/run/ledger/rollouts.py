@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from migsafe.errors import StateRefused, UsageError
 from migsafe.plan.stages import Stage
-from migsafe.run.connect import Conn
+from migsafe.run.connect import Conn, brief
 from migsafe.run.ledger.install import require_current, version
 from migsafe.run.ledger.model import AuditLine, Request, Rollout, State
 
@@ -69,8 +69,7 @@ def request(conn: Conn, name: str, wanted: Request) -> Rollout:
             f"the rollout '{name}' is {found.state}: there is nothing to {wanted}",
             advice=f"It stands in stage '{found.stage}'; see `migsafe status`.",
         )
-    with conn.transaction():
-        conn.execute("SET LOCAL lock_timeout = '10s'")
+    with brief(conn):
         conn.execute(
             "UPDATE migsafe.rollout SET request = %s, updated_at = clock_timestamp() WHERE id = %s",
             (wanted, found.id),
