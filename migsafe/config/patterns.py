@@ -43,8 +43,14 @@ def _piece(token: str) -> str:
 def _characters(inside: str) -> str:
     negated = inside.startswith("!")
     inside = inside.removeprefix("!")
-    ranges = re.sub(r"(.)-(.)", lambda found: found[0] if found[1] <= found[2] else "", inside)
-    escaped = re.sub(r"[\\\[&~|^]", r"\\\g<0>", ranges)
+    escaped = "".join(_range(found[0], found[-1]) for found in re.findall(r".-.|.", inside, re.DOTALL))
     if not escaped:
         return "[^/]" if negated else "(?!)"
     return f"[^/{escaped}]" if negated else f"[{escaped}]"
+
+
+def _range(first: str, last: str) -> str:
+    """All characters from one to the other; none when they are turned round."""
+    if first == last:
+        return re.escape(first)
+    return f"{re.escape(first)}-{re.escape(last)}" if first < last else ""

@@ -108,7 +108,14 @@ class Fields:
 
     def name(self, key: str) -> Name:
         """A table or index, schema-qualified where it needs to be."""
-        text = self.text(key)
+        return self._name(key, self.text(key))
+
+    def optional_name(self, key: str) -> Name | None:
+        """The same, or None when it is missing."""
+        text = self.text(key, None)
+        return None if text is None else self._name(key, text)
+
+    def _name(self, key: str, text: str) -> Name:
         name = parse_name(text)
         if name is None:
             raise self.error(

@@ -14,7 +14,7 @@ from migsafe.plan.model import (
 )
 from migsafe.plan.stages import Stage
 from migsafe.plan.toml.fields import Fields
-from migsafe.sql.names import Name, format_name, parse_name
+from migsafe.sql.names import format_name, parse_name
 from migsafe.sql.split import split
 
 
@@ -106,17 +106,13 @@ def read_step(fields: Fields, stage: Stage) -> Step:
                 mismatch=fields.text("mismatch"),
                 passes=fields.whole("passes", 2),
                 again=fields.text("again", ""),
-                again_table=_optional_name(fields, "again_table"),
+                again_table=fields.optional_name("again_table"),
             )
         case other:
             known = "ddl, index, concurrent, backfill, verify"
             raise fields.error(f"unknown kind '{other}'", key="kind", advice=f"Known kinds: {known}.")
     fields.done()
     return step
-
-
-def _optional_name(fields: Fields, key: str) -> Name | None:
-    return fields.name(key) if fields.text(key, None) is not None else None
 
 
 def _one_statement(fields: Fields) -> tuple[str]:
