@@ -49,16 +49,30 @@ class WayBack:
         return self.withdraw(reason, ok=True)
 
     def withdraw(self, reason: str, *, ok: bool) -> Outcome:
-        """The moves of a retreat, once it is known that they are allowed."""
-        try:
-            for move in self._moves_to_blue():
-                self._make(move)
-            for move in machine.retreat(self._track, self._mover.position):  # if they were not known before
-                self._make(move)
-        except TrafficError as error:
-            self._mover.record(State.FAILED, f"retreat: {error.message}")
-            raise
+        """The moves of a retreat, once it is known that they are allowed.
+
+        What is asked for meanwhile waits until all traffic is on blue.
+        """
+        asked: Request | None = None
+        while True:
+            try:
+                self._give_all_to_blue()
+                break
+            except StopRequested as stop:
+                asked = stop.request
+                self._runner.accept(asked, State.RETREATING, reason)
+            except TrafficError as error:
+                self._mover.record(State.FAILED, f"retreat: {error.message}")
+                raise
+        if asked is Request.REVERT:
+            return self.revert()
         return self._mover.stop(State.RETREATED, reason, ok=ok)
+
+    def _give_all_to_blue(self) -> None:
+        for move in self._moves_to_blue():
+            self._make(move)
+        for move in machine.retreat(self._track, self._mover.position):  # if they were not known before
+            self._make(move)
 
     def revert(self, *, new_version_gone: bool = False, to: Stage = Stage.PLANNED) -> Outcome:
         """Take all back, or what lies behind the stage `to`: contract first, then traffic, then schema.
@@ -159,7 +173,7 @@ class WayBack:
                 share = max(rollout.green_percent, rollout.intended_green_percent, actual)
                 moves = machine.retreat(self._track, Position(stage=rollout.stage, green_percent=share))
                 self._mover.forget_what_broke_off(Stage.DARK)
-        except MigsafeError:
+        except (MigsafeError, StopRequested):
             raise
         except Exception:  # noqa: BLE001 # whatever the database's trouble is: users come first
             return (Shift(0),)

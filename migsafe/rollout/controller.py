@@ -19,7 +19,7 @@ from migsafe.rollout.no_return import DataPoint
 from migsafe.rollout.outcome import Outcome
 from migsafe.rollout.providers.base import Provider
 from migsafe.rollout.watch import Held, Pace, Watch
-from migsafe.run.ledger.model import State, StopRequested
+from migsafe.run.ledger.model import Request, State, StopRequested
 from migsafe.run.order import up_to
 from migsafe.run.runner import Runner
 
@@ -41,7 +41,10 @@ def require_statistics(provider: Provider, gates: Sequence[Gate]) -> None:
 
 
 class Controller:
-    """Acts on one rollout that is held by `runner`."""
+    """Acts on one rollout that is held by `runner`.
+
+    What somebody asked for before, and nobody did, `drive` does. Other commands put it aside.
+    """
 
     def __init__(
         self,
@@ -115,18 +118,22 @@ class Controller:
                 f"the rollout '{self._plan.name}' is over: there is nothing to pause",
                 advice="`migsafe status` shows how it ended",
             )
+        self._mover.supersede(Request.PAUSE)
         return self._mover.stop(State.PAUSED, "asked for", ok=True)
 
     def retreat(self, reason: str) -> Outcome:
         """All traffic to blue in one call; the schema stays. Raises as `WayBack.retreat` says."""
+        self._mover.supersede(Request.RETREAT)
         return self._back.retreat(reason)
 
     def revert(self, *, new_version_gone: bool = False, to: Stage = Stage.PLANNED) -> Outcome:
         """Take everything back, or what lies behind a stage. Raises as `WayBack.revert` says."""
+        self._mover.supersede(Request.REVERT)
         return self._back.revert(new_version_gone=new_version_gone, to=to)
 
     def undo(self) -> Outcome:
         """From tombstoned: rename the old shape back. Raises as `WayBack.undo` says."""
+        self._mover.supersede(Request.UNDO)
         return self._back.undo()
 
     def _forward(self, target: Stage) -> Outcome:

@@ -9,8 +9,10 @@ from migsafe.rollout import machine
 from migsafe.rollout.machine import Advance, Ask, Enter, Move, Position, Shift, Undo
 from migsafe.rollout.outcome import Outcome, outcome_of
 from migsafe.rollout.providers.base import Provider
+from migsafe.rollout.requests import refuse_early, refuse_reverted
 from migsafe.rollout.traffic import Traffic
-from migsafe.run.ledger.model import State
+from migsafe.run.events import Notice
+from migsafe.run.ledger.model import Request, State
 from migsafe.run.runner import Runner
 
 
@@ -47,11 +49,23 @@ class Mover:
         return self._traffic
 
     def begin(self, state: State) -> None:
-        """Make sure that the rollout is ours and that the ledger tells the truth about the traffic."""
+        """Make sure that the rollout is ours and that the ledger tells the truth about the traffic.
+
+        Raises:
+            StopRequested: Somebody asked for something else, which can be done from here.
+        """
+        self._put_aside_what_has_no_sense()
         self.runner.check()
         if self._traffic is not None:
             self._traffic.reconcile()
         self.runner.set_state(state)
+
+    def supersede(self, command: Request) -> None:
+        """What was asked before and nobody did: the command that is given now is the newer word."""
+        asked = self.runner.left_over
+        if asked not in (None, command) and self.runner.rollout().request is asked:
+            self.runner.put_aside(asked, f"{command} was asked for later")
+            self.runner.left_over = None
 
     def make(self, move: Move) -> None:
         """Make one move. A question is the caller's to put.
@@ -86,6 +100,20 @@ class Mover:
         back = target is Stage.PLANNED or target.position < rollout.stage.position
         if back and rollout.furthest is not rollout.stage:
             self.runner.undo(rollout.furthest)
+
+    def _put_aside_what_has_no_sense(self) -> None:
+        """A request that came too late: where the rollout stands now it would only be refused."""
+        rollout = self.runner.rollout()
+        asked = rollout.request
+        if asked is None:
+            return
+        try:
+            refuse_reverted(rollout, asked)
+            refuse_early(self.plan, rollout, asked)
+        except StateRefused as refusal:
+            self.runner.put_aside(asked, refusal.message)
+            text = f"somebody asked for {asked}, which cannot be done here: {refusal.message}"
+            self.runner.observer(Notice(text=text))
 
     def stop(self, state: State, reason: str, *, ok: bool) -> Outcome:
         """Record how it ended."""

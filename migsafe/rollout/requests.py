@@ -62,6 +62,18 @@ def refuse_early(plan: Plan, rollout: Rollout, wanted: Request) -> None:
         require_tombstoned(rollout)
 
 
+def refuse_reverted(rollout: Rollout, wanted: str) -> None:
+    """Make sure that something is left of the rollout.
+
+    Raises:
+        StateRefused: It was taken back already.
+    """
+    if rollout.state is State.REVERTED:
+        raise StateRefused(
+            f"the rollout '{rollout.name}' was taken back already", advice=f"there is nothing to {wanted}"
+        )
+
+
 def require_tombstoned(rollout: Rollout) -> None:
     """Make sure that there is a tombstone to rename back, or a part of one: of an undo that broke off, too.
 
@@ -87,10 +99,7 @@ def refuse_cancel(conn: Conn, plan: Plan, rollout: Rollout) -> None:
     Raises:
         StateRefused: It is over, or a point of no return is passed.
     """
-    if rollout.state is State.REVERTED:
-        raise StateRefused(
-            f"the rollout '{rollout.name}' was taken back already", advice="there is nothing to cancel"
-        )
+    refuse_reverted(rollout, "cancel")
     refuse_early(plan, rollout, Request.REVERT)
     if rollout.state is State.DONE:
         raise StateRefused(

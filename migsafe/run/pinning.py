@@ -20,6 +20,7 @@ class Pinned:
 
     rollout_id: int
     token: int
+    left_over: Request | None  # what was asked before the lease was taken, and not answered
 
 
 def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings, *, resumes: bool = True) -> Pinned:
@@ -49,10 +50,12 @@ def pin_and_acquire(conn: Conn, plan: Plan, settings: Settings, *, resumes: bool
         known = steps.read_steps(conn, found.id)
         if found.fingerprint != mark or not known:
             _pin(conn, plan, found, mark)
-        if resumes and found.request is Request.PAUSE:
+        left_over = found.request
+        if resumes and left_over is Request.PAUSE:
             rollouts.update_rollout(conn, found.id, {"request": None})
+            left_over = None
         rollouts.add_audit(conn, found.id, "lease taken", {"token": token, "holder": str(here)})
-    return Pinned(found.id, token)
+    return Pinned(found.id, token, left_over)
 
 
 def _read(conn: Conn, plan: Plan) -> Rollout:

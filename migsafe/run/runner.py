@@ -48,8 +48,8 @@ def hold(
     """Connect, make the ledger current, pin the plan, and hold its lease until the block ends.
 
     A request to pause is taken back by this: whoever runs the rollout wants it to go on, unless it `resumes`
-    nothing and only follows a runner that died. Requests to retreat or to revert stay; answer them with
-    `Runner.accept`.
+    nothing and only follows a runner that died. Other requests stay; answer them with `Runner.accept`, or put
+    them aside.
 
     Raises:
         ConnectionFailed: The database cannot be reached.
@@ -79,7 +79,7 @@ def hold(
         guard = Guard(dsn, pinned.rollout_id, pinned.token, settings, session.watched, session.totals)
         stack.callback(session.tell_blocked)
         stack.enter_context(guard.watching())
-        runner = Runner(session)
+        runner = Runner(session, left_over=pinned.left_over)
         session.emit(opened(line.conn, plan, pinned.rollout_id, role="runner", stage=runner.rollout().stage))
         yield runner
 
@@ -101,8 +101,9 @@ class Runner:
     committed by then is read from the ledger. When that fails, all of them raise RunError.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, left_over: Request | None = None) -> None:
         self._session = session
+        self.left_over = left_over  # what was asked before this runner came, and not answered by then
         self.plan = session.plan
         self.observer = session.observer
         self._loss: Loss | None = None
@@ -252,6 +253,14 @@ class Runner:
     def accept(self, request: Request, state: State, reason: str = "") -> None:
         """Answer a request: it is cleared, and the state says what is done about it, in one transaction."""
         self._update({"state": state, "reason": reason, "request": None}, f"{request} accepted")
+
+    def put_aside(self, request: Request, reason: str) -> None:
+        """Clear a request that is not done, in this state or by this command."""
+        self._append(
+            f"{request} put aside",
+            {"reason": reason},
+            lambda: rollouts.update_rollout(self._session.conn, self._session.rollout_id, {"request": None}),
+        )
 
     def check(self) -> None:
         """Look whether the work may go on; cheap enough to be asked often.

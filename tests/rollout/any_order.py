@@ -235,7 +235,9 @@ class AnyOrder(RuleBasedStateMachine):
             self._must(lambda control: control.drive(Stage.DROPPED), gone=True)
         elif not forward:
             self._must(lambda control: control.revert())
-        assert self._stage() is (Stage.DROPPED if forward else Stage.PLANNED)
+        rollout = self._rollout()
+        ends = f"{rollout.stage}, {rollout.state}, {rollout.reason}" if rollout else ""
+        assert self._stage() is (Stage.DROPPED if forward else Stage.PLANNED), ends
         wanted = self.place.naive if forward else self.place.old
         server = self.place.server
         assert not difference(schema_of(server, self.place.rollout), schema_of(server, wanted))
