@@ -11,7 +11,7 @@ from migsafe.catalog.nullness import set_not_null
 from migsafe.catalog.persistent import drop
 from migsafe.sql.definitions import TypeName
 from migsafe.sql.names import Name
-from migsafe.sql.operations import ColumnDefinition, Expression, Generated
+from migsafe.sql.operations import ColumnDefinition, ConstraintKind, Expression, Generated
 
 SEQUENCE_DEFAULT = "nextval(...)"
 
@@ -117,12 +117,14 @@ def drop_column(catalog: Catalog, name: Name, column: str, *, only: bool = False
     if table is None or (found is None and table.columns_complete):
         return catalog
     for constraint in table.constraints:
-        if column in constraint.columns:
+        if column in constraint.columns and constraint.kind is not ConstraintKind.CHECK:
             catalog = drop_constraint(catalog, table.name, constraint.name)
     table = known(catalog, table.name)
     table = replace(
         table,
         columns=tuple(c for c in table.columns if c.name != column),
+        # Not those of children: they go with the child's own column, or stay as they are.
+        constraints=tuple(c for c in table.constraints if column not in c.columns),
         not_nulls=tuple(c for c in table.not_nulls if column not in c.columns),
         indexes=tuple(i for i in table.indexes if column not in i.columns),
         dependents=tuple(d for d in table.dependents if d.column != column),

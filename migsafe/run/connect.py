@@ -71,8 +71,10 @@ def connect(
         _require_version(conn, dsn)
         if not only_reads:
             _require_primary(conn, dsn)
-    except BaseException:
+    except BaseException as error:
         conn.close()
+        if isinstance(error, psycopg.OperationalError):  # it let us in, and was gone
+            raise _failed(dsn, error) from None
         raise
     return conn
 

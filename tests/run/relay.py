@@ -20,9 +20,10 @@ _RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # a classic BPF program: n
 
 @dataclass
 class Relay:
-    """`arm` cuts at the so many-th COMMIT from now on, then at about each `every`-th."""
+    """`arm` cuts at the so many-th `word` from now on, then at about each `every`-th."""
 
     target: tuple[str, int]
+    word: bytes = b"COMMIT\x00"
     cuts: int = 0
     _listener: socket.socket = field(init=False)
     _armed: tuple[Cut, int] | None = None
@@ -83,7 +84,7 @@ class Relay:
                 if cut == "before":
                     break
                 if cut == "half":
-                    at = data.index(b"COMMIT\x00") - 5  # the type of the message and its length
+                    at = data.index(self.word) - 5  # the type of the message and its length
                     goal.sendall(data[: at + (len(data) - at) // 2])
                     time.sleep(0.1)
                     break
@@ -106,7 +107,7 @@ class Relay:
         _swallow(client)
 
     def _cut(self, data: bytes) -> Cut | None:
-        if self._armed is None or b"COMMIT\x00" not in data:
+        if self._armed is None or self.word not in data:
             return None
         cut, left = self._armed
         again = (cut, self._chance.randint(1, 2 * self._every)) if self._every else None

@@ -8,6 +8,7 @@ from psycopg import conninfo
 from migsafe.errors import ConnectionFailed, UsageError
 from migsafe.postgres.server import Server
 from migsafe.run.connect import connect, database_url, is_pooled
+from tests.run.relay import Relay
 
 
 def test_a_wrong_password_is_said_without_the_password(server: Server) -> None:
@@ -31,6 +32,18 @@ def test_a_port_where_nobody_listens_is_said() -> None:
 def test_a_database_that_does_not_exist_is_said(server: Server) -> None:
     with pytest.raises(ConnectionFailed, match='database "nowhere" does not exist'):
         connect(server.dsn("nowhere"))
+
+
+def test_a_server_that_lets_us_in_and_is_gone_is_said(server: Server) -> None:
+    parts = conninfo.conninfo_to_dict(server.dsn())
+    relay = Relay((str(parts["host"]), int(str(parts["port"]))), word=b"pg_is_in_recovery")
+    relay.arm("before", commits=1)
+    try:
+        with pytest.raises(ConnectionFailed, match="server closed the connection"):
+            connect(conninfo.make_conninfo(server.dsn(), port=relay.port))
+    finally:
+        relay.close()
+    assert relay.cuts == 1
 
 
 def test_a_host_that_never_answers_times_out() -> None:

@@ -53,3 +53,8 @@ savepoint a;
 alter table gone add column x int;
 rollback to a;
 rollback;
+create table parents (id int primary key, x int, y int, check (x is not null and y is not null));
+create table heirs (z int) inherits (parents);
+alter table only parents drop column y;
+alter table parents add column w int check (w > 0), add check (x > w);
+alter table parents drop column w;
