@@ -125,7 +125,7 @@ def test_the_swap_breaks_prepared_statements_as_the_plan_says(
 
 
 @pytest.mark.parametrize(
-    "wanted", [20, pytest.param(200, marks=[pytest.mark.proof, pytest.mark.timeout(900)])]
+    "wanted", [10, pytest.param(200, marks=[pytest.mark.proof, pytest.mark.timeout(900)])]
 )
 def test_kills_of_the_commands_at_any_moment_change_nothing(
     server: Server, template: str, migration: Path, wanted: int

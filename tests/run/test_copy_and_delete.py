@@ -273,6 +273,7 @@ def test_a_partition_that_is_dropped_meanwhile_does_not_stop_the_others(
     assert connection.execute("SELECT name, count(*) FROM t GROUP BY 1").fetchall() == [("y", 2000)]
 
 
+@pytest.mark.proof
 def test_a_copy_that_is_killed_again_and_again_copies_every_row_once(
     database: str, users: Callable[[int], psycopg.Connection], tmp_path: Path
 ) -> None:
@@ -291,6 +292,7 @@ def test_a_copy_that_is_killed_again_and_again_copies_every_row_once(
     assert one(conn, "SELECT rows FROM migsafe.step WHERE id = 'copy'") == 150_000
 
 
+@pytest.mark.proof
 def test_a_delete_that_is_killed_again_and_again_deletes_every_row_once(
     database: str, users: Callable[[int], psycopg.Connection], tmp_path: Path
 ) -> None:

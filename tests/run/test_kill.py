@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from migsafe.plan.toml.file import dump_plan
 from tests.run.killing import START, Kill, run_and_kill
@@ -19,6 +20,7 @@ COUNT_CHANGES = """
 """
 
 
+@pytest.mark.proof
 def test_a_runner_that_is_killed_again_and_again_ends_where_an_undisturbed_one_does(
     database: str, users: Callable[[int], psycopg.Connection], tmp_path: Path
 ) -> None:
