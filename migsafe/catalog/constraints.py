@@ -253,8 +253,9 @@ def _constraint(
     schema = table.name.schema
     key = definition.kind in _KEYS
     free = free_key_name(catalog, schema) if key else free_constraint_name(catalog, schema)
+    coming = _checks_above(catalog, table) if created else frozenset()
     return Constraint(
-        name=constraint_name(table.name.name, definition, free),
+        name=constraint_name(table.name.name, definition, lambda name: name not in coming and free(name)),
         kind=definition.kind,
         columns=definition.columns,
         definition=text,
@@ -263,6 +264,17 @@ def _constraint(
         references=catalog.resolve(definition.references) if definition.references else None,
         referenced_columns=definition.referenced_columns,
         no_inherit=definition.kind is ConstraintKind.CHECK and bool(_NO_INHERIT.search(text)),
+    )
+
+
+def _checks_above(catalog: Catalog, table: Table) -> frozenset[str]:
+    """The names of the CHECKs that a new table takes over, before it makes up names for its own."""
+    above = (catalog.tables.get(parent) for parent in table.parents)
+    return frozenset(
+        each.name
+        for parent in above
+        for each in (parent.constraints if parent else ())
+        if each.kind is ConstraintKind.CHECK and not each.no_inherit
     )
 
 
