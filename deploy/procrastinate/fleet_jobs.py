@@ -29,6 +29,8 @@ PLAN, FLEET = os.environ["MIGSAFE_PLAN"], os.environ["MIGSAFE_FLEET"]
 QUEUE = "fleet"
 LOOK_EVERY_SECONDS = int(os.environ.get("FLEET_LOOK_EVERY_SECONDS", "10"))
 
+AT_WORK = "jobs are at work: see `show`; those of a worker that died are free after 30 seconds"
+
 app = App(connector=PsycopgConnector(conninfo=os.environ["JOBS_DATABASE_URL"]))
 
 
@@ -86,12 +88,12 @@ async def start() -> None:
         await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
     jobs = [*await jobs_of("advance"), *await jobs_of("migrate")]
     if any(job.status == Status.DOING.value for job in jobs):
-        raise SystemExit(
-            "jobs are at work: see `show`; those of a worker that died are free after 30 seconds"
-        )
+        raise SystemExit(AT_WORK)
     for job in jobs:
         if job.status == Status.TODO.value and job.id is not None:
-            await app.job_manager.cancel_job_by_id_async(job.id)
+            # A worker may have begun it since: then this is not the only attempt, and must not become one.
+            if not await app.job_manager.cancel_job_by_id_async(job.id):
+                raise SystemExit(AT_WORK)
     await advance.defer_async(attempt=uuid.uuid4().hex[:8])
 
 
