@@ -90,10 +90,10 @@ async def start() -> None:
     if any(job.status == Status.DOING.value for job in jobs):
         raise SystemExit(AT_WORK)
     for job in jobs:
-        if job.status == Status.TODO.value and job.id is not None:
-            # A worker may have begun it since: then this is not the only attempt, and must not become one.
-            if not await app.job_manager.cancel_job_by_id_async(job.id):
-                raise SystemExit(AT_WORK)
+        todo = job.status == Status.TODO.value and job.id is not None
+        # A worker may have begun it since: then there is an attempt, and must not be a second.
+        if todo and not await app.job_manager.cancel_job_by_id_async(job.id):
+            raise SystemExit(AT_WORK)
     await advance.defer_async(attempt=uuid.uuid4().hex[:8])
 
 
